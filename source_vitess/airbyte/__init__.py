@@ -1,0 +1,1 @@
+"""Airbyte's side: catalog, state messages, record lines, failures."""

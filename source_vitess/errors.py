@@ -1,0 +1,56 @@
+"""What can go wrong, in three branches that tell who has to act.
+
+    VitessSourceError
+    ├── ConfigError          the user: wrong settings, rights, server flags, a lost position
+    │   ├── StreamError      the user, for one stream only; the other streams go on
+    │   └── PositionLostError   the saved position cannot be continued
+    ├── TransientError       nobody: the same sync can succeed later
+    └── InternalError        us: the server or this program broke a rule it should keep
+
+A message says what happened and what to do, in words for the person who set the connector up. It names
+tables, shards, types and positions, never the values of rows or of secrets.
+"""
+
+from __future__ import annotations
+
+
+class VitessSourceError(Exception):
+    """Base of every error that this connector raises on purpose.
+
+    Attributes:
+        message: What happened and what to do, for the user.
+        detail: What the library or server said, for the log. Free of secrets.
+    """
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class ConfigError(VitessSourceError):
+    """The user has to change something: a setting, a right, a flag of the server."""
+
+
+class StreamError(ConfigError):
+    """One stream cannot be read until the user acts; the others can.
+
+    Attributes:
+        stream: The table's name.
+    """
+
+    def __init__(self, stream: str, message: str, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.stream = stream
+
+
+class PositionLostError(ConfigError):
+    """The saved position cannot be continued on the server: purged, foreign, or its shard is gone."""
+
+
+class TransientError(VitessSourceError):
+    """The same sync can succeed later without anybody's help."""
+
+
+class InternalError(VitessSourceError):
+    """The server or this program broke a rule that both rely on."""

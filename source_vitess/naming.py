@@ -1,0 +1,33 @@
+"""Names of keyspaces, shards and tables: how they are quoted, and which belong to Vitess itself."""
+
+from __future__ import annotations
+
+import re
+
+# Vitess names its own tables in this way: go/vt/schema/name.go (internal tables since v18: `_vt_hld_<uuid>_<time>_`),
+# go/vt/schema/online_ddl.go (gh-ost, pt-osc and vreplication shadow tables of older releases).
+_INTERNAL_TABLE = re.compile(
+    r"""
+      _vt_[a-zA-Z]{3}_[0-9a-f]{32}_[0-9]{14}_
+    | _vt_(HOLD|PURGE|EVAC|DROP)_[0-9a-f]{32}_[0-9]{14}
+    | _[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}_[0-9]{14}_(gho|ghc|del|new|vrepl)
+    | _.*_old
+    """,
+    re.VERBOSE,
+)
+
+
+def quote_identifier(name: str) -> str:
+    """Quotes a name for SQL and for VStream filters (MySQL manual, "Schema Object Names").
+
+    Raises:
+        ValueError: The name is empty or holds a NUL, which MySQL allows in no name.
+    """
+    if not name or "\0" in name:
+        raise ValueError(f"not a MySQL identifier: {name!r}")
+    return "`" + name.replace("`", "``") + "`"
+
+
+def is_internal_table(name: str) -> bool:
+    """Tells whether VStream leaves a table of this name out of the change stream, because Vitess uses such names."""
+    return _INTERNAL_TABLE.fullmatch(name) is not None

@@ -1,0 +1,1 @@
+"""Positions: GTID sets, and the VGTID of a keyspace."""

@@ -1,0 +1,1 @@
+"""Generated from protos/ by `make proto`: the trimmed, wire-compatible definitions of VTGate's VStream."""

@@ -1,0 +1,50 @@
+"""What a column type is to this connector: its JSON schema and how its values become JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+#: From a value's bytes as VStream sends them (never NULL) to JSON text. Raises `Altered`.
+Encoder = Callable[[bytes], bytes]
+
+
+class Altered(Exception):  # noqa: N818 - control flow between an encoder and the row decoder
+    """A value has no exact JSON form: it is emitted as `json`, and the record's `meta.changes` says so.
+
+    Attributes:
+        json: The JSON text to emit instead.
+        change: Airbyte's word for what happened to the value: NULLED, or TRUNCATED when a part of it was lost.
+        reason: Why, for the log; without the value itself.
+    """
+
+    def __init__(self, reason: str, *, json: bytes = b"null") -> None:
+        super().__init__(reason)
+        self.json = json
+        self.change: Literal["NULLED", "TRUNCATED"] = "NULLED" if json == b"null" else "TRUNCATED"
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class TypeOptions:
+    """The user's choices that change types.
+
+    Attributes:
+        tinyint1_as_boolean: `tinyint(1)` becomes a boolean; any value but 0 is true.
+    """
+
+    tinyint1_as_boolean: bool = False
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A column type's JSON schema and encoder.
+
+    Attributes:
+        json_schema: The Airbyte schema of the column, `null` included.
+        encode: The encoder, or None when VStream's bytes are JSON text already.
+    """
+
+    json_schema: Mapping[str, Any]
+    encode: Encoder | None
