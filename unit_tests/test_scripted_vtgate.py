@@ -1,0 +1,173 @@
+"""The scripted VTGate does what the other tests rely on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+
+from source_vitess.proto import binlogdata_pb2, vtgate_pb2
+from unit_tests.scripted_vtgate import events
+from unit_tests.scripted_vtgate.script import Delay, Fail, Gate, Hang, Scripts, Step
+from unit_tests.scripted_vtgate.vstream_server import VStreamServer
+from unit_tests.scripted_vtgate.wire import pack_lengths
+
+Open = Callable[..., "Stream"]
+
+
+class Stream:
+    """A client's view of one VStream call."""
+
+    def __init__(self, port: int, request: vtgate_pb2.VStreamRequest, metadata: dict[str, str]) -> None:
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        method = self._channel.unary_stream(
+            "/vtgateservice.Vitess/VStream",
+            request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
+            response_deserializer=vtgate_pb2.VStreamResponse.FromString,
+        )
+        self.call = method(request, metadata=tuple(metadata.items()), timeout=20)
+
+    def __iter__(self) -> Iterator[vtgate_pb2.VStreamResponse]:
+        return iter(self.call)
+
+    def next(self) -> vtgate_pb2.VStreamResponse:
+        """Returns the next response."""
+        response = next(iter(self.call))
+        assert isinstance(response, vtgate_pb2.VStreamResponse)
+        return response
+
+    def close(self) -> None:
+        """Cancels the call."""
+        self.call.cancel()
+        self._channel.close()
+
+
+@pytest.fixture
+def open_stream() -> Iterator[Open]:
+    """Opens VStream calls and cancels them after the test."""
+    streams: list[Stream] = []
+
+    def open_one(
+        port: int, request: vtgate_pb2.VStreamRequest | None = None, metadata: dict[str, str] | None = None
+    ) -> Stream:
+        streams.append(Stream(port, request or vtgate_pb2.VStreamRequest(), metadata or {}))
+        return streams[-1]
+
+    yield open_one
+    for stream in streams:
+        stream.close()
+
+
+def kinds(response: vtgate_pb2.VStreamResponse) -> str:
+    """Returns the names of a response's events."""
+    return " ".join(binlogdata_pb2.VEventType.Name(event.type) for event in response.events)
+
+
+def test_a_script_is_played_event_by_event_and_ends_with_ok(open_stream: Open) -> None:
+    """Lists are one response, single events one each, in order; after the last step comes EOF."""
+    script: list[Step] = [
+        events.transaction({"-80": events.gtid(2)}),
+        events.heartbeat(),
+        *events.split([events.begin(), events.commit()]),
+    ]
+    with VStreamServer(Scripts(script)) as server:
+        received = [kinds(response) for response in open_stream(server.port)]
+    assert received == ["BEGIN VGTID COMMIT", "HEARTBEAT", "BEGIN", "COMMIT"]
+
+
+def test_requests_and_metadata_are_kept(open_stream: Open) -> None:
+    """Every request is kept as it came."""
+    request = vtgate_pb2.VStreamRequest(vgtid=events.position({"-80": "current"}))
+    with VStreamServer(Scripts([events.heartbeat()])) as server:
+        open_stream(server.port, request, {"username": "u"}).next()
+        assert server.requests == [request]
+        assert server.calls[0].metadata["username"] == "u"
+
+
+def test_a_gate_holds_the_stream_until_it_is_opened(open_stream: Open) -> None:
+    """Nothing after a gate is sent before the test opens it."""
+    gate = Gate()
+    with VStreamServer(Scripts([events.begin(), gate, events.commit()])) as server:
+        stream = open_stream(server.port)
+        assert kinds(stream.next()) == "BEGIN"
+        gate.wait_reached()
+        gate.open()
+        assert kinds(stream.next()) == "COMMIT"
+
+
+def test_a_script_fails_with_the_given_status(open_stream: Open) -> None:
+    """Code and text reach the client as they are."""
+    with VStreamServer(
+        Scripts([events.begin(), Fail(grpc.StatusCode.CANCELLED, "context has expired")])
+    ) as server:
+        stream = open_stream(server.port)
+        stream.next()
+        with pytest.raises(grpc.RpcError) as raised:
+            stream.next()
+    assert raised.value.code() is grpc.StatusCode.CANCELLED
+    assert raised.value.details() == "context has expired"
+
+
+def test_a_call_without_a_script_is_refused(open_stream: Open) -> None:
+    """A call more than the test expects does not pass unseen."""
+    with VStreamServer(Scripts()) as server, pytest.raises(grpc.RpcError, match="no script left"):
+        open_stream(server.port).next()
+
+
+def test_a_script_can_be_chosen_by_the_request(open_stream: Open) -> None:
+    """`choose` sees the request."""
+
+    def choose(request: vtgate_pb2.VStreamRequest) -> list[Step]:
+        return [events.ddl(request.vgtid.shard_gtids[0].gtid)]
+
+    with VStreamServer(Scripts(choose=choose)) as server:
+        request = vtgate_pb2.VStreamRequest(vgtid=events.position({"0": "current"}))
+        assert open_stream(server.port, request).next().events[0].statement == "current"
+
+
+@pytest.mark.parametrize("step", [Hang(), Delay(60), Gate()], ids=["hang", "delay", "gate"])
+def test_a_cancelled_call_releases_its_thread(open_stream: Open, step: Step) -> None:
+    """A hanging stream ends when the client cancels: no thread outlives the server."""
+    with VStreamServer(Scripts([events.begin(), step])) as server:
+        stream = open_stream(server.port)
+        stream.next()
+        stream.close()
+        assert server.calls[0].wait_end(10)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("vstream")]
+
+
+def test_a_stopped_server_comes_back_on_its_port(open_stream: Open) -> None:
+    """Streams end with UNAVAILABLE or CANCELLED when the server stops; later calls are served again."""
+    with VStreamServer(Scripts([events.begin(), Hang()], [events.commit()])) as server:
+        stream = open_stream(server.port)
+        stream.next()
+        server.stop()
+        with pytest.raises(grpc.RpcError):
+            stream.next()
+        server.start()
+        assert kinds(open_stream(server.port).next()) == "COMMIT"
+
+
+def test_credentials_are_asked_for_as_by_vtgate(open_stream: Open) -> None:
+    """Missing and wrong credentials are told apart by their codes; right ones are let in."""
+    with VStreamServer(Scripts([events.begin()]), credentials={"u": "p"}) as server:
+        with pytest.raises(grpc.RpcError) as missing:
+            open_stream(server.port).next()
+        with pytest.raises(grpc.RpcError) as wrong:
+            open_stream(server.port, metadata={"username": "u", "password": "x"}).next()
+        assert kinds(open_stream(server.port, metadata={"username": "u", "password": "p"}).next()) == "BEGIN"
+    assert missing.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert wrong.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_events_of_unknown_types_can_be_played(open_stream: Open) -> None:
+    """A type that the protocol does not know yet goes through."""
+    with VStreamServer(Scripts([events.event(99)])) as server:
+        assert open_stream(server.port).next().events[0].type == 99
+
+
+def test_lengths_are_packed_zigzag_varints() -> None:
+    """The bytes are those protobuf makes of `repeated sint64`."""
+    assert pack_lengths([-1, 0, 1, 63, 64, 300]) == bytes([1, 0, 2, 126, 0x80, 1, 0xD8, 4])
