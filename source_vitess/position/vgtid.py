@@ -1,0 +1,103 @@
+"""The position of a keyspace: one GTID set per shard.
+
+- A `Vgtid` can be stored and continued from: it never holds `current` or an empty position.
+- The text of a shard's position is kept as VTGate wrote it, and parsed only when it is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from source_vitess.position.gtid import FLAVOR, GtidError, GtidSet
+
+#: In a request: changes from now on (go/vt/vtgate/vstream_manager.go).
+CURRENT = "current"
+
+
+@lru_cache(maxsize=1024)
+def gtid_set(gtid: str) -> GtidSet:
+    """Parses a shard's position, remembering the recent ones.
+
+    Raises:
+        GtidError: As `GtidSet.parse`.
+    """
+    return GtidSet.parse(gtid)
+
+
+def contains(gtid: str, other: str) -> bool:
+    """Tells whether the position `gtid` contains every transaction of the position `other`."""
+    return gtid == other or gtid_set(other) <= gtid_set(gtid)
+
+
+@dataclass(frozen=True)
+class Vgtid:
+    """A position of a keyspace from which its changes can be followed.
+
+    Attributes:
+        keyspace: The keyspace's name.
+        shards: By shard name: `MySQL56/<gtid set>`.
+    """
+
+    keyspace: str
+    shards: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Refuses positions that cannot be continued from.
+
+        Raises:
+            GtidError: No shard at all, or a shard without a real position.
+        """
+        if not self.shards:
+            raise GtidError("a position without shards")
+        for shard, gtid in self.shards.items():
+            if not shard or not gtid.startswith(FLAVOR + "/"):
+                raise GtidError(f"shard {shard!r} has no position to continue from: {gtid[:80]!r}")
+
+    def __hash__(self) -> int:
+        return hash((self.keyspace, tuple(self.shards.items())))
+
+    def covers(self, target: Vgtid) -> bool:
+        """Tells whether every shard of the target has reached the target's position here."""
+        return all(shard in self.shards and contains(self.shards[shard], gtid) for shard, gtid in target.shards.items())
+
+    def union(self, other: Mapping[str, str]) -> Vgtid:
+        """Returns the position that also contains what `other` has for the shards of this one."""
+        return Vgtid(
+            self.keyspace,
+            {
+                shard: f"{FLAVOR}/{gtid_set(gtid) | gtid_set(other[shard])}" if shard in other else gtid
+                for shard, gtid in self.shards.items()
+            },
+        )
+
+    def to_json(self) -> list[dict[str, str]]:
+        """Returns the position as state and logs show it."""
+        return [{"keyspace": self.keyspace, "shard": shard, "gtid": gtid} for shard, gtid in self.shards.items()]
+
+    @classmethod
+    def from_json(cls, value: Any) -> Vgtid:
+        """Reads what `to_json` gives.
+
+        Raises:
+            GtidError: It is of another shape, names more than one keyspace or a shard twice, or a position is bad.
+        """
+        if not isinstance(value, list) or not value:
+            raise GtidError("a position is a list with an entry for each shard")
+        shards: dict[str, str] = {}
+        keyspaces: set[str] = set()
+        for entry in value:
+            if not isinstance(entry, dict) or not all(
+                isinstance(entry.get(key), str) for key in ("keyspace", "shard", "gtid")
+            ):
+                raise GtidError("a shard's position has the texts keyspace, shard and gtid")
+            if entry["shard"] in shards:
+                raise GtidError(f"shard {entry['shard']!r} is listed twice")
+            GtidSet.parse(entry["gtid"])
+            shards[entry["shard"]] = entry["gtid"]
+            keyspaces.add(entry["keyspace"])
+        if len(keyspaces) != 1:
+            raise GtidError(f"a position of several keyspaces: {', '.join(sorted(keyspaces))}")
+        return cls(keyspaces.pop(), shards)

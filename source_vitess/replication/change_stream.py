@@ -1,0 +1,237 @@
+"""The change stream: one VStream over all followed tables and all shards, up to a target position.
+
+- It ends where a transaction ends and every shard contains the target; never by equality of positions, never
+  because nothing came for a while.
+- A change of a table is skipped if, and only if, its transaction is contained in the table's copy position. That is
+  known only when the transaction ends, so such rows are held back until then; a transaction too large to hold is
+  emitted, and from then on everything of that table and shard: duplicates, never gaps.
+- A reshard needs nothing: VTGate follows it, and the target is asked for anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from source_vitess.errors import StreamError, TransientError
+from source_vitess.position.vgtid import Vgtid, contains
+from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.ddl import tables_emptied
+from source_vitess.replication.messages import Failed, Message
+from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
+from source_vitess.replication.records import RecordMaker
+from source_vitess.replication.retry import Retry
+from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
+from source_vitess.vstream.events import Committed, Ddl, Heartbeat, Rows, StreamPosition, TableFailed
+from source_vitess.vstream.request import StreamRequest
+
+#: Bytes of JSON of one transaction that are held back at most.
+HELD_BYTES = 16 * 1024 * 1024
+
+#: Seconds without a transaction after which a new end position is asked for: the old one may hold transactions that
+#: no server has any more (a failover), and then it would never be reached.
+SILENCE_SECONDS = 10
+
+
+class ChangeStream:
+    """Reads changes from the state's position to a target.
+
+    Args:
+        vitess: The keyspace.
+        clock: Time.
+        settings: The sync's settings.
+        checkpointer: Holds the state.
+        streams: The streams that may take part, by table.
+        makers: Their record makers.
+    """
+
+    def __init__(
+        self,
+        vitess: Vitess,
+        clock: Clock,
+        settings: SyncSettings,
+        checkpointer: Checkpointer,
+        streams: Mapping[str, SelectedStream],
+        makers: Mapping[str, RecordMaker],
+    ) -> None:
+        self._vitess = vitess
+        self._clock = clock
+        self._settings = settings
+        self._checkpointer = checkpointer
+        self._state = checkpointer.state
+        self._streams = streams
+        self._makers = makers
+        self._held: list[Rows] = []
+        self._held_bytes = 0
+
+    def run(self, target: Vgtid) -> Iterator[Message]:
+        """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
+
+        Raises:
+            TransientError: The stream broke off too often, or nothing came for too long.
+            PositionLostError: The server cannot continue from the state's position.
+            ConfigError: The user has to act.
+        """
+        retry = Retry(self._clock, self._settings.retries)
+        while (start := self._state.vgtid) is not None and not start.covers(target):
+            tables = self._followed()
+            if not tables:
+                # Nobody needs the changes in between, and following later starts from a copy.
+                self._state.vgtid = target
+                return
+            self._settle_copies(start)
+            try:
+                yield from self._stream(start, target, tables, retry)
+            except StreamError as error:
+                yield self._fail(error)
+            except TransientError as error:
+                yield retry.failed(error)
+            finally:
+                self._held.clear()
+                self._held_bytes = 0
+                self._checkpointer.settle()
+        if self._state.vgtid is not None:
+            self._settle_copies(self._state.vgtid)
+
+    def _followed(self) -> tuple[str, ...]:
+        return tuple(name for name in self._streams if isinstance(self._state.tables.get(name), FOLLOWED))
+
+    def _stream(self, start: Vgtid, target: Vgtid, tables: tuple[str, ...], retry: Retry) -> Iterator[Message]:
+        request = StreamRequest(start.keyspace, start.shards, tables)
+        goal = _Goal(start, target)
+        last_commit = self._clock.monotonic()
+        with self._vitess.stream(request, {name: self._streams[name].streamed for name in tables}) as events:
+            for event in events:
+                match event:
+                    case Rows():
+                        yield from self._rows(event)
+                    case Committed():
+                        last_commit = self._clock.monotonic()
+                        retry.progressed()
+                        yield from self._committed(event)
+                        if goal.resharded(event.position):
+                            goal = _Goal(event.position.to_vgtid(start.keyspace), self._vitess.current())
+                        if goal.reached(event.shard, event.position):
+                            return
+                        yield from self._checkpointer.due()
+                    case Heartbeat(throttled_reason):
+                        yield from self._checkpointer.due()
+                        silence = self._clock.monotonic() - last_commit
+                        if silence >= SILENCE_SECONDS and self._covers_current():
+                            return
+                        if silence >= self._settings.no_progress_seconds:
+                            raise _stuck(silence, throttled_reason)
+                    case TableFailed(_, error):
+                        yield self._fail(error)
+                    case Ddl(shard, statement):
+                        yield from self._ddl(shard, statement)
+                    case _:
+                        pass
+        raise TransientError("VTGate ended the change stream before its end position was reached.")
+
+    def _rows(self, rows: Rows) -> Iterator[Message]:
+        match self._state.tables.get(rows.table):
+            case CopiedAt(shards) if rows.shard in shards:
+                self._held.append(rows)
+                self._held_bytes += sum(map(len, rows.members))
+                if self._held_bytes > HELD_BYTES:
+                    yield from self._release()
+            case Copied() | CopiedAt():
+                yield self._emit(rows)
+            case state if isinstance(state, FOLLOWED):
+                yield self._emit(rows)
+            case _:
+                pass  # failed in this sync
+
+    def _emit(self, rows: Rows) -> Message:
+        records = self._makers[rows.table].make(rows)
+        self._checkpointer.emitted(records)
+        return records
+
+    def _release(self) -> Iterator[Message]:
+        for rows in self._held:
+            self._passed(rows.table, rows.shard)
+            yield self._emit(rows)
+        self._held.clear()
+        self._held_bytes = 0
+
+    def _committed(self, event: Committed) -> Iterator[Message]:
+        gtid = event.position.gtid(event.shard)
+        if self._held:
+            emitted = []
+            for rows in self._held:
+                state = self._state.tables.get(rows.table)
+                copied_at = state.shards.get(rows.shard) if isinstance(state, CopiedAt) else None
+                if copied_at is None or gtid is None or not contains(copied_at, gtid):
+                    emitted.append(rows)
+            self._held = emitted
+            yield from self._release()
+        self._checkpointer.reached(event.position)
+
+    def _settle_copies(self, position: Vgtid) -> None:
+        """Drops the copy positions that the shared position has passed."""
+        for name, state in list(self._state.tables.items()):
+            if isinstance(state, CopiedAt):
+                for shard, copied_at in state.shards.items():
+                    if shard not in position.shards or contains(position.shards[shard], copied_at):
+                        self._passed(name, shard)
+
+    def _passed(self, name: str, shard: str) -> None:
+        state = self._state.tables[name]
+        if isinstance(state, CopiedAt):
+            left = {other: gtid for other, gtid in state.shards.items() if other != shard}
+            self._state.tables[name] = CopiedAt(left) if left else Copied()
+
+    def _covers_current(self) -> bool:
+        self._checkpointer.settle()
+        return self._state.vgtid is not None and self._state.vgtid.covers(self._vitess.current())
+
+    def _ddl(self, shard: str, statement: str) -> Iterator[Message]:
+        for name, how in tables_emptied(statement):
+            if isinstance(self._state.tables.get(name), FOLLOWED):
+                yield self._fail(
+                    StreamError(
+                        name,
+                        f"Table {name!r} was {how} in shard {shard!r}, which removes rows without telling which. "
+                        "Refresh this stream and choose to remove its old records.",
+                    )
+                )
+
+    def _fail(self, error: StreamError) -> Message:
+        """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""
+        self._held = [rows for rows in self._held if rows.table != error.stream]
+        self._state.tables[error.stream] = RefreshNeeded(error.message)
+        return Failed(error.stream, error)
+
+
+class _Goal:
+    """Which shards have not reached the end position yet."""
+
+    def __init__(self, start: Vgtid, target: Vgtid) -> None:
+        self._shards = frozenset(start.shards)
+        self._missing = {
+            shard: gtid
+            for shard, gtid in target.shards.items()
+            if shard not in start.shards or not contains(start.shards[shard], gtid)
+        }
+
+    def resharded(self, position: StreamPosition) -> bool:
+        """Tells whether the stream goes over other shards than before."""
+        return frozenset(position.shards()) != self._shards
+
+    def reached(self, shard: str, position: StreamPosition) -> bool:
+        """Notes a shard's new position, and tells whether no shard is missing any more."""
+        target = self._missing.get(shard)
+        if target is not None:
+            gtid = position.gtid(shard)
+            if gtid is not None and contains(gtid, target):
+                del self._missing[shard]
+        return not self._missing
+
+
+def _stuck(seconds: float, throttled_reason: str) -> TransientError:
+    why = f" A tablet reports that it is throttled: {throttled_reason}." if throttled_reason else ""
+    return TransientError(
+        f"VTGate sent no transaction for {seconds:.0f} s although there are some that were not read yet.{why} If this "
+        "happens again, look at VTGate's log: a row larger than --grpc-max-message-size (16 MiB unless set), a shard "
+        "without a healthy tablet of the chosen type and a throttled tablet all look like this."
+    )

@@ -1,0 +1,64 @@
+"""When a state is due, and the making of it."""
+
+from __future__ import annotations
+
+from source_vitess.replication.messages import Checkpoint, Message, Records
+from source_vitess.replication.ports import Clock, SyncSettings
+from source_vitess.replication.records import Cursor
+from source_vitess.replication.state import SyncState
+from source_vitess.vstream.events import StreamPosition
+
+
+class Checkpointer:
+    """Keeps the state in step with what was emitted.
+
+    The state changes only where a transaction ended, so it never runs ahead of the records. The shared position
+    stays in VTGate's form until a state is written.
+
+    Attributes:
+        state: What the next state will say, but for `position` and the cursor.
+    """
+
+    def __init__(self, state: SyncState, cursor: Cursor, clock: Clock, settings: SyncSettings) -> None:
+        self.state = state
+        self._cursor = cursor
+        self._clock = clock
+        self._settings = settings
+        self._position: StreamPosition | None = None
+        self._records = 0
+        self._last = clock.monotonic()
+
+    def reached(self, position: StreamPosition) -> None:
+        """Notes that the change stream has come to `position`."""
+        self._position = position
+
+    def emitted(self, records: Records) -> None:
+        """Notes that records went out."""
+        self._records += len(records.data)
+
+    def due(self) -> list[Message]:
+        """Returns a checkpoint if it is time for one. Called where a transaction ended, or on a heartbeat."""
+        if (
+            self._records >= self._settings.checkpoint_records
+            or self._clock.monotonic() - self._last >= self._settings.checkpoint_seconds
+        ):
+            return [self.now()]
+        return []
+
+    def now(self) -> Checkpoint:
+        """Returns a checkpoint.
+
+        Raises:
+            GtidError: The position is not one that can be stored.
+        """
+        self.settle()
+        self.state.cursor = self._cursor.last
+        self._records = 0
+        self._last = self._clock.monotonic()
+        return Checkpoint(self.state.shared_to_json(), self.state.tables_to_json())
+
+    def settle(self) -> None:
+        """Takes the position over into the state."""
+        if self._position is not None:
+            self.state.vgtid = self._position.to_vgtid(self.state.keyspace)
+            self._position = None

@@ -1,0 +1,49 @@
+"""Statements of the change stream that remove rows without a row event.
+
+Only what a server writes into its binlog has to be understood (MySQL manual, "DROP TABLE", "TRUNCATE TABLE",
+"RENAME TABLE", "ALTER TABLE"), not all of SQL: statements come one at a time, and comments only between words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_COMMENT = re.compile(r"/\*.*?\*/|--[ \t][^\n]*|#[^\n]*", re.DOTALL)
+_NAME = r"(?:`(?:[^`]|``)+`|[^\s`.,;()]+)"
+_TABLE = rf"(?:{_NAME}\s*\.\s*)?({_NAME})"
+_TRUNCATE = re.compile(rf"TRUNCATE\s+(?:TABLE\s+)?{_TABLE}", re.IGNORECASE)
+_DROP = re.compile(r"DROP\s+(?:TEMPORARY\s+)?TABLES?\s+(?:IF\s+EXISTS\s+)?", re.IGNORECASE)
+_RENAME = re.compile(r"RENAME\s+TABLES?\s+", re.IGNORECASE)
+_RENAME_PAIR = re.compile(rf"{_TABLE}\s+TO\s+{_TABLE}", re.IGNORECASE)
+_ALTER_RENAME = re.compile(
+    rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s.*?\bRENAME\s+(?!COLUMN\b|INDEX\b|KEY\b)(?:TO\s+|AS\s+|=\s*)?{_TABLE}",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def tables_emptied(statement: str) -> Iterator[tuple[str, str]]:
+    """Yields each table whose rows a statement removed, and the word for how.
+
+    A rename that puts another table in the place of the first, as Vitess' online DDL and gh-ost end theirs, keeps
+    the rows and is not one of these.
+    """
+    text = _COMMENT.sub(" ", statement).strip()
+    if match := _TRUNCATE.match(text):
+        yield _unquoted(match[1]), "truncated"
+    elif match := _DROP.match(text):
+        for name in re.findall(_TABLE, text[match.end() :]):
+            if name.upper() not in ("RESTRICT", "CASCADE"):
+                yield _unquoted(name), "dropped"
+    elif match := _RENAME.match(text):
+        pairs = [(_unquoted(a), _unquoted(b)) for a, b in _RENAME_PAIR.findall(text[match.end() :])]
+        replaced = {new for _, new in pairs}
+        for old, _ in pairs:
+            if old not in replaced:
+                yield old, "renamed"
+    elif match := _ALTER_RENAME.match(text):
+        yield _unquoted(match[1]), "renamed"
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name

@@ -1,0 +1,48 @@
+"""Opening a broken stream again: how often, and after what time."""
+
+from __future__ import annotations
+
+from source_vitess.errors import TransientError
+from source_vitess.replication.messages import Log
+from source_vitess.replication.ports import Clock
+
+#: Seconds before the first new attempt; doubled for each one that follows, up to the limit. A failover of a shard
+#: takes VTGate up to 30 s to notice (go/vt/discovery/tablet_picker.go).
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 30.0
+
+
+class Retry:
+    """Counts failures in a row.
+
+    Args:
+        clock: Time.
+        limit: How many failures in a row are ridden out.
+    """
+
+    def __init__(self, clock: Clock, limit: int) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._failures = 0
+
+    def progressed(self) -> None:
+        """Notes that the stream works."""
+        self._failures = 0
+
+    def failed(self, error: TransientError) -> Log:
+        """Waits before another attempt, and returns what to tell about it.
+
+        Raises:
+            TransientError: The error itself, when it is one too many or the sync is asked to stop.
+        """
+        self._failures += 1
+        if self._failures > self._limit or self._clock.stopping:
+            raise error
+        seconds = min(FIRST_WAIT * 2 ** (self._failures - 1), LONGEST_WAIT)
+        self._clock.wait(seconds)
+        if self._clock.stopping:
+            raise error
+        return Log(
+            f"The stream broke off and is opened again (attempt {self._failures} of {self._limit}): {error.message}",
+            warning=True,
+        )

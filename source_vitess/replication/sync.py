@@ -1,0 +1,227 @@
+"""One `read`: changes, then copies, then changes again, so that a sync ends consistent.
+
+Every table has one position at which its copy is exact; the keyspace has one position up to which changes were
+read. A change is emitted if, and only if, its transaction is not contained in its table's copy position.
+
+- A state that names a table as begun is written before its first record, with a shared position at or before that
+  moment. From then on the table takes part in the change stream, so that rows deleted before an interrupted copy
+  goes on do not stay behind in the destination.
+- The shared position moves only over transactions whose changes were emitted for every followed table. A table that
+  cannot be followed is marked as needing a refresh before the position passes its changes.
+- Whatever ends a sync, the last thing it says about positions is a state from which another sync can go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+from source_vitess.errors import (
+    ConfigError,
+    PositionLostError,
+    StreamError,
+    TransientError,
+    VitessSourceError,
+)
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication.change_stream import ChangeStream
+from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
+from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
+from source_vitess.replication.records import Cursor, RecordMaker
+from source_vitess.replication.retry import Retry
+from source_vitess.replication.state import (
+    FOLLOWED,
+    Copied,
+    CopiedAt,
+    Copying,
+    Refreshed,
+    RefreshNeeded,
+    SyncState,
+)
+from source_vitess.replication.table_copy import TableCopy
+
+
+class Sync:
+    """One sync of some streams, from a state.
+
+    Args:
+        vitess: The keyspace.
+        clock: Time.
+        settings: How to behave.
+        streams: The streams to sync.
+        state: The state to go on from; changed as the sync goes.
+    """
+
+    def __init__(
+        self,
+        vitess: Vitess,
+        clock: Clock,
+        settings: SyncSettings,
+        streams: Sequence[SelectedStream],
+        state: SyncState,
+    ) -> None:
+        self._vitess = vitess
+        self._clock = clock
+        self._settings = settings
+        self._streams = {stream.name: stream for stream in streams}
+        self._state = state
+        started = clock.now()
+        self._cursor = Cursor(state.cursor, started)
+        self._checkpointer = Checkpointer(state, self._cursor, clock, settings)
+        self._makers = {
+            stream.name: RecordMaker(stream.name, self._cursor, started, with_meta=stream.with_meta)
+            for stream in streams
+        }
+        self._changes = ChangeStream(
+            vitess,
+            clock,
+            settings,
+            self._checkpointer,
+            {name: stream for name, stream in self._streams.items() if stream.incremental},
+            self._makers,
+        )
+        self._failed: set[str] = set()
+
+    def run(self) -> Iterator[Message]:
+        """Yields everything the sync has to say.
+
+        Raises:
+            ConfigError: The user has to act; nothing more can be read.
+            TransientError: The sync can succeed later.
+            InternalError: A rule was broken.
+        """
+        for name in self._streams:
+            yield Started(name)
+        self._drop_unselected()
+        try:
+            for message in self._run():
+                if isinstance(message, Failed):
+                    self._failed.add(message.stream)
+                yield message
+        except VitessSourceError:
+            yield self._checkpointer.now()
+            for name in self._streams:
+                if name not in self._failed:
+                    yield Failed(name, None)
+            raise
+        yield self._checkpointer.now()
+        for name in self._streams:
+            if name not in self._failed:
+                yield Completed(name)
+
+    def _run(self) -> Iterator[Message]:
+        end = self._end_position()
+        yield from self._verify(end)
+        yield from self._report_refresh_needed()
+        if self._state.vgtid is None:
+            self._state.vgtid = end
+        yield from self._changes.run(end)
+        copied = yield from self._copy_tables(tuple(end.shards))
+        if copied:
+            end = self._end_position()
+            ahead = [state.shards for state in self._state.tables.values() if isinstance(state, CopiedAt)]
+            for positions in ahead:
+                end = end.union(positions)
+            yield from self._changes.run(end)
+
+    def _drop_unselected(self) -> None:
+        """Forgets streams that are not selected, and what another sync mode left."""
+        kept = {}
+        for name, table in self._state.tables.items():
+            stream = self._streams.get(name)
+            if stream is None:
+                continue
+            followed = isinstance(table, (*FOLLOWED, RefreshNeeded))
+            if followed == stream.incremental:
+                kept[name] = table
+        self._state.tables = kept
+
+    def _end_position(self) -> Vgtid:
+        retry = Retry(self._clock, self._settings.retries)
+        while True:
+            try:
+                return self._vitess.current()
+            except TransientError as error:
+                retry.failed(error)
+
+    def _verify(self, end: Vgtid) -> Iterator[Message]:
+        """Checks that the saved position can be continued; starts over if it cannot and the user wants that."""
+        saved = self._state.vgtid
+        if saved is None:
+            return
+        if not any(isinstance(table, FOLLOWED) for table in self._state.tables.values()):
+            self._state.vgtid = end
+            return
+        _check_shards(saved, end)
+        try:
+            self._vitess.verify(saved)
+        except PositionLostError as error:
+            if not self._settings.resync_lost_position:
+                raise
+            yield Log(
+                f"{error.message} All streams are copied again, as configured. Rows that were deleted in the meantime "
+                "stay in the destination unless the streams are refreshed with removal of old records.",
+                warning=True,
+            )
+            self._state.tables = {
+                name: table for name, table in self._state.tables.items() if not isinstance(table, FOLLOWED)
+            }
+            self._state.vgtid = end
+            yield self._checkpointer.now()
+
+    def _report_refresh_needed(self) -> Iterator[Message]:
+        for name, table in self._state.tables.items():
+            if isinstance(table, RefreshNeeded):
+                yield Failed(name, StreamError(name, table.reason))
+
+    def _copy_tables(self, shards: tuple[str, ...]) -> Generator[Message, None, bool]:
+        """Copies what has no finished copy. Returns whether there was anything."""
+        copied = False
+        deadline = self._clock.monotonic() + self._settings.copy_seconds
+        for stream in self._streams.values():
+            if not self._needs_copy(stream):
+                continue
+            copied = True
+            copy = TableCopy(
+                self._vitess,
+                self._clock,
+                self._settings,
+                self._checkpointer,
+                self._makers[stream.name],
+                stream,
+                deadline,
+            )
+            try:
+                yield from copy.run(shards)
+            except StreamError as error:
+                # What was emitted of it stays followed where it can be; the copy is tried again in the next sync.
+                yield Failed(stream.name, error)
+        return copied
+
+    def _needs_copy(self, stream: SelectedStream) -> bool:
+        if stream.name in self._failed:
+            return False
+        match self._state.tables.get(stream.name):
+            case None | Copying():
+                return True
+            case Refreshed(sync_id):
+                return sync_id is None or sync_id != stream.sync_id
+            case Copied() | CopiedAt() | RefreshNeeded():
+                return False
+            case _:
+                return True
+
+
+def _check_shards(saved: Vgtid, end: Vgtid) -> None:
+    """Refuses a position of other shards than are read now, unless a reshard explains it.
+
+    Raises:
+        ConfigError: The list of shards was changed in the configuration.
+    """
+    before, now = set(saved.shards), set(end.shards)
+    if before != now and (before < now or now < before):
+        raise ConfigError(
+            f"The saved state is of the shards {', '.join(sorted(before))}, and the source reads "
+            f"{', '.join(sorted(now))} now. Set the shards back, or clear the connection's data to copy everything "
+            "again."
+        )

@@ -1,0 +1,256 @@
+"""The copy of one table: a VStream with a filter of that table alone, over all shards.
+
+- A shard is done when VTGate stops listing the table's lastpk in its position, or says COPY_COMPLETED for an empty
+  table. What the shard sends after that belongs to the change stream and is ignored here.
+- Only a copy that ran from start to end in one go is exact at a position. Columns that are told again for a shard
+  mean that VTGate itself started over within the call (a failover); so does a broken stream here.
+- A table without a usable key cannot be continued: VTGate would page through it by all columns and skip rows that
+  are equal or hold NULLs (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go). It starts from the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from source_vitess.errors import TransientError
+from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.messages import Estimate, Log, Message
+from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
+from source_vitess.replication.records import RecordMaker
+from source_vitess.replication.retry import Retry
+from source_vitess.replication.state import (
+    Copied,
+    CopiedAt,
+    Copying,
+    Refreshed,
+    Refreshing,
+    ShardCopy,
+    TableState,
+)
+from source_vitess.vstream.events import Committed, CopyCompleted, Fields, Heartbeat, Rows, TableFailed
+from source_vitess.vstream.request import StreamRequest
+
+
+class CopyTimeUpError(TransientError):
+    """The time for copying in one sync is over; the next one goes on from here."""
+
+
+class _StartOver(Exception):  # noqa: N818 - control flow within this module
+    """What was copied so far cannot be continued."""
+
+
+class TableCopy:
+    """Copies one table, going on where an earlier copy ended.
+
+    Args:
+        vitess: The keyspace.
+        clock: Time.
+        settings: The sync's settings.
+        checkpointer: Holds the state.
+        maker: Makes the table's records.
+        stream: The table.
+        deadline: On the monotonic clock, when copying stops for this sync.
+
+    Attributes:
+        records: How many rows were emitted so far.
+    """
+
+    def __init__(
+        self,
+        vitess: Vitess,
+        clock: Clock,
+        settings: SyncSettings,
+        checkpointer: Checkpointer,
+        maker: RecordMaker,
+        stream: SelectedStream,
+        deadline: float,
+    ) -> None:
+        self._vitess = vitess
+        self._clock = clock
+        self._settings = settings
+        self._checkpointer = checkpointer
+        self._maker = maker
+        self._stream = stream
+        self._table = stream.streamed.table
+        self._deadline = deadline
+        self._attempt = 1
+        self._shards: dict[str, ShardCopy] = {}
+        self.records = 0
+
+    def run(self, shards: tuple[str, ...]) -> Iterator[Message]:
+        """Yields the table's rows, with checkpoints; leaves its state as copied.
+
+        Args:
+            shards: The shards that serve the keyspace.
+
+        Raises:
+            StreamError: The table cannot be copied.
+            CopyTimeUpError: The time for copying is over.
+            TransientError: The stream broke off too often.
+            ConfigError: The user has to act.
+        """
+        table = self._table
+        began = self._clock.monotonic()
+        retry = Retry(self._clock, self._settings.retries)
+        self._resume(shards)
+        # Before the first record: from here on changes of this table are followed, deletes included.
+        yield self._checkpointer.now()
+        yield Estimate(table.name, table.estimated_rows, table.estimated_bytes)
+        yield Log(f"Copying table {table.name!r} (about {table.estimated_rows:,} rows, attempt {self._attempt}).")
+        while any(shard not in self._shards or not self._shards[shard].done for shard in shards):
+            try:
+                yield from self._copy(shards, retry)
+            except CopyTimeUpError:
+                yield self._checkpointer.now()
+                raise
+            except _StartOver as again:
+                yield retry.failed(TransientError(f"the copy of table {table.name!r} starts over: {again}"))
+                shards = self._again(tuple(self._vitess.current().shards), keep=False)
+            except TransientError as error:
+                yield retry.failed(error)
+                shards = self._again(tuple(self._vitess.current().shards), keep=True)
+        self._finish()
+        seconds = max(self._clock.monotonic() - began, 0.001)
+        yield Log(
+            f"Copied table {table.name!r}: {self.records:,} rows in {seconds:.1f} s "
+            f"({self.records / seconds:,.0f} rows/s)."
+        )
+
+    def _copy(self, shards: tuple[str, ...], retry: Retry) -> Iterator[Message]:
+        """One VStream, for the shards that are not done."""
+        name = self._table.name
+        todo = {shard for shard in shards if shard not in self._shards or not self._shards[shard].done}
+        lastpks = {shard: part.lastpk for shard in todo if (part := self._shards.get(shard)) and part.lastpk}
+        request = StreamRequest(
+            self._checkpointer.state.keyspace,
+            {shard: self._shards[shard].gtid if shard in self._shards else "" for shard in shards if shard in todo},
+            (name,),
+            lastpks,
+        )
+        asked = frozenset(todo)
+        told: set[str] = set()
+        empty: dict[str, str] = {}
+        last_event = self._clock.monotonic()
+        with self._vitess.stream(request, {name: self._stream.streamed}) as events:
+            for event in events:
+                match event:
+                    case Rows():
+                        if event.shard in todo:
+                            yield self._emit(event)
+                        continue
+                    case Fields(shard, _) if shard in todo:
+                        if shard in told and shard not in lastpks:
+                            self._told_again(shard)
+                        told.add(shard)
+                    case Committed(shard):
+                        if frozenset(event.position.shards()) != asked:
+                            raise _StartOver("the keyspace was resharded")
+                        if shard in todo:
+                            self._committed(event, todo, empty)
+                        retry.progressed()
+                        yield from self._checkpointer.due()
+                        self._check_time()
+                    case CopyCompleted(shard) if shard in todo:
+                        if shard not in empty:
+                            raise _StartOver(f"VTGate ended the copy of shard {shard!r} before its last row")
+                        self._shards[shard] = ShardCopy(empty[shard], None)
+                        todo.discard(shard)
+                        self._store()
+                    case TableFailed(_, error):
+                        raise error
+                    case Heartbeat():
+                        yield from self._checkpointer.due()
+                        self._check_time()
+                        if self._clock.monotonic() - last_event > self._settings.no_progress_seconds:
+                            raise TransientError(
+                                f"VTGate sent nothing of table {name!r} for "
+                                f"{self._settings.no_progress_seconds:.0f} s. If this happens again, look at VTGate's "
+                                "log: a row larger than --grpc-max-message-size (16 MiB unless set), a throttled "
+                                "tablet and a shard without a healthy tablet all look like this."
+                            )
+                        continue
+                    case _:
+                        pass
+                last_event = self._clock.monotonic()
+                if not todo:
+                    return
+        raise TransientError(f"VTGate ended the copy of table {name!r} before it was complete.")
+
+    def _emit(self, rows: Rows) -> Message:
+        records = self._maker.make(rows)
+        self.records += len(records.data)
+        self._checkpointer.emitted(records)
+        return records
+
+    def _committed(self, event: Committed, todo: set[str], empty: dict[str, str]) -> None:
+        """Notes how far the copy of a shard is after a transaction."""
+        shard = event.shard
+        gtid = event.position.gtid(shard) or ""
+        lastpk = event.position.lastpk(shard, self._table.name)
+        if lastpk is not None:
+            self._shards[shard] = ShardCopy(gtid, lastpk)
+        elif shard in self._shards:
+            self._shards[shard] = ShardCopy(gtid, None)
+            todo.discard(shard)
+        elif event.timestamp:
+            # A change where the copy should be: VTGate started over from a position that it had sent before the
+            # first row, and such a position means "no copy" to it.
+            raise _StartOver(f"VTGate dropped the copy of shard {shard!r}")
+        else:
+            # An empty table ends like this, and so might the moment before the first row: COPY_COMPLETED decides.
+            empty[shard] = gtid
+        self._store()
+
+    def _told_again(self, shard: str) -> None:
+        if not self._table.key:
+            raise _StartOver(f"VTGate interrupted the copy of shard {shard!r}, and the table has no key")
+        self._attempt += 1
+        self._store()
+
+    def _check_time(self) -> None:
+        if self._clock.monotonic() > self._deadline:
+            raise CopyTimeUpError(
+                f"The time for copying in one sync is over while table {self._table.name!r} is being copied. The next "
+                "sync reads the changes made in the meantime and goes on with the copy; nothing has to be done."
+            )
+
+    def _resume(self, shards: tuple[str, ...]) -> None:
+        """Takes over what an earlier sync has copied, if that can be continued."""
+        earlier = self._checkpointer.state.tables.get(self._table.name)
+        if isinstance(earlier, Refreshing) and not self._stream.incremental:
+            same_sync = None in (earlier.sync_id, self._stream.sync_id) or earlier.sync_id == self._stream.sync_id
+            earlier = earlier.copy if same_sync else None
+        elif isinstance(earlier, Copying) and not self._stream.incremental:
+            earlier = None
+        if isinstance(earlier, Copying):
+            self._attempt = earlier.attempt
+            self._shards = dict(earlier.shards)
+            self._again(shards, keep=True)
+        self._store()
+
+    def _again(self, shards: tuple[str, ...], *, keep: bool) -> tuple[str, ...]:
+        """Begins another attempt, over the shards that serve the keyspace now."""
+        self._attempt += 1
+        if not keep or not self._table.key or not set(self._shards) <= set(shards):
+            self._shards = {}
+        self._store()
+        return shards
+
+    def _finish(self) -> None:
+        state = self._checkpointer.state
+        positions = {shard: part.gtid for shard, part in self._shards.items()}
+        done: TableState
+        if not self._stream.incremental:
+            done = Refreshed(self._stream.sync_id)
+        elif self._attempt == 1 and state.vgtid is not None and set(state.vgtid.shards) == set(positions):
+            done = CopiedAt(positions)
+        else:
+            # Interrupted, or of other shards than the change stream starts with: every change is replayed over it.
+            done = Copied()
+        state.tables[self._table.name] = done
+
+    def _store(self) -> None:
+        copy = Copying(self._attempt, dict(self._shards))
+        self._checkpointer.state.tables[self._table.name] = (
+            copy if self._stream.incremental else Refreshing(self._stream.sync_id, copy)
+        )

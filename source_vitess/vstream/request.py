@@ -1,0 +1,67 @@
+"""What to ask of VTGate: one VStream call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from source_vitess.naming import quote_identifier
+from source_vitess.proto import binlogdata_pb2, vtgate_pb2
+
+#: Seconds of silence after which VTGate sends a heartbeat: how late a signal or a due checkpoint is noticed.
+HEARTBEAT_SECONDS = 5
+
+#: A transaction larger than this many bytes is sent in pieces by VTGate ≥ v24 instead of being held in its memory.
+TRANSACTION_CHUNK_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """One VStream call.
+
+    Attributes:
+        keyspace: The keyspace.
+        positions: By shard: a position, `current`, or empty for a copy from the start.
+        tables: The tables to stream, by exact name.
+        lastpks: By shard, how far a copy of `tables[0]` has come: VTGate's own bytes.
+    """
+
+    keyspace: str
+    positions: Mapping[str, str]
+    tables: tuple[str, ...]
+    lastpks: Mapping[str, bytes] = field(default_factory=dict)
+
+    def to_proto(self, *, tablet_type: str, cells: str = "") -> vtgate_pb2.VStreamRequest:
+        """Returns the request as VTGate takes it.
+
+        Rules are exact names with a query: a regular expression skips tables that a tablet does not know yet
+        without a word, and an exact name with an empty filter fails once the copy is over
+        (go/vt/vttablet/tabletserver/vstreamer/{uvstreamer,planbuilder}.go).
+        """
+        return vtgate_pb2.VStreamRequest(
+            tablet_type=tablet_type,
+            vgtid=binlogdata_pb2.VGtid(
+                shard_gtids=[
+                    binlogdata_pb2.ShardGtid(
+                        keyspace=self.keyspace,
+                        shard=shard,
+                        gtid=gtid,
+                        table_p_ks=[binlogdata_pb2.TableLastPK(table_name=self.tables[0], lastpk=self.lastpks[shard])]
+                        if shard in self.lastpks
+                        else [],
+                    )
+                    for shard, gtid in self.positions.items()
+                ]
+            ),
+            filter=binlogdata_pb2.Filter(
+                rules=[
+                    binlogdata_pb2.Rule(match=table, filter="select * from " + quote_identifier(table))
+                    for table in self.tables
+                ]
+            ),
+            flags=vtgate_pb2.VStreamFlags(
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                cells=cells,
+                transaction_chunk_size=TRANSACTION_CHUNK_BYTES,
+            ),
+        )
