@@ -1,0 +1,160 @@
+"""Starts a cluster, as much as possible at the same time.
+
+The order that matters: etcd before everything; keyspaces before tablets; a tablet's
+mysqld before its vttablet; all tablets of a shard before its primary is chosen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from vitess_local.deployment import Deployment
+from vitess_local.errors import VitessLocalError
+from vitess_local.ports import LOOPBACK, accepts_connections
+from vitess_local.progress import Tell, format_seconds
+from vitess_local.schema import apply_sharded_vschema, load_schema_dir
+from vitess_local.servers import CELL_ROOT
+from vitess_local.serving import (
+    etcd_is_healthy,
+    wait_for_mysqld,
+    wait_for_service,
+    wait_for_vttablet,
+)
+from vitess_local.topology import CELL, Tablet
+from vitess_local.vtctl import topo_command, vtctl, vtctl_json
+from vitess_local.waiting import wait_until
+
+# The servers do the work, the threads only wait for them.
+_THREADS = 16
+
+_Item = TypeVar("_Item")
+
+
+def at_once(action: Callable[[_Item], None], items: Iterable[_Item]) -> None:
+    """Do something for all items at the same time; raise the first error, after all ended."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        futures = [pool.submit(action, item) for item in items]
+    for future in futures:
+        future.result()
+
+
+def bring_up(deployment: Deployment, *, new: bool, timeout: float, tell: Tell) -> None:
+    """Start every server that is not running, and wait until all shards serve.
+
+    `new` tells that the cluster has never run: keyspaces and schemas are created.
+    """
+    started = time.monotonic()
+    tablets = deployment.topology.tablets
+    tell(f"starting {deployment.topology.spec.name}: {len(tablets)} tablets in {deployment.data_dir}")
+    with ThreadPoolExecutor(_THREADS) as pool:
+        servers = [pool.submit(start_mysqld, deployment, tablet, tell) for tablet in tablets]
+        _start_topology(deployment, new=new, tell=tell)
+        for server in servers:
+            server.result()
+    start_tablets(deployment, tablets, tell)
+    deployment.start_vtgate()
+    give_primaries(deployment, deployment.topology.shards(), tell)
+    wait_for_service(deployment, tell, timeout=timeout)
+    if new:
+        _load_schemas(deployment, tell)
+    tell(f"{deployment.topology.spec.name} serves after {format_seconds(time.monotonic() - started)}")
+
+
+def _start_topology(deployment: Deployment, *, new: bool, tell: Tell) -> None:
+    """Start etcd and vtctld; in a new cluster, create the cell and the keyspaces."""
+    deployment.start_etcd()
+    wait_until(
+        lambda: None if etcd_is_healthy(deployment) else "it is not healthy yet",
+        what="etcd",
+        timeout=60,
+        tell=tell,
+        servers=[deployment.etcd],
+    )
+    if new:
+        etcd = f"{LOOPBACK}:{deployment.topology.ports.etcd_client}"
+        topo_command(
+            deployment, "AddCellInfo", f"--root={CELL_ROOT}", f"--server-address={etcd}", CELL
+        )
+    deployment.start_vtctld()
+    wait_for_vtctld(deployment, tell)
+    if new:
+        policy = f"--durability-policy={deployment.topology.spec.durability_policy}"
+        at_once(
+            lambda keyspace: _ignore(vtctl(deployment, "CreateKeyspace", policy, keyspace.name)),
+            deployment.topology.spec.keyspaces,
+        )
+
+
+def _ignore(_: object) -> None:
+    """Drop a result that `at_once` has no use for."""
+
+
+def wait_for_vtctld(deployment: Deployment, tell: Tell) -> None:
+    """Wait until vtctld takes commands."""
+    port = deployment.topology.ports.vtctld_grpc
+    wait_until(
+        lambda: None if accepts_connections(port) else "it does not listen yet",
+        what="vtctld",
+        timeout=60,
+        tell=tell,
+        servers=[deployment.vtctld, deployment.etcd],
+    )
+
+
+def start_mysqld(deployment: Deployment, tablet: Tablet, tell: Tell) -> None:
+    """Start one MySQL server and wait until it answers."""
+    deployment.start_mysqld(tablet)
+    wait_for_mysqld(deployment, tablet, tell)
+
+
+def start_tablets(deployment: Deployment, tablets: Collection[Tablet], tell: Tell) -> None:
+    """Start tablets, mysqld included, and wait until they take orders."""
+
+    def start(tablet: Tablet) -> None:
+        start_mysqld(deployment, tablet, tell)
+        deployment.start_vttablet(tablet)
+        wait_for_vttablet(deployment, tablet, tell)
+
+    at_once(start, tablets)
+
+
+def primary_in_topology(deployment: Deployment, keyspace: str, shard: str) -> Tablet | None:
+    """Return the tablet the shard's record names as primary, which need not be alive."""
+    record = vtctl_json(deployment, "GetShard", f"{keyspace}/{shard}")["shard"]
+    alias = record.get("primary_alias")
+    if not alias:
+        return None
+    for tablet in deployment.topology.of_shard(keyspace, shard):
+        if tablet.uid == alias["uid"]:
+            return tablet
+    raise VitessLocalError(f"The primary of {keyspace}/{shard} is none of its tablets: {alias}.")
+
+
+def give_primaries(
+    deployment: Deployment, shards: Collection[tuple[str, str]], tell: Tell
+) -> None:
+    """Give each shard without a primary one: its first tablet."""
+
+    def choose(pair: tuple[str, str]) -> None:
+        keyspace, shard = pair
+        if primary_in_topology(deployment, keyspace, shard) is not None:
+            return
+        first = deployment.topology.of_shard(keyspace, shard)[0]
+        tell(f"{keyspace}/{shard}: {first.alias} becomes primary")
+        vtctl(
+            deployment, "PlannedReparentShard", f"{keyspace}/{shard}", f"--new-primary={first.alias}"
+        )
+
+    at_once(choose, shards)
+
+
+def _load_schemas(deployment: Deployment, tell: Tell) -> None:
+    spec = deployment.topology.spec
+    for keyspace in spec.keyspaces:
+        if keyspace.is_sharded:
+            apply_sharded_vschema(deployment, keyspace.name)
+    if spec.schema_dir is not None:
+        load_schema_dir(deployment, spec.schema_dir, tell)

@@ -1,0 +1,87 @@
+"""MySQL connections: through VTGate as a client, or past it to one tablet's server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+from pymysql.constants import CLIENT
+
+from vitess_local.deployment import Deployment
+from vitess_local.ports import LOOPBACK
+from vitess_local.topology import Tablet
+
+if TYPE_CHECKING:
+    from pymysql.cursors import Cursor
+
+    # Generic in the type stubs only.
+    Connection = pymysql.connections.Connection[Cursor]
+else:
+    Connection = pymysql.connections.Connection
+Rows = list[tuple[Any, ...]]
+
+_CONNECT_SECONDS = 10
+
+
+def connect_vtgate(deployment: Deployment, target: str = "", **options: Any) -> Connection:
+    """Connect to VTGate; `target` is a keyspace, or a shard such as `ks:-80@primary`.
+
+    Each statement commits by itself; `options` go to `pymysql.connect`.
+    """
+    settings: dict[str, Any] = {
+        "host": LOOPBACK,
+        "port": deployment.topology.ports.vtgate_mysql,
+        "user": "local",
+        "database": target or None,
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": _CONNECT_SECONDS,
+    }
+    return pymysql.connect(**{**settings, **options})
+
+
+def connect_mysqld(deployment: Deployment, tablet: Tablet, **options: Any) -> Connection:
+    """Connect to a tablet's own MySQL server as its administrator.
+
+    The account has no password and is only let in through the socket
+    (config/init_db.sql in the Vitess module).
+    """
+    settings: dict[str, Any] = {
+        "unix_socket": str(deployment.socket(tablet)),
+        "user": "vt_dba",
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": _CONNECT_SECONDS,
+    }
+    return pymysql.connect(**{**settings, **options})
+
+
+def query(connection: Connection, text: str) -> Rows:
+    """Run one statement and return its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+        return list(cursor.fetchall())
+
+
+def query_dicts(connection: Connection, text: str) -> list[dict[str, Any]]:
+    """Run one statement and return its rows by column name."""
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+        if cursor.description is None:
+            return []
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
+def run_script(connection: Connection, script: str) -> None:
+    """Run several statements, separated by semicolons, and stop at the first error.
+
+    The connection must have been opened with `client_flag=CLIENT.MULTI_STATEMENTS`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(script)
+        while cursor.nextset():
+            pass
+
+
+MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS

@@ -1,0 +1,80 @@
+"""Where things are kept: one cache folder outside any repository.
+
+    <cache>/vitess-<version>-<key>/   binaries and run-time files of one Vitess release
+    <cache>/servers-<suite>-<arch>/   MySQL and etcd from distribution packages
+    <cache>/mysql-template-<key>/     an initialised MySQL data folder that tablets copy
+    <cache>/go-toolchain/             a Go toolchain, if the machine has none
+    <cache>/go/                       Go's module and build caches
+    <cache>/logs/                     logs of the install steps
+    <cache>/locks/                    lock files
+    <cache>/clusters/                 one file per known cluster: where its data is
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE_VARIABLE = "SOURCE_VITESS_CACHE"
+_FOLDER = "source-vitess"
+
+
+def cache_root() -> Path:
+    """Return the cache folder (not created): the variable, else the platform's habit.
+
+    Root gets `/var/cache`, because the servers run as another user, who could not
+    read anything below `/root`.
+    """
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/cache") / _FOLDER
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().absolute() / _FOLDER
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The layout of one cache folder."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> Cache:
+        """The cache this process should use."""
+        return cls(cache_root())
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the install steps."""
+        return self.root / "logs"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files, see `locks.py`."""
+        return self.root / "locks"
+
+    @property
+    def clusters(self) -> Path:
+        """The register of clusters, see `registry.py`."""
+        return self.root / "clusters"
+
+    @property
+    def go(self) -> Path:
+        """Go's module and build caches."""
+        return self.root / "go"
+
+    @property
+    def go_toolchain(self) -> Path:
+        """A virtual environment that holds the Go toolchain."""
+        return self.root / "go-toolchain"
+
+
+def module_file(name: str) -> Path:
+    """Return `go.mod` or `go.sum`: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package, package.parent):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"{name} is missing beside {package}")
