@@ -133,7 +133,7 @@ def test_credentials_are_given_once(field: str) -> None:
         ({"initial_load_timeout_hours": 721}, "a whole number from 1 to 720, found 721"),
         ({"no_progress_timeout_seconds": 9}, "a whole number from 10 to 86400, found 9"),
         ({"invalid_cdc_position_behavior": "fail"}, "one of Fail sync, Re-sync data, found 'fail'"),
-        ({"cells": ["x" * 1000]}, "xxx...."),
+        ({"cells": ["x " * 1000]}, "x x x ...."),
     ],
 )
 def test_a_wrong_value_is_named(config: Any, said: str) -> None:

@@ -1,0 +1,73 @@
+"""What an error of VTGate's MySQL port means, and what the user can do."""
+
+from __future__ import annotations
+
+import pymysql
+
+from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
+from source_vitess.rules import Rule, build_error, first_match, redact
+
+#: In order: the first rule that matches counts. Texts are `<MySQL error number>: <message>`, numbers ≥ 2000 are
+#: PyMySQL's own.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        pattern=r"^1045: ",
+        example="1045: Access denied for user 'airbyte'",
+        error=ConfigError,
+        message="VTGate's MySQL port refuses the user name or the password. Check both fields.",
+    ),
+    Rule(
+        pattern=r"^1049: .*unknown database '(?P<keyspace>[^']*)'",
+        example="1049: VT05003: unknown database 'nope' in vschema",
+        error=ConfigError,
+        message="VTGate knows no keyspace {keyspace}. Check the name after the slash in the field url.",
+    ),
+    Rule(
+        pattern=r"Name or service not known|nodename nor servname|No address associated|getaddrinfo failed",
+        example="2003: Can't connect to MySQL server on 'gate' ([Errno -2] Name or service not known)",
+        error=ConfigError,
+        message="The host name of VTGate cannot be resolved. Check the host in the field url.",
+    ),
+    Rule(
+        pattern=r"^2003: .*Connection refused",
+        example="2003: Can't connect to MySQL server on 'gate' ([Errno 111] Connection refused)",
+        error=TransientError,
+        message="Nothing listens on the MySQL port that is configured. Check that VTGate runs, and the parameter "
+        "mysql_port in the field url.",
+    ),
+    Rule(
+        pattern=r"^(2003|2013|2006): .*timed out",
+        example="2003: Can't connect to MySQL server on 'gate' (timed out)",
+        error=TransientError,
+        message="VTGate did not answer on its MySQL port in time. Check that it runs and that a firewall lets the "
+        "connection through.",
+    ),
+    Rule(
+        pattern=r"^2003: |^2013: |^2006: |^0: $",
+        example="2013: Lost connection to MySQL server during query",
+        error=TransientError,
+        message="The connection to VTGate's MySQL port was lost.",
+    ),
+    Rule(
+        pattern=r"Packet sequence number wrong",
+        example="0: Packet sequence number wrong - got 4 expected 0",
+        error=ConfigError,
+        message="What listens on the MySQL port that is configured does not speak MySQL. Check the parameter "
+        "mysql_port in the field url.",
+    ),
+)
+
+
+def describe(error: pymysql.MySQLError) -> VitessSourceError:
+    """Returns our error for one of PyMySQL's."""
+    text = error_text(error)
+    if found := first_match(RULES, text):
+        return build_error(*found, text)
+    return InternalError("VTGate refused a question about the schema or the topology.", detail=redact(text))
+
+
+def error_text(error: pymysql.MySQLError) -> str:
+    """Returns an error as `<number>: <message>`, number 0 for errors that have none."""
+    if len(error.args) == 2 and isinstance(error.args[0], int):
+        return f"{error.args[0]}: {error.args[1]}"
+    return f"0: {error.args[0] if len(error.args) == 1 else error.args}"

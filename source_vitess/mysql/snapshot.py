@@ -1,0 +1,136 @@
+"""A keyspace's schema, read through VTGate.
+
+- Base tables only: a view has no change stream, a sequence (comment `vitess_sequence`) is a counter of Vitess' own,
+  and VStream leaves Vitess-internal tables out.
+- `information_schema` of a keyspace is that of an arbitrary shard, so each shard is asked by name, where
+  `database()` is the physical database. Columns and keys come from the first shard; a table that another shard does
+  not have (in the middle of a CREATE or DROP) is left out; estimates are added up.
+- Three statements for the first shard and one for each other one, whatever the number of tables.
+- Generated and invisible columns are included: VStream has them too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from source_vitess.config import TABLET_TYPES
+from source_vitess.errors import TransientError
+from source_vitess.mysql.session import Row, VtgateSession
+from source_vitess.mysql.topology import Topology, read_topology
+from source_vitess.naming import is_internal_table
+from source_vitess.schema import Column, Schema, Table
+
+_TABLES = """
+select table_name, table_rows, data_length from information_schema.tables
+where table_schema = database() and table_type = 'BASE TABLE' and table_comment <> 'vitess_sequence'"""
+
+_COLUMNS = """
+select table_name, ordinal_position, column_name, column_type, character_set_name, is_nullable
+from information_schema.columns where table_schema = database()"""
+
+# A part of a functional key has no column, a part over a prefix has a length.
+_KEYS = """
+select table_name, index_name, seq_in_index, column_name, sub_part, nullable
+from information_schema.statistics where table_schema = database() and non_unique = 0"""
+
+_PRIMARY = "PRIMARY"
+
+
+def read_schema(
+    session: VtgateSession, keyspace: str, *, shards: Sequence[str] = (), topology: Topology | None = None
+) -> Schema:
+    """Reads the tables of a keyspace. The session's target is another one afterwards.
+
+    Args:
+        session: An open session.
+        keyspace: The keyspace.
+        shards: The shards to look at; all if empty.
+        topology: If it is known already; else it is asked for.
+
+    Raises:
+        ConfigError: There is no such keyspace or shard.
+        TransientError: The connection was lost, or a shard has no tablet that answers.
+    """
+    topology = topology or read_topology(session, keyspace)
+    first, *others = topology.select_shards(shards)
+    _use_shard(session, topology, first)
+    estimates = {name: (int(rows or 0), int(size or 0)) for name, rows, size in session.query_large(_TABLES)}
+    columns = _group_columns(session.query_large(_COLUMNS))
+    keys = choose_keys(session.query_large(_KEYS))
+    for shard in others:
+        _use_shard(session, topology, shard)
+        there = {name: (rows, size) for name, rows, size in session.query_large(_TABLES)}
+        estimates = {
+            name: (rows + int(there[name][0] or 0), size + int(there[name][1] or 0))
+            for name, (rows, size) in estimates.items()
+            if name in there
+        }
+    return Schema(
+        keyspace,
+        {
+            name: Table(name, columns[name], keys.get(name, ()), rows, size)
+            for name, (rows, size) in sorted(estimates.items())
+            if not is_internal_table(name) and name in columns
+        },
+    )
+
+
+def choose_keys(rows: Iterable[Row]) -> Mapping[str, tuple[str, ...]]:
+    """Returns by table the columns that identify a row; tables without any are left out.
+
+    The primary key, else of the unique keys that are made of whole columns that are all NOT NULL the one with the
+    fewest columns, then the first by name.
+
+    Args:
+        rows: Of each part of a unique key: table, key, number of the part, column or None, length of the prefix or
+            None, `YES` if the column can be NULL.
+    """
+    parts: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
+    unfit: set[tuple[str, str]] = set()
+    for table, key, number, column, prefix, nullable in rows:
+        # The prefix of a primary key is unique, and so the whole column is.
+        if column is None or nullable == "YES" or (prefix is not None and key != _PRIMARY):
+            unfit.add((table, key))
+        else:
+            parts[table][key].append((number, column))
+    chosen: dict[str, tuple[str, ...]] = {}
+    for table, keys in parts.items():
+        fit = [
+            (key != _PRIMARY, len(columns), key, columns) for key, columns in keys.items() if (table, key) not in unfit
+        ]
+        if fit:
+            columns = min(fit)[-1]
+            chosen[table] = tuple(column for _, column in sorted(columns))
+    return chosen
+
+
+def _group_columns(rows: Iterable[Row]) -> Mapping[str, tuple[Column, ...]]:
+    # The same few types and character sets occur again and again; one object each saves memory.
+    known: dict[str, str] = {}
+    tables: dict[str, list[tuple[int, Column]]] = defaultdict(list)
+    for table, number, name, column_type, charset, nullable in rows:
+        tables[table].append(
+            (
+                number,
+                Column(
+                    name=name,
+                    column_type=known.setdefault(column_type, column_type),
+                    charset=known.setdefault(charset, charset) if charset else None,
+                    nullable=nullable == "YES",
+                ),
+            )
+        )
+    return {
+        table: tuple(column for _, column in sorted(columns, key=lambda item: item[0]))
+        for table, columns in tables.items()
+    }
+
+
+def _use_shard(session: VtgateSession, topology: Topology, shard: str) -> None:
+    """Sends the statements that follow to a tablet of the shard, to the primary if there is one."""
+    for tablet_type in TABLET_TYPES:
+        if topology.serves(shard, tablet_type):
+            session.use(f"{topology.keyspace}:{shard}@{tablet_type.lower()}")
+            return
+    raise TransientError(f"The shard {shard} of keyspace {topology.keyspace} has no tablet that answers now.")

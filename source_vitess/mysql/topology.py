@@ -1,0 +1,168 @@
+"""What VTGate knows of a keyspace: its shards, their tablets, and the server's version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from source_vitess.config import TABLET_TYPES, TabletType
+from source_vitess.errors import ConfigError
+from source_vitess.mysql.session import VtgateSession
+
+#: What VTGate says of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
+_SERVING = "SERVING"
+
+_VERSION = re.compile(r"Version: (?P<version>[0-9]+(\.[0-9]+)*[^ ]*)")
+
+
+@dataclass(frozen=True)
+class Tablet:
+    """A tablet that VTGate sees.
+
+    Attributes:
+        shard: Its shard.
+        tablet_type: Its role, in upper case: PRIMARY, REPLICA, RDONLY or another that is not streamed from.
+        cell: Its cell.
+        serving: Whether it answers now.
+    """
+
+    shard: str
+    tablet_type: str
+    cell: str
+    serving: bool
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A keyspace as VTGate sees it now.
+
+    Attributes:
+        keyspace: Its name.
+        shards: Names of the shards that serve, in key order.
+        tablets: The tablets of all of its shards, those that do not serve any more included.
+        version: Vitess' version, such as `24.0.0`; empty if the server does not tell it as a VTGate does.
+    """
+
+    keyspace: str
+    shards: tuple[str, ...]
+    tablets: tuple[Tablet, ...]
+    version: str
+
+    def serves(self, shard: str, tablet_type: str, cells: Iterable[str] = ()) -> bool:
+        """Tells whether a shard has a serving tablet of a type, in one of the cells if any are given."""
+        wanted = frozenset(cells)
+        return any(
+            tablet.serving
+            and tablet.shard == shard
+            and tablet.tablet_type == tablet_type
+            and (not wanted or tablet.cell in wanted)
+            for tablet in self.tablets
+        )
+
+    def select_shards(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """Returns the wanted shards in key order, all of them if none is named.
+
+        Raises:
+            ConfigError: A wanted shard does not exist or does not serve.
+        """
+        unknown = [shard for shard in wanted if shard not in self.shards]
+        if unknown:
+            raise ConfigError(
+                f"The keyspace {self.keyspace} has no serving shard {', '.join(unknown)}. "
+                f"Its shards are {', '.join(self.shards)}. Correct the field shards, or leave it empty for all."
+            )
+        return tuple(shard for shard in self.shards if not wanted or shard in wanted)
+
+
+def read_topology(session: VtgateSession, keyspace: str) -> Topology:
+    """Asks VTGate for a keyspace's shards and tablets, whatever the session's target.
+
+    Raises:
+        ConfigError: There is no such keyspace, or it has no serving shard.
+        TransientError: The connection was lost.
+    """
+    # `ks/shard`; neither name may hold a slash (go/vt/topo/validator.go).
+    every = [str(row[0]).split("/", 1) for row in session.query("show vitess_shards")]
+    shards = [shard for owner, shard in every if owner == keyspace]
+    if not shards:
+        raise _no_shards(session, keyspace)
+    return Topology(
+        keyspace=keyspace,
+        shards=tuple(sorted(shards, key=shard_order)),
+        tablets=tuple(
+            Tablet(shard=shard, tablet_type=tablet_type.upper(), cell=cell, serving=state == _SERVING)
+            for cell, owner, shard, tablet_type, state, *_ in session.query("show vitess_tablets")
+            if owner == keyspace
+        ),
+        version=read_version(session),
+    )
+
+
+def read_version(session: VtgateSession) -> str:
+    """Returns the version of Vitess, empty if the server is not a VTGate or does not say.
+
+    `@@version` is a text for MySQL clients that an operator can choose (vtgate --mysql-server-version).
+
+    Raises:
+        TransientError: The connection was lost.
+    """
+    [(comment,)] = session.query("select @@version_comment")
+    match = _VERSION.match(str(comment))
+    return match["version"] if match else ""
+
+
+def read_keyspaces(session: VtgateSession) -> tuple[str, ...]:
+    """Returns the names of the keyspaces that VTGate knows, sorted.
+
+    Raises:
+        TransientError: The connection was lost.
+    """
+    return tuple(sorted(str(row[0]) for row in session.query("show keyspaces")))
+
+
+def shard_order(shard: str) -> tuple[str, str]:
+    """Returns what to sort shards by: the begin of the key range, then its end; other names after them."""
+    begin, dash, end = shard.lower().partition("-")
+    # Key ranges are hexadecimal and their ends are left out at both ends of the keyspace; `~` is after all digits.
+    return (begin, end or "~") if dash else ("~", shard)
+
+
+def choose_tablet_type(
+    topology: Topology, shards: Sequence[str], wanted: TabletType | None = None, cells: Sequence[str] = ()
+) -> TabletType:
+    """Returns the type of tablet to stream from: the wanted one, else REPLICA if every shard has one, else PRIMARY.
+
+    Cells count only for the choice between the two: a cell that is given may also be the name of a group of cells,
+    which VTGate knows and this does not.
+
+    Raises:
+        ConfigError: A shard has no serving tablet of the wanted type.
+    """
+    if wanted is None:
+        every = all(topology.serves(shard, "REPLICA", cells) for shard in shards)
+        wanted = "REPLICA" if every else "PRIMARY"
+    for shard in shards:
+        if not topology.serves(shard, wanted):
+            there = [name for name in TABLET_TYPES if topology.serves(shard, name)]
+            raise ConfigError(
+                f"The shard {shard} of keyspace {topology.keyspace} has no serving {wanted} tablet. "
+                f"It has {', '.join(there) or 'no serving tablet at all'}. "
+                "Choose another tablet type, or start such a tablet."
+            )
+    return wanted
+
+
+def serving_types(topology: Topology) -> Mapping[str, tuple[str, ...]]:
+    """Returns by shard the types of tablets that serve and can be streamed from."""
+    return {shard: tuple(name for name in TABLET_TYPES if topology.serves(shard, name)) for shard in topology.shards}
+
+
+def _no_shards(session: VtgateSession, keyspace: str) -> ConfigError:
+    keyspaces = read_keyspaces(session)
+    if keyspace in keyspaces:
+        return ConfigError(f"The keyspace {keyspace} has no serving shard. Start its tablets and give it a primary.")
+    return ConfigError(
+        f"VTGate knows no keyspace {keyspace}. It knows {', '.join(keyspaces) or 'none at all'}. "
+        "Correct the name after the slash in the field url."
+    )
