@@ -40,10 +40,10 @@ _PRIMARY = "PRIMARY"
 def read_schema(
     session: VtgateSession, keyspace: str, *, shards: Sequence[str] = (), topology: Topology | None = None
 ) -> Schema:
-    """Reads the tables of a keyspace. The session's target is another one afterwards.
+    """Reads the tables of a keyspace, and leaves the session with the keyspace as its target.
 
     Args:
-        session: An open session.
+        session: A session whose target names no shard.
         keyspace: The keyspace.
         shards: The shards to look at; all if empty.
         topology: If it is known already; else it is asked for.
@@ -66,6 +66,7 @@ def read_schema(
             for name, (rows, size) in estimates.items()
             if name in there
         }
+    session.use(keyspace)
     return Schema(
         keyspace,
         {

@@ -76,7 +76,11 @@ class Topology:
 
 
 def read_topology(session: VtgateSession, keyspace: str) -> Topology:
-    """Asks VTGate for a keyspace's shards and tablets, whatever the session's target.
+    """Asks VTGate for a keyspace's shards and tablets.
+
+    Args:
+        session: A session whose target names no shard: VTGate would pass the question on to MySQL.
+        keyspace: The keyspace.
 
     Raises:
         ConfigError: There is no such keyspace, or it has no serving shard.
@@ -113,7 +117,7 @@ def read_version(session: VtgateSession) -> str:
 
 
 def read_keyspaces(session: VtgateSession) -> tuple[str, ...]:
-    """Returns the names of the keyspaces that VTGate knows, sorted.
+    """Returns the names of the keyspaces that VTGate knows, sorted. The target must name no shard.
 
     Raises:
         TransientError: The connection was lost.
