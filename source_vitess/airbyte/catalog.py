@@ -1,0 +1,173 @@
+"""Tables as Airbyte's streams, and the configured catalog as a selection of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, SyncMode
+
+from source_vitess.errors import ConfigError, StreamError
+from source_vitess.replication.ports import SelectedStream
+from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
+from source_vitess.schema import Schema, Table
+from source_vitess.types.codec import TypeOptions
+from source_vitess.types.column_type import parse_column_type
+from source_vitess.types.registry import json_schema_for
+from source_vitess.vstream.reader import StreamedTable
+
+_TIME = {"type": ["null", "string"], "format": "date-time", "airbyte_type": "timestamp_with_timezone"}
+META_COLUMNS: Mapping[str, Mapping[str, Any]] = {
+    UPDATED_AT: _TIME,
+    DELETED_AT: _TIME,
+    CURSOR: {"type": ["null", "integer"]},
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a configured catalog can be read.
+
+    Attributes:
+        streams: The streams that can, in the catalog's order.
+        refused: The others, each with its error.
+        warnings: What the user should know of those that can.
+    """
+
+    streams: tuple[SelectedStream, ...]
+    refused: tuple[StreamError, ...]
+    warnings: tuple[str, ...]
+
+
+def to_catalog(schema: Schema, options: TypeOptions) -> AirbyteCatalog:
+    """Returns the keyspace's tables as streams."""
+    return AirbyteCatalog(
+        streams=[_to_stream(table, schema.keyspace, options) for table in schema.tables.values()]
+    )
+
+
+def _to_stream(table: Table, keyspace: str, options: TypeOptions) -> AirbyteStream:
+    return AirbyteStream(
+        name=table.name,
+        namespace=keyspace,
+        json_schema={
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "type": "object",
+            "properties": {**_column_schemas(table, options), **META_COLUMNS},
+        },
+        supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
+        source_defined_cursor=True,
+        default_cursor_field=[CURSOR],
+        source_defined_primary_key=[[name] for name in table.key] or None,
+        is_resumable=bool(table.key),
+    )
+
+
+def _column_schemas(table: Table, options: TypeOptions) -> dict[str, Mapping[str, Any]]:
+    return {
+        column.name: json_schema_for(parse_column_type(column.column_type), column.charset, options)
+        for column in table.columns
+    }
+
+
+def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: TypeOptions) -> Selection:
+    """Checks the configured catalog against the schema.
+
+    Raises:
+        ConfigError: The catalog has no streams, or one stream twice.
+    """
+    if not catalog.streams:
+        raise ConfigError("The configured catalog has no streams. Select at least one stream.")
+    streams: list[SelectedStream] = []
+    refused: list[StreamError] = []
+    warnings: list[str] = []
+    seen: set[str] = set()
+    for configured in catalog.streams:
+        name = configured.stream.name
+        if name in seen:
+            raise ConfigError(f"The configured catalog has the stream {name!r} twice.")
+        seen.add(name)
+        try:
+            streams.append(_select(configured, schema, options, warnings))
+        except StreamError as error:
+            refused.append(error)
+    return Selection(tuple(streams), tuple(refused), tuple(warnings))
+
+
+def _select(
+    configured: ConfiguredAirbyteStream, schema: Schema, options: TypeOptions, warnings: list[str]
+) -> SelectedStream:
+    stream = configured.stream
+    if stream.namespace not in (None, "", schema.keyspace):
+        raise StreamError(
+            stream.name,
+            f"Stream {stream.name!r} is of the namespace {stream.namespace!r}, and the source reads keyspace "
+            f"{schema.keyspace!r}. Refresh the source's schema.",
+        )
+    table = schema.tables.get(stream.name)
+    if table is None:
+        raise StreamError(
+            stream.name,
+            f"There is no table {stream.name!r} in keyspace {schema.keyspace!r} (any more). Refresh the source's "
+            "schema, or deselect the stream.",
+        )
+    wanted = stream.json_schema.get("properties") or {}
+    selected: dict[str, Mapping[str, Any]] = {}
+    for name, now in _column_schemas(table, options).items():
+        if name in wanted:
+            if not _same_type(wanted[name], now):
+                raise StreamError(
+                    stream.name,
+                    f"Column {name!r} of table {stream.name!r} is {table.columns_by_name[name].column_type!r} now, "
+                    "which has another type in Airbyte than when the schema was discovered. Refresh the source's "
+                    "schema, then refresh this stream.",
+                )
+            selected[name] = now
+    gone = [name for name in wanted if name not in table.columns_by_name and name not in META_COLUMNS]
+    if gone:
+        warnings.append(
+            f"Table {stream.name!r} has no column {', '.join(map(repr, gone))} (any more); its records come without. "
+            "Refresh the source's schema."
+        )
+    _check_key(configured.primary_key, table)
+    incremental = configured.sync_mode == SyncMode.incremental
+    return SelectedStream(
+        StreamedTable(table, selected),
+        incremental=incremental,
+        with_meta=incremental or any(name in wanted for name in META_COLUMNS),
+        sync_id=configured.sync_id,
+    )
+
+
+def _check_key(configured: Sequence[Sequence[str]] | None, table: Table) -> None:
+    """Refuses a stream whose deduplication key is not the table's: rows would overwrite each other.
+
+    Raises:
+        StreamError: The key has changed.
+    """
+    key = [path[-1] for path in configured or () if path]
+    if key and set(key) != set(table.key):
+        raise StreamError(
+            table.name,
+            f"The key of stream {table.name!r} is configured as ({', '.join(key)}), and the table's key is "
+            f"({', '.join(table.key) or 'none'}) now. Refresh the source's schema, then refresh this stream.",
+        )
+
+
+def _same_type(configured: Any, now: Mapping[str, Any]) -> bool:  # noqa: ANN401 - JSON
+    """Compares two column schemas in what a destination decides by; descriptions and the like do not count."""
+    if not isinstance(configured, Mapping):
+        return False
+    return all(
+        _normal(configured.get(key)) == _normal(now.get(key))
+        for key in ("type", "format", "airbyte_type", "contentEncoding")
+    )
+
+
+def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Returns a schema member without its nullability, which users and platforms rewrite."""
+    if isinstance(value, list):
+        rest = sorted(part for part in value if part != "null")
+        return rest[0] if len(rest) == 1 else rest
+    return value

@@ -1,0 +1,27 @@
+"""Our errors in Airbyte's words: who has to act decides the failure type, and the platform retries accordingly."""
+
+from __future__ import annotations
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+
+
+def failure_type(error: VitessSourceError) -> FailureType:
+    """Returns config_error (not retried), transient_error (retried) or system_error."""
+    if isinstance(error, ConfigError):
+        return FailureType.config_error
+    if isinstance(error, TransientError):
+        return FailureType.transient_error
+    return FailureType.system_error
+
+
+def traced(error: VitessSourceError) -> AirbyteTracedException:
+    """Returns the error as the CDK's entrypoint wants it."""
+    return AirbyteTracedException(
+        message=error.message,
+        internal_message=error.detail or error.message,
+        failure_type=failure_type(error),
+        exception=error,
+    )

@@ -1,0 +1,141 @@
+"""What a sync says as lines of JSON: the fast face of `read`, and the only place that knows Airbyte's messages.
+
+The CDK's own way costs 12 microseconds a record and drops top-level nulls (its serialiser omits None), so records
+are put together from bytes here: a head, the data, a tail.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+
+from source_vitess.airbyte.failures import failure_type
+from source_vitess.airbyte.state import state_message
+from source_vitess.errors import VitessSourceError
+from source_vitess.replication.messages import (
+    Checkpoint,
+    Completed,
+    Estimate,
+    Failed,
+    Log,
+    Message,
+    Records,
+    Started,
+)
+
+
+class LineWriter:
+    """Renders the messages of one sync.
+
+    Args:
+        keyspace: The streams' namespace.
+    """
+
+    def __init__(self, keyspace: str) -> None:
+        self._keyspace = keyspace
+        self._tail = b',"emitted_at":%d}}\n' % _now()
+        self._heads: dict[str, bytes] = {}
+        self._records = 0
+        self._warned: set[tuple[str, str]] = set()
+
+    def render(self, messages: Iterable[Message]) -> Iterator[bytes]:
+        """Yields whole lines, one or many at a time, in the messages' order."""
+        for message in messages:
+            match message:
+                case Records():
+                    yield from self._render_records(message)
+                case Checkpoint(shared, tables):
+                    yield _line(state_message(shared, tables, self._keyspace, self._records))
+                    self._records = 0
+                case Started(stream):
+                    yield self._status(stream, "STARTED")
+                case Completed(stream):
+                    yield self._status(stream, "COMPLETE")
+                case Failed(stream, error):
+                    if error is not None:
+                        yield error_line(error, stream=stream, keyspace=self._keyspace)
+                    yield self._status(stream, "INCOMPLETE")
+                case Estimate(stream, rows, size):
+                    estimate = {"name": stream, "namespace": self._keyspace, "type": "STREAM"}
+                    yield _trace(
+                        "ESTIMATE", {"estimate": {**estimate, "row_estimate": rows, "byte_estimate": size}}
+                    )
+                case Log(text, warning):
+                    yield log_line("WARN" if warning else "INFO", text)
+
+    def _render_records(self, records: Records) -> Iterator[bytes]:
+        head = self._heads.get(records.stream)
+        if head is None:
+            head = self._heads[records.stream] = b'{"type":"RECORD","record":{"namespace":%b,"stream":%b,"data":' % (
+                orjson.dumps(self._keyspace),
+                orjson.dumps(records.stream),
+            )
+            yield self._status(records.stream, "RUNNING")
+        self._records += len(records.data)
+        if records.altered:
+            yield from self._warn(records)
+            yield b"".join(
+                head + data + (self._altered_tail(records, index) if index in records.altered else self._tail)
+                for index, data in enumerate(records.data)
+            )
+        elif records.data:
+            yield head + (self._tail + head).join(records.data) + self._tail
+
+    def _altered_tail(self, records: Records, index: int) -> bytes:
+        changes = [
+            {"field": change.field, "change": change.change, "reason": "SOURCE_SERIALIZATION_ERROR"}
+            for change in records.altered[index]
+        ]
+        return b',"meta":{"changes":%b}' % orjson.dumps(changes) + self._tail
+
+    def _warn(self, records: Records) -> Iterator[bytes]:
+        """Says once per column that its values were altered, and why the first one was."""
+        for changes in records.altered.values():
+            for change in changes:
+                if (records.stream, change.field) not in self._warned:
+                    self._warned.add((records.stream, change.field))
+                    what = "set to null" if change.change == "NULLED" else "changed"
+                    yield log_line(
+                        "WARN",
+                        f"Values of column {change.field!r} of table {records.stream!r} cannot be emitted as they are "
+                        f"and were {what} ({change.reason}); each such record says so in meta.changes.",
+                    )
+
+    def _status(self, stream: str, status: str) -> bytes:
+        descriptor = {"name": stream, "namespace": self._keyspace}
+        return _trace("STREAM_STATUS", {"stream_status": {"stream_descriptor": descriptor, "status": status}})
+
+
+def log_line(level: str, text: str) -> bytes:
+    """Returns a LOG message, secrets masked. Levels are those of Airbyte: FATAL ERROR WARN INFO DEBUG TRACE."""
+    return _line({"type": "LOG", "log": {"level": level, "message": filter_secrets(text)}})
+
+
+def error_line(error: VitessSourceError, *, stream: str | None = None, keyspace: str | None = None) -> bytes:
+    """Returns an ERROR trace, secrets masked, for one stream or for the sync as a whole."""
+    body: dict[str, Any] = {
+        "message": filter_secrets(error.message),
+        "failure_type": failure_type(error).value,
+    }
+    if error.detail:
+        body["internal_message"] = filter_secrets(error.detail)
+    if stream is not None:
+        body["stream_descriptor"] = {"name": stream, "namespace": keyspace}
+    return _trace("ERROR", {"error": body})
+
+
+def _trace(kind: str, body: dict[str, Any]) -> bytes:
+    return _line({"type": "TRACE", "trace": {"type": kind, "emitted_at": float(_now()), **body}})
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return orjson.dumps(message) + b"\n"
+
+
+def _now() -> int:
+    """Returns milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

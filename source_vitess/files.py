@@ -1,0 +1,47 @@
+"""The files that Airbyte passes: read, and told apart when they are wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from source_vitess.errors import ConfigError
+
+
+def read_text(path: Path, what: str) -> str:
+    """Returns a file's text.
+
+    Args:
+        path: The file.
+        what: What it should hold, for the message.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"The {what} file {str(path)!r} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"The {what} file {str(path)!r} is not UTF-8 text.") from None
+
+
+def read_json(path: Path, what: str) -> Any:  # noqa: ANN401 - JSON
+    """Returns a file's JSON.
+
+    Args:
+        path: The file.
+        what: What it should hold, for the message.
+
+    Raises:
+        ConfigError: It cannot be read, or is not JSON. The message never quotes the file.
+    """
+    try:
+        return json.loads(read_text(path, what))
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"The {what} file {str(path)!r} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"The {what} file {str(path)!r} is nested too deeply.") from None

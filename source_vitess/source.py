@@ -1,0 +1,213 @@
+"""The connector: spec, check, discover, read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
+    Status,
+)
+from airbyte_cdk.sources import Source
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+
+from source_vitess.airbyte.catalog import select_streams, to_catalog
+from source_vitess.airbyte.cdk import count_global_states
+from source_vitess.airbyte.failures import traced
+from source_vitess.airbyte.lines import LineWriter, log_line
+from source_vitess.airbyte.messages import to_messages
+from source_vitess.airbyte.state import parse_state, sync_state
+from source_vitess.check import check
+from source_vitess.config import Config
+from source_vitess.errors import ConfigError, VitessSourceError
+from source_vitess.files import read_json, read_text
+from source_vitess.live import LiveVitess, SystemClock, sync_settings
+from source_vitess.replication.messages import Failed
+from source_vitess.replication.state import SyncState
+from source_vitess.replication.sync import Sync
+from source_vitess.types.codec import TypeOptions
+
+count_global_states()
+
+
+class SourceVitess(Source):
+    """Reads a Vitess keyspace: its schema through VTGate's MySQL port, its rows through VStream."""
+
+    # Config.from_json says more than the JSON schema could.
+    check_config_against_spec = False
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Tells whether the keyspace can be read with this configuration, and if not, what to do."""
+        try:
+            for line in check(_parse_config(config)):
+                logger.info(line)
+        except VitessSourceError as error:
+            if error.detail:
+                logger.info(error.detail)
+            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002
+        """Returns the keyspace's base tables as streams."""
+        try:
+            parsed = _parse_config(config)
+            with LiveVitess.connect(parsed, self._clock) as vitess:
+                return to_catalog(vitess.schema(), _type_options(parsed))
+        except VitessSourceError as error:
+            raise traced(error) from error
+
+    def read(
+        self,
+        logger: logging.Logger,  # noqa: ARG002 - all that is said comes in order, as messages
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterable[AirbyteMessage]:
+        """Yields what a sync has to say as the CDK's messages; `read_lines` is many times faster."""
+        try:
+            yield from to_messages(self.read_lines(config, catalog, state or []))
+        except VitessSourceError as error:
+            raise traced(error) from error
+
+    def read_lines(
+        self, config: Mapping[str, Any], catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage]
+    ) -> Iterator[bytes]:
+        """Yields what a sync has to say as lines of JSON, whole lines at a time.
+
+        Raises:
+            ConfigError: The user has to act, for the sync or for some streams; what could be read was.
+            TransientError: The sync can succeed later.
+            InternalError: A rule was broken.
+        """
+        parsed = _parse_config(config)
+        sync_from = _sync_state(parsed.keyspace, state)
+        with LiveVitess.connect(parsed, self._clock) as vitess:
+            for line in vitess.describe():
+                yield log_line("INFO", line)
+            selection = select_streams(catalog, vitess.schema(), _type_options(parsed))
+            for warning in selection.warnings:
+                yield log_line("WARN", warning)
+            writer = LineWriter(parsed.keyspace)
+            failed = [error.stream for error in selection.refused]
+            yield from writer.render(Failed(error.stream, error) for error in selection.refused)
+            sync = Sync(vitess, self._clock, sync_settings(parsed), selection.streams, sync_from)
+            for message in sync.run():
+                if isinstance(message, Failed):
+                    failed.append(message.stream)
+                yield from writer.render([message])
+        if failed:
+            raise ConfigError(
+                f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, failed[:20]))}"
+                f"{' and more' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
+            )
+
+    def stop(self) -> None:
+        """Makes a running `read` end at the next safe point, with a state and a TransientError. Any thread may call."""
+        self._clock.stop()
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:  # noqa: ARG002
+        """Returns the configuration, without the copy on disk that the CDK would make."""
+        return config
+
+    @staticmethod
+    def read_config(config_path: str) -> Any:  # noqa: ANN401 - the CDK's signature, loosened
+        """Reads the configuration file.
+
+        Raises:
+            AirbyteTracedException: It is missing, or not a JSON object.
+        """
+        try:
+            config = read_json(Path(config_path), "configuration")
+            if not isinstance(config, dict):
+                raise ConfigError(f"The configuration file must hold a JSON object, found {type(config).__name__}.")
+        except ConfigError as error:
+            raise traced(error) from error
+        return config
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """Reads the configured catalog.
+
+        Raises:
+            AirbyteTracedException: It is missing, not JSON, or not a configured catalog.
+        """
+        try:
+            catalog = read_json(Path(catalog_path), "configured catalog")
+            return _configured_catalog(catalog)
+        except ConfigError as error:
+            raise traced(error) from error
+
+    @classmethod
+    def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
+        """Reads the state file, in any form that platforms pass it.
+
+        Raises:
+            AirbyteTracedException: It is missing, not JSON, or not a state.
+        """
+        try:
+            messages = parse_state(read_text(Path(state_path), "state")) if state_path else []
+            return [AirbyteStateMessageSerializer.load(message) for message in messages]
+        except ConfigError as error:
+            raise traced(error) from error
+        except Exception as error:
+            raise traced(ConfigError(f"The state file does not hold a state message: {error}")) from error
+
+
+def _parse_config(config: Mapping[str, Any]) -> Config:
+    parsed = Config.from_json(config)
+    for secret in parsed.secrets:
+        add_to_secrets(secret)
+    return parsed
+
+
+def _type_options(config: Config) -> TypeOptions:
+    return TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
+
+
+def _configured_catalog(catalog: Any) -> ConfiguredAirbyteCatalog:  # noqa: ANN401 - JSON
+    if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
+        hint = (
+            " This looks like the output of discover: a configured catalog has an entry for each stream with its "
+            "sync_mode and destination_sync_mode."
+            if isinstance(catalog, dict) and catalog.get("type") == "CATALOG"
+            else ""
+        )
+        raise ConfigError(f"The configured catalog must be a JSON object with a list of streams.{hint}")
+    try:
+        return ConfiguredAirbyteCatalogSerializer.load(catalog)
+    except Exception as error:
+        raise ConfigError(f"The configured catalog cannot be used: {error}") from error
+
+
+def _sync_state(keyspace: str, messages: list[AirbyteStateMessage]) -> SyncState:
+    shared = None
+    streams: list[tuple[str, str | None, Any]] = []
+    for message in messages:
+        if message.global_ is None:
+            raise ConfigError(
+                "The saved state is not a GLOBAL state. Give the state that this connector wrote last for this "
+                "connection, or clear the connection's data to copy everything again."
+            )
+        if message.global_.shared_state is not None:
+            shared = vars(message.global_.shared_state)
+        streams += [
+            (
+                entry.stream_descriptor.name,
+                entry.stream_descriptor.namespace,
+                None if entry.stream_state is None else vars(entry.stream_state),
+            )
+            for entry in message.global_.stream_states
+        ]
+    return sync_state(keyspace, shared, streams)

@@ -1,0 +1,89 @@
+"""What a sync remembers, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from source_vitess.errors import ConfigError
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication.state import (
+    CopiedAt,
+    Copied,
+    Copying,
+    Refreshed,
+    Refreshing,
+    RefreshNeeded,
+    ShardCopy,
+    SyncState,
+    TableState,
+)
+
+POSITION = "MySQL56/11111111-1111-1111-1111-111111111111:1-5"
+VGTID = Vgtid("shop", {"-80": POSITION, "80-": POSITION})
+
+TABLES: dict[str, TableState] = {
+    "begun": Copying(1),
+    "half": Copying(3, {"-80": ShardCopy(POSITION, b"\x00\xff\x80key"), "80-": ShardCopy(POSITION, None)}),
+    "ahead": CopiedAt({"-80": POSITION}),
+    "done": Copied(),
+    "cut": RefreshNeeded("Table 'cut' was truncated."),
+    "full": Refreshing(7, Copying(1, {"-80": ShardCopy(POSITION, b"k")})),
+    "full_done": Refreshed(None),
+}
+
+
+def test_every_state_of_a_table_is_read_back() -> None:
+    """State that was written is read back equal, byte for byte where VTGate's bytes are in it."""
+    state = SyncState("shop", VGTID, 123, dict(TABLES))
+
+    assert SyncState.from_json("shop", state.shared_to_json(), state.tables_to_json()) == state
+
+
+def test_the_form_is_the_documented_one() -> None:
+    """The form in docs/state.md is a promise: states of earlier releases are read by later ones."""
+    tables = SyncState("shop", VGTID, 1, dict(TABLES)).tables_to_json()
+
+    assert tables["done"] == {}
+    assert tables["ahead"] == {"copied_at": [{"keyspace": "shop", "shard": "-80", "gtid": POSITION}]}
+    assert tables["half"] == {
+        "copying": {
+            "attempt": 3,
+            "shards": [
+                {"keyspace": "shop", "shard": "-80", "gtid": POSITION, "lastpk": "AP+Aa2V5"},
+                {"keyspace": "shop", "shard": "80-", "gtid": POSITION},
+            ],
+        }
+    }
+
+
+GOOD: dict[str, Any] = {"version": 1, "vgtid": VGTID.to_json(), "cursor": 5}
+
+
+@pytest.mark.parametrize(
+    ("shared", "tables", "found"),
+    [
+        ([], {}, "a list instead of an object"),
+        ({**GOOD, "version": 2}, {}, "version is 2"),
+        ({**GOOD, "version": None}, {}, "version is None"),
+        ({**GOOD, "cursor": "x"}, {}, "cursor is 'x'"),
+        ({**GOOD, "cursor": -1}, {}, "cursor is -1"),
+        ({**GOOD, "vgtid": [{"keyspace": "other", "shard": "0", "gtid": POSITION}]}, {}, "keyspace 'other'"),
+        ({**GOOD, "vgtid": "x"}, {}, "vgtid cannot be used"),
+        ({**GOOD, "vgtid": None}, {"t": {}}, "no vgtid"),
+        (GOOD, {"t": "x"}, "'t' is a text"),
+        (GOOD, {"t": {"copied": True}}, "its keys are 'copied'"),
+        (GOOD, {"t": {"copying": {"attempt": 0, "shards": []}}}, "attempt 0"),
+        (GOOD, {"t": {"copying": {"attempt": 1, "shards": {}}}}, "no list of shards"),
+        (GOOD, {"t": {"copied_at": [{"shard": "0"}]}}, "without name or position"),
+        (GOOD, {"t": {"copying": {"attempt": 1, "shards": [{"shard": "0", "gtid": POSITION, "lastpk": "?"}]}}}, "'0'"),
+        (GOOD, {"t": {"copied_at": [{"shard": "0", "gtid": "x:y"}]}}, "cannot be used"),
+    ],
+)
+def test_other_states_are_refused(shared: Any, tables: dict[str, Any], found: str) -> None:  # noqa: ANN401 - JSON
+    """A state of another version, keyspace or shape is a config error that names what was found."""
+    with pytest.raises(ConfigError) as caught:
+        SyncState.from_json("shop", shared, tables)
+
+    assert found in caught.value.message
