@@ -3,8 +3,11 @@
     VitessSourceError
     ├── ConfigError          the user: wrong settings, rights, server flags, a lost position
     │   ├── StreamError      the user, for one stream only; the other streams go on
+    │   │   ├── TableNotFoundError    a tablet does not know the table, or not yet
+    │   │   └── SchemaMismatchError   old changes of the table do not fit its columns any more
     │   └── PositionLostError   the saved position cannot be continued
     ├── TransientError       nobody: the same sync can succeed later
+    │   └── StreamCancelledError   this program ended the stream itself
     └── InternalError        us: the server or this program broke a rule it should keep
 
 A message says what happened and what to do, in words for the person who set the connector up. It names
@@ -44,12 +47,28 @@ class StreamError(ConfigError):
         self.stream = stream
 
 
+class TableNotFoundError(StreamError):
+    """A tablet does not know the table. Right after a CREATE TABLE that passes by itself.
+
+    Tablets other than the one that ran the statement learn of it every --queryserver-config-schema-reload-time,
+    30 minutes by default.
+    """
+
+
+class SchemaMismatchError(StreamError):
+    """Changes of the table were written with columns that its present columns do not explain."""
+
+
 class PositionLostError(ConfigError):
     """The saved position cannot be continued on the server: purged, foreign, or its shard is gone."""
 
 
 class TransientError(VitessSourceError):
     """The same sync can succeed later without anybody's help."""
+
+
+class StreamCancelledError(TransientError):
+    """This program ended the stream, because it was asked to stop."""
 
 
 class InternalError(VitessSourceError):

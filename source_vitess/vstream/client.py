@@ -1,0 +1,188 @@
+"""The VStream call: channel, credentials, and a stream that cannot wait for ever.
+
+- A stream is a thin loop over gRPC's own iterator: no thread and no queue stands between it and the consumer.
+- VTGate is asked for heartbeats, so a stream on which nothing at all arrives is dead, whatever TCP says. A thread
+  looks at the time that the consumer has been waiting, and cancels the call when it was too long. Time that the
+  consumer spends on its own work does not count.
+- Heartbeats say nothing about the tablets: waiting for progress is the consumer's business.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+
+import grpc
+
+from source_vitess.config import Config
+from source_vitess.errors import ConfigError, StreamCancelledError, TransientError, VitessSourceError
+from source_vitess.proto import vtgate_pb2
+from source_vitess.vstream.failures import describe
+
+METHOD = "/vtgateservice.Vitess/VStream"
+
+#: Seconds without any message, heartbeats included, after which a stream is dead: twelve heartbeats.
+SILENCE_SECONDS = 60.0
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    # A response holds at least a row, however large, and a large transaction as a whole from VTGate < v24.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # VTGate's errors quote GTID sets, which can be longer than the 8 KiB that gRPC takes by default.
+    ("grpc.max_metadata_size", 1 << 20),
+    ("grpc.absolute_max_metadata_size", 1 << 21),
+    # VTGate refuses pings more often than every 10 s (--grpc-server-keepalive-enforcement-policy-min-time).
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A client that is opened after a failure connects anew, instead of sharing the failure's back-off.
+    ("grpc.use_local_subchannel_pool", 1),
+    # MySQL's protocol does not go through a web proxy, so neither does this.
+    ("grpc.enable_http_proxy", 0),
+    # A stream is opened again by whoever knows from which position.
+    ("grpc.enable_retries", 0),
+)
+
+
+class VStream:
+    """One VStream call, iterated once by one thread. `cancel` may come from any thread or a signal handler.
+
+    Iteration ends only by raising: StopIteration when VTGate ended the stream without an error,
+    StreamCancelledError after `cancel`, else what `vstream.failures` makes of VTGate's error.
+    """
+
+    def __init__(self, call: grpc.Call, *, silence: float) -> None:
+        self._call = call
+        self._silence = silence
+        self._waiting_since: float | None = None
+        self._is_silent = False
+        self._is_cancelled = False
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="vstream-watchdog", daemon=True).start()
+
+    def __iter__(self) -> Iterator[vtgate_pb2.VStreamResponse]:
+        """Yields VTGate's responses.
+
+        Raises:
+            StreamCancelledError: `cancel` was called.
+            TransientError: The connection was lost, nothing arrived for too long, or a tablet failed.
+            PositionLostError: The position cannot be continued.
+            StreamError: A table is the cause.
+            ConfigError: VTGate refuses the user, or what was asked for.
+            InternalError: VTGate does not understand the request.
+        """
+        now = time.monotonic
+        responses = iter(self._call)  # type: ignore[call-overload]
+        try:
+            while True:
+                self._waiting_since = now()
+                response = next(responses)
+                self._waiting_since = None
+                yield response
+        except StopIteration:
+            return
+        except grpc.RpcError as error:
+            raise self._describe(error) from error
+        finally:
+            self.close()
+
+    def cancel(self) -> None:
+        """Ends the stream: the consumer gets StreamCancelledError, at once if it is waiting."""
+        self._is_cancelled = True
+        self._call.cancel()
+
+    def close(self) -> None:
+        """Ends the stream without an error for anybody. Does nothing the second time."""
+        self._closed.set()
+        self._call.cancel()
+
+    def __enter__(self) -> VStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _watch(self) -> None:
+        pause = self._silence
+        while not self._closed.wait(pause):
+            since = self._waiting_since
+            waited = 0.0 if since is None else time.monotonic() - since
+            if waited >= self._silence:
+                self._is_silent = True
+                self._call.cancel()
+                return
+            pause = self._silence - waited
+
+    def _describe(self, error: grpc.RpcError) -> VitessSourceError:
+        if self._is_cancelled:
+            return StreamCancelledError("The stream was ended, because this sync was asked to stop.")
+        if self._is_silent:
+            return TransientError(
+                f"VTGate sent nothing for {self._silence:.0f} seconds, not even the heartbeats it was asked for."
+            )
+        return describe(self._call.code(), self._call.details())
+
+
+class VStreamClient:
+    """Opens VStream calls on one connection to VTGate's gRPC port. The connection is made by the first call.
+
+    Args:
+        config: Where VTGate is, and the credentials.
+        silence: Seconds as `SILENCE_SECONDS`.
+
+    Raises:
+        ConfigError: The credentials cannot be sent.
+    """
+
+    def __init__(self, config: Config, *, silence: float = SILENCE_SECONDS) -> None:
+        self._silence = silence
+        self._metadata = _credentials(config)
+        self._channel = _open_channel(config)
+        self._open = self._channel.unary_stream(
+            METHOD,
+            request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
+            response_deserializer=vtgate_pb2.VStreamResponse.FromString,
+        )
+
+    def stream(self, request: vtgate_pb2.VStreamRequest, *, timeout: float | None = None) -> VStream:
+        """Opens a stream. What is wrong with it is raised by its iteration.
+
+        Args:
+            request: What to stream.
+            timeout: Seconds after which the stream ends with a TransientError; None for no limit.
+        """
+        return VStream(self._open(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
+
+    def close(self) -> None:
+        """Ends the connection and every stream on it."""
+        self._channel.close()
+
+    def __enter__(self) -> VStreamClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open_channel(config: Config) -> grpc.Channel:
+    host = f"[{config.url.host}]" if ":" in config.url.host else config.url.host
+    return grpc.insecure_channel(f"{host}:{config.url.grpc_port}", options=_OPTIONS)
+
+
+def _credentials(config: Config) -> tuple[tuple[str, str], ...]:
+    """Returns the headers of vtgate --grpc-auth-mode static (go/vt/servenv/grpc_client_auth_static.go)."""
+    if config.username is None:
+        return ()
+    for name, value in (("username", config.username), ("password", config.password or "")):
+        # gRPC's own limit for a header.
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigError(
+                f"The {name} holds other characters than printable ASCII, which cannot be sent to VTGate's gRPC port."
+            )
+    return ("username", config.username), ("password", config.password or "")

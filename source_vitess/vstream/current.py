@@ -1,0 +1,64 @@
+"""The position of a keyspace now: where a bounded read ends, and where following changes begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from source_vitess.config import TabletType
+from source_vitess.errors import TransientError
+from source_vitess.position.vgtid import CURRENT
+from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.request import StreamRequest
+
+#: Seconds for all shards to answer. Each takes about 50 ms; VTGate looks for a tablet again every 30 s
+#: (go/vt/discovery/tablet_picker.go), so that a shard in a failover may need that long.
+CURRENT_TIMEOUT = 40.0
+
+#: A stream of changes may name a table that does not exist: it has no changes.
+_NO_TABLE = "source_vitess_no_such_table"
+
+
+def read_current_position(
+    client: VStreamClient,
+    keyspace: str,
+    shards: Sequence[str],
+    tablet_type: TabletType,
+    cells: Sequence[str] = (),
+    *,
+    timeout: float = CURRENT_TIMEOUT,
+) -> Mapping[str, str]:
+    """Returns the position of each shard, as the tablets that are streamed from have it.
+
+    Args:
+        client: The connection.
+        keyspace: The keyspace.
+        shards: Its shards, at least one.
+        tablet_type: The type of tablet that will be streamed from: a replica's position is its own.
+        cells: As in the configuration.
+        timeout: Seconds for all shards together.
+
+    Raises:
+        TransientError: A shard did not answer in time, or the connection was lost.
+        ConfigError: VTGate refuses the user, or does not know the keyspace.
+        PositionLostError: A shard does not exist.
+    """
+    request = StreamRequest(keyspace, dict.fromkeys(shards, CURRENT), (_NO_TABLE,))
+    wanted = frozenset(shards)
+    found: dict[str, str] = {}
+    try:
+        with client.stream(request.to_proto(tablet_type=tablet_type, cells=",".join(cells)), timeout=timeout) as stream:
+            for response in stream:
+                for event in response.events:
+                    for entry in event.vgtid.shard_gtids:
+                        if entry.gtid != CURRENT and entry.shard in wanted:
+                            found[entry.shard] = entry.gtid
+                if len(found) == len(wanted):
+                    return found
+    except TransientError as error:
+        silent = [shard for shard in shards if shard not in found]
+        raise TransientError(
+            f"The {tablet_type} tablets of shard {', '.join(silent)} of keyspace {keyspace} did not tell their "
+            f"position. {error.message}",
+            detail=error.detail,
+        ) from error
+    raise TransientError("VTGate ended the stream before every shard had told its position.")

@@ -1,0 +1,223 @@
+"""What the status of a VStream call means, and what the user can do.
+
+VTGate passes most errors of tablets on as UNKNOWN with a text, so the text decides before the code does. Texts are
+those of v24.0.0 unless a rule says otherwise; their places: go/vt/vtgate/vstream_manager.go,
+go/vt/vttablet/tabletserver/vstreamer/, go/vt/servenv/grpc_server_auth_static.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import grpc
+
+from source_vitess.errors import (
+    ConfigError,
+    InternalError,
+    PositionLostError,
+    SchemaMismatchError,
+    TableNotFoundError,
+    TransientError,
+    VitessSourceError,
+)
+from source_vitess.rules import Rule, build_error, first_match, redact
+
+_TABLET = (
+    "persistent error in vstream for main/0 on tablet zone1-0000000105; giving up: target: main.0.replica: vttablet: "
+)
+
+#: In order: the first rule that matches counts. Texts are `<STATUS CODE>: <details>`.
+RULES: tuple[Rule, ...] = (
+    Rule(
+        pattern=r"^UNAUTHENTICATED: ",
+        example="UNAUTHENTICATED: username and password must be provided",
+        error=ConfigError,
+        message="VTGate's gRPC port asks for a user name and a password. Fill in both fields.",
+    ),
+    Rule(
+        pattern=r"^PERMISSION_DENIED: .*invalid credentials",
+        example='PERMISSION_DENIED: auth failure: caller "airbyte" provided invalid credentials',
+        error=ConfigError,
+        message="VTGate's gRPC port refuses the user name or the password. Check both fields.",
+    ),
+    Rule(
+        pattern=r"^PERMISSION_DENIED: ",
+        example="PERMISSION_DENIED: not allowed",
+        error=ConfigError,
+        message="VTGate does not let this user open a VStream.",
+    ),
+    Rule(
+        pattern=r"^UNIMPLEMENTED: ",
+        example="UNIMPLEMENTED: unknown service vtgateservice.Vitess",
+        error=ConfigError,
+        message="The server on the gRPC port is not a VTGate, or a VTGate that does not serve its gRPC interface. "
+        "Check the port after the host in the field url, and that vtgate runs with "
+        "--service-map grpc-vtgateservice.",
+    ),
+    Rule(
+        pattern=r"http1\.x server|Failed parsing HTTP/2",
+        example="UNAVAILABLE: failed to connect to all addresses; last error: INTERNAL: ipv4:127.0.0.1:21004: Failed "
+        "parsing HTTP/2 (Expected SETTINGS frame as the first frame, got frame type 80) (Trying to connect an http1.x "
+        "server (HTTP status 400))",
+        error=ConfigError,
+        message="What listens on the gRPC port that is configured does not speak gRPC. Check the port after the host "
+        "in the field url.",
+    ),
+    Rule(
+        pattern=r"^UNAVAILABLE: .*(Domain name not found|name resolution|lookup (error|failed))",
+        example="UNAVAILABLE: errors resolving gate.invalid:15991: [field:hostname lookup error:address lookup failed "
+        "for gate.invalid:15991: Domain name not found]",
+        error=ConfigError,
+        message="The host name of VTGate cannot be resolved. Check the host in the field url.",
+    ),
+    Rule(
+        pattern=r"^UNAVAILABLE: .*Connection refused",
+        example="UNAVAILABLE: failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to "
+        "connect to remote host: Connection refused",
+        error=TransientError,
+        message="Nothing listens on the gRPC port that is configured. Check that VTGate runs, and the port after the "
+        "host in the field url.",
+    ),
+    Rule(
+        pattern=r"keyspaces/(?P<keyspace>[^/\s]+)/|FindAllShardsInKeyspace\((?P<name>[^)]+)\)",
+        example='UNKNOWN: error starting stream from shard GTID keyspace:"nope" shard:"0" gtid:"current": failed to '
+        "determine if keyspace nope has been resharded: FindAllShardsInKeyspace(nope): List: node doesn't exist: "
+        "/vitess/global/keyspaces/nope/shards",
+        error=ConfigError,
+        message="VTGate knows no keyspace {keyspace}{name}. Check the name after the slash in the field url.",
+    ),
+    Rule(
+        pattern=r"shard provided in VGTID, (?P<shard>[^,]+), not found",
+        example='FAILED_PRECONDITION: error starting stream from shard GTID keyspace:"main" shard:"-80" '
+        'gtid:"current": failed to determine if keyspace main has been resharded: shard provided in VGTID, -80, not '
+        "found in the main keyspace",
+        error=PositionLostError,
+        message="The keyspace has no shard {shard} any more, and with it the changes since the saved position are "
+        "gone. Re-sync the data; and after a reshard let a sync run before the old shards are deleted.",
+    ),
+    Rule(
+        pattern=r"errno (1236|1789)|purged (required )?binary logs",
+        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = Cannot replicate because the source purged "
+        "required binary logs. (errno 1236) (sqlstate HY000)",
+        error=PositionLostError,
+        message="The server has purged the binary logs since the saved position. Re-sync the data, and keep binary "
+        "logs longer (MySQL's binlog_expire_logs_seconds) or sync more often.",
+    ),
+    Rule(
+        pattern=r"invalid MySQL 5\.6 GTID set.*could not obtain|could not obtain current position.*GTID set",
+        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = could not obtain current position: invalid "
+        "MySQL 5.6 GTID set",
+        error=ConfigError,
+        message="A shard's MySQL has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot stream "
+        "from a server that has any. They have to be removed from its gtid_executed.",
+    ),
+    Rule(
+        pattern=r"could not decode position|unknown GTIDSet flavor",
+        example='INTERNAL: error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"xyz": error in '
+        "vstream for main/0 on tablet zone1-0000000105: target: main.0.replica: vttablet: rpc error: code = Internal "
+        'desc = could not decode position: parse error: unknown GTIDSet flavor ""',
+        error=PositionLostError,
+        message="VTGate cannot read the saved position. It was changed outside of this connector, or the server is "
+        "not MySQL with GTIDs.",
+    ),
+    Rule(
+        pattern=r"table (?P<table>\S+) is not present in the database",
+        example='UNKNOWN: error starting stream from shard GTID keyspace:"main" shard:"0": '
+        + _TABLET
+        + "rpc error: code = Unknown desc = table t is not present in the database",
+        error=TableNotFoundError,
+        message="A tablet does not know the table {table}. If it is new, tablets learn of it within half an hour "
+        "(vttablet --queryserver-config-schema-reload-time); if it was dropped, remove the stream.",
+    ),
+    Rule(
+        pattern=r"unknown table (?P<table>\S+) in schema|cannot determine table columns for (?P<name>[^\s:,]+)",
+        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = unknown table t in schema",
+        error=SchemaMismatchError,
+        message="Changes of the table {table}{name} were written with other columns than it has now, and the tablet "
+        "does not remember those. Refresh the stream, and run vttablet with --track-schema-versions so that it "
+        "remembers.",
+    ),
+    Rule(
+        pattern=r"binlog_row_image is not supported|minimal binlog_row_image",
+        example="INTERNAL: minimal binlog_row_image is not supported by Vitess VReplication",
+        error=ConfigError,
+        message="A shard's MySQL runs with binlog_row_image=MINIMAL. Set it to FULL.",
+    ),
+    Rule(
+        pattern=r"failed to find a (?P<type>\S+) tablet for VStream in (?P<shard>\S+)",
+        example="CANCELLED: error starting stream: failed to find a PRIMARY tablet for VStream in main/0 within the "
+        "zone1 cell(s): context has expired",
+        error=TransientError,
+        message="VTGate found no {type} tablet of {shard} that could stream from the position, for 90 seconds. It may "
+        "be down, lag behind by more than 30 seconds, or be in another cell.",
+    ),
+    Rule(
+        pattern=r"Received message larger than max",
+        example="RESOURCE_EXHAUSTED: CLIENT: Received message larger than max (5000000 vs. 4194304)",
+        error=InternalError,
+        message="A message of VTGate is larger than this connector accepts.",
+    ),
+    Rule(
+        pattern=r"larger than max|trying to send message",
+        example="RESOURCE_EXHAUSTED: grpc: received message larger than max (17000000 vs. 16777216)",
+        error=ConfigError,
+        message="A row is larger than what Vitess' servers may send each other. Raise --grpc-max-message-size of "
+        "vtgate and vttablet.",
+    ),
+    Rule(
+        pattern=r"fully throttled for more than",
+        example="INTERNAL: vstreamer: fully throttled for more than 10m0s, giving up so that we can retry",
+        error=TransientError,
+        message="A tablet held the stream back for 10 minutes, because its throttler sees too much load or lag.",
+    ),
+    Rule(
+        pattern=r"vstream failed liveness checks|timed out while waiting for skew",
+        example="UNAVAILABLE: vstream failed liveness checks as there was no activity, including heartbeats, within "
+        "the last 10m0s",
+        error=TransientError,
+        message="No tablet of the keyspace sent anything for 10 minutes.",
+    ),
+    Rule(
+        pattern=r"too_many_pings",
+        example="UNAVAILABLE: Too many pings: GOAWAY received; Error code: 11; Debug Text: too_many_pings",
+        error=TransientError,
+        message="VTGate ended the connection, because it wants fewer keepalive pings "
+        "(vtgate --grpc-server-keepalive-enforcement-policy-min-time).",
+    ),
+)
+
+_LOST = "The connection to VTGate's gRPC port was lost."
+_REFUSED = "VTGate does not accept what this connector asked for."
+_BROKE = "VTGate ended the stream with an error that this connector does not know."
+
+#: What a status means whose text meets no rule: our class, and the message.
+VERDICTS: Mapping[grpc.StatusCode, tuple[type[VitessSourceError], str]] = {
+    # A call that ends well without having been asked to: VTGate's last word comes as an end of the stream.
+    grpc.StatusCode.OK: (TransientError, "VTGate ended the stream."),
+    grpc.StatusCode.CANCELLED: (TransientError, "VTGate cancelled the stream."),
+    # Tablets' errors arrive as UNKNOWN, most of them from failovers and restarts.
+    grpc.StatusCode.UNKNOWN: (TransientError, _BROKE),
+    grpc.StatusCode.INVALID_ARGUMENT: (InternalError, _REFUSED),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (TransientError, "VTGate did not answer in time on its gRPC port."),
+    grpc.StatusCode.NOT_FOUND: (InternalError, _REFUSED),
+    grpc.StatusCode.ALREADY_EXISTS: (InternalError, _REFUSED),
+    grpc.StatusCode.PERMISSION_DENIED: (ConfigError, "VTGate does not let this user open a VStream."),
+    grpc.StatusCode.UNAUTHENTICATED: (ConfigError, "VTGate's gRPC port asks for a user name and a password."),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (TransientError, "VTGate or a tablet is overloaded."),
+    grpc.StatusCode.FAILED_PRECONDITION: (TransientError, "A tablet was not ready to stream."),
+    grpc.StatusCode.ABORTED: (TransientError, _BROKE),
+    grpc.StatusCode.OUT_OF_RANGE: (InternalError, _REFUSED),
+    grpc.StatusCode.UNIMPLEMENTED: (ConfigError, "The server on the gRPC port is not a VTGate."),
+    grpc.StatusCode.INTERNAL: (TransientError, _BROKE),
+    grpc.StatusCode.UNAVAILABLE: (TransientError, _LOST),
+    grpc.StatusCode.DATA_LOSS: (TransientError, _BROKE),
+}
+
+
+def describe(code: grpc.StatusCode, details: str | None) -> VitessSourceError:
+    """Returns our error for the status of a call."""
+    text = f"{code.name}: {details or ''}"
+    if found := first_match(RULES, text):
+        return build_error(*found, text)
+    error, message = VERDICTS[code]
+    return error(message, detail=redact(text))
