@@ -66,9 +66,7 @@ def other(*, shard: str = SHARD, keyspace: str = KEYSPACE, timestamp: int = TIME
     return event(binlogdata_pb2.OTHER, shard=shard, keyspace=keyspace, timestamp=timestamp)
 
 
-def ddl(
-    statement: str, *, shard: str = SHARD, keyspace: str = KEYSPACE, timestamp: int = TIMESTAMP
-) -> VEvent:
+def ddl(statement: str, *, shard: str = SHARD, keyspace: str = KEYSPACE, timestamp: int = TIMESTAMP) -> VEvent:
     """DDL. VTGate sends a VGTID right before it."""
     return event(binlogdata_pb2.DDL, shard=shard, keyspace=keyspace, timestamp=timestamp, statement=statement)
 

@@ -75,15 +75,7 @@ class Delay:
     seconds: float
 
 
-Step = (
-    binlogdata_pb2.VEvent
-    | Sequence[binlogdata_pb2.VEvent]
-    | vtgate_pb2.VStreamResponse
-    | Gate
-    | Fail
-    | Hang
-    | Delay
-)
+Step = binlogdata_pb2.VEvent | Sequence[binlogdata_pb2.VEvent] | vtgate_pb2.VStreamResponse | Gate | Fail | Hang | Delay
 Script = Iterable[Step]
 
 
@@ -95,9 +87,7 @@ class Scripts:
         choose: Instead of a queue, a function from the request to its script.
     """
 
-    def __init__(
-        self, *scripts: Script, choose: Callable[[vtgate_pb2.VStreamRequest], Script] | None = None
-    ) -> None:
+    def __init__(self, *scripts: Script, choose: Callable[[vtgate_pb2.VStreamRequest], Script] | None = None) -> None:
         self._lock = threading.Lock()
         self._queue = list(scripts)
         self._choose = choose

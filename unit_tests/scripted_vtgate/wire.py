@@ -223,22 +223,46 @@ def _text_traits(column: ColumnType) -> tuple[query_pb2.Type, int, int, int, int
     if name in _TEXT_LENGTHS:
         length = min(_TEXT_LENGTHS[name] * width, 2**32 - 1)
         return query_pb2.BLOB if binary else query_pb2.TEXT, length, collation, 0, BLOB | binary
-    text, padded = (
-        (query_pb2.CHAR, query_pb2.BINARY) if name == "char" else (query_pb2.VARCHAR, query_pb2.VARBINARY)
-    )
+    text, padded = (query_pb2.CHAR, query_pb2.BINARY) if name == "char" else (query_pb2.VARCHAR, query_pb2.VARBINARY)
     return padded if binary else text, int(column.args[0]) * width, collation, 0, binary
 
 
 def pack_lengths(lengths: Iterable[int]) -> bytes:
     """Packs the lengths of a row's values, -1 for NULL: zigzag varints, upstream's `repeated sint64`."""
-    packed = bytearray()
-    for length in lengths:
-        number = length << 1 if length >= 0 else (-length << 1) - 1
-        while number > 0x7F:
-            packed.append(number & 0x7F | 0x80)
-            number >>= 7
-        packed.append(number)
-    return bytes(packed)
+    return b"".join(varint(length << 1 if length >= 0 else (-length << 1) - 1) for length in lengths)
+
+
+def varint(number: int) -> bytes:
+    """Returns protobuf's variable-length form of a number."""
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def read_varint(data: bytes) -> tuple[int, bytes]:
+    """Returns the number that the bytes begin with, and what follows it."""
+    number = shift = 0
+    for index, byte in enumerate(data):
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return number, data[index + 1 :]
+    raise ValueError("the bytes end within a number")
+
+
+def values_of(row: query_pb2.Row) -> list[bytes | None]:
+    """Takes a row apart."""
+    taken: list[bytes | None] = []
+    lengths, rest = row.lengths, row.values
+    while lengths:
+        zigzag, lengths = read_varint(lengths)
+        size = zigzag >> 1
+        taken.append(None if zigzag & 1 else rest[:size])
+        rest = rest if zigzag & 1 else rest[size:]
+    return taken
 
 
 def row_of(values: Sequence[WireValue]) -> query_pb2.Row:

@@ -1,0 +1,222 @@
+"""Tables of the model: columns, keys, the order of a copy, and `lastpk`, how far a copy has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from source_vitess.proto import query_pb2
+from unit_tests.scripted_vtgate.model import values
+from unit_tests.scripted_vtgate.model.values import Given, Value
+from unit_tests.scripted_vtgate.wire import (
+    ColumnType,
+    field_of,
+    parse_column_type,
+    read_varint,
+    row_of,
+    values_of,
+    varint,
+)
+
+#: Tags of query.QueryResult, which the connector has no message for: `fields` and `rows`.
+_FIELDS, _ROWS = 1 << 3 | 2, 4 << 3 | 2
+
+#: A row: values in the order of the columns.
+Row = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's definition. Every change of it makes a new one with another `table_id`, as in MySQL.
+
+    Attributes:
+        name: Its name.
+        columns: Types by name, in order.
+        key: The primary key's columns, empty without one.
+        unique: The other unique keys by name.
+        table_id: Changes with the definition; FIELD comes again when it does.
+        comment: The table comment; sequences have `vitess_sequence`.
+        view: It is a view.
+    """
+
+    name: str
+    columns: Mapping[str, ColumnType]
+    key: tuple[str, ...] = ()
+    unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    table_id: int = 0
+    comment: str = ""
+    view: bool = False
+
+    @classmethod
+    def declare(
+        cls,
+        name: str,
+        columns: Mapping[str, str],
+        *,
+        key: Iterable[str] = (),
+        unique: Mapping[str, Sequence[str]] | None = None,
+        comment: str = "",
+        view: bool = False,
+    ) -> Table:
+        """Makes a table from declarations such as `{"id": "bigint", "name": "varchar(20) not null"}`."""
+        keys = tuple(key)
+        parsed = {column: parse_column_type(text) for column, text in columns.items()}
+        for column in keys:
+            parsed[column] = replace(parsed[column], not_null=True)
+        return cls(
+            name,
+            parsed,
+            keys,
+            {index: tuple(names) for index, names in (unique or {}).items()},
+            comment=comment,
+            view=view,
+        )
+
+    @cached_property
+    def copy_key(self) -> tuple[str, ...]:
+        """What a copy is ordered by: the primary key, a unique key without NULLs, else all columns."""
+        if self.key:
+            return self.key
+        for names in self.unique.values():
+            if all(self.columns[name].not_null for name in names):
+                return names
+        return tuple(self.columns)
+
+    @cached_property
+    def _copy_key_indexes(self) -> tuple[int, ...]:
+        names = list(self.columns)
+        return tuple(names.index(name) for name in self.copy_key)
+
+    def row(self, given: Mapping[str, Given]) -> Row:
+        """Makes a row; columns that are not given are NULL.
+
+        Raises:
+            ValueError: A column is unknown, or NULL where it must not be.
+        """
+        unknown = given.keys() - self.columns.keys()
+        if unknown:
+            raise ValueError(f"table {self.name} has no columns {sorted(unknown)}")
+        made = tuple(values.normalize(column, given.get(name)) for name, column in self.columns.items())
+        for (name, column), value in zip(self.columns.items(), made, strict=True):
+            if value is None and column.not_null:
+                raise ValueError(f"{self.name}.{name} is NOT NULL")
+        return made
+
+    def as_mapping(self, row: Row) -> dict[str, Value]:
+        """Returns the row's values by column."""
+        return dict(zip(self.columns, row, strict=True))
+
+    def identity(self, row: Row) -> Row:
+        """Returns what tells rows apart: the primary key, or all values."""
+        names = self.key or tuple(self.columns)
+        mapping = self.as_mapping(row)
+        return tuple(mapping[name] for name in names)
+
+    def sort_key(self, row: Row) -> tuple[tuple[bool, object], ...]:
+        """Returns what orders rows in a copy, NULLs first."""
+        types = list(self.columns.values())
+        return tuple(_comparable(types[index], row[index]) for index in self._copy_key_indexes)
+
+    def fields(self, database: str) -> list[query_pb2.Field]:
+        """Returns the columns as a FIELD event has them."""
+        return [
+            field_of(name, column, table=self.name, database=database, primary_key=name in self.key)
+            for name, column in self.columns.items()
+        ]
+
+    @property
+    def has_enum_or_set(self) -> bool:
+        """Whether a FIELD event of the change stream says that ENUM and SET come as text."""
+        return any(column.name in ("enum", "set") for column in self.columns.values())
+
+    def copied(self, row: Row) -> query_pb2.Row:
+        """Returns a row as a copy writes it."""
+        pairs = zip(self.columns.values(), row, strict=True)
+        return row_of([values.copied(column, value) for column, value in pairs])
+
+    def changed(self, row: Row) -> query_pb2.Row:
+        """Returns a row as the change stream writes it."""
+        pairs = zip(self.columns.values(), row, strict=True)
+        return row_of([values.changed(column, value) for column, value in pairs])
+
+    def lastpk(self, row: Row) -> bytes:
+        """Returns a query.QueryResult of the row's key, as VTGate puts into `table_p_ks`."""
+        mapping = self.as_mapping(row)
+        encoded = b""
+        for name in self.copy_key:
+            full = field_of(name, self.columns[name], primary_key=name in self.key)
+            short = query_pb2.Field(name=name, type=full.type, charset=full.charset, flags=full.flags)
+            encoded += _member(_FIELDS, short.SerializeToString())
+        key = row_of([values.copied(self.columns[name], mapping[name]) for name in self.copy_key])
+        return encoded + _member(_ROWS, key.SerializeToString())
+
+    def rows_after(self, rows: Iterable[Row], lastpk: bytes) -> list[Row]:
+        """Returns the rows that a copy resumed at `lastpk` still has to read, in order.
+
+        A NULL in `lastpk` lets nothing through, since nothing compares as greater than NULL: the reason why copies
+        of tables without a key cannot be resumed.
+
+        Raises:
+            LastPkError: The bytes are not such a position of this table.
+        """
+        ordered = sorted(rows, key=self.sort_key)
+        if not lastpk:
+            return ordered
+        texts = values_of(read_lastpk(self.name, lastpk))
+        if len(texts) != len(self.copy_key):
+            # The text is of go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go.
+            raise LastPkError(f"primary key values don't match length: {texts} vs {list(self.copy_key)}")
+        bound = []
+        for name, text in zip(self.copy_key, texts, strict=True):
+            if text is None:
+                return []
+            column = self.columns[name]
+            bound.append(_comparable(column, values.normalize(column, _decoded(column, text))))
+        return [row for row in ordered if self.sort_key(row) > tuple(bound)]
+
+
+class LastPkError(ValueError):
+    """A `lastpk` is not usable; the message is Vitess'."""
+
+
+def read_lastpk(table: str, lastpk: bytes) -> query_pb2.Row:
+    """Returns the key in a query.QueryResult.
+
+    Raises:
+        LastPkError: It has no fields or no row.
+    """
+    fields, row, rest = 0, None, lastpk
+    while rest:
+        tag, rest = read_varint(rest)
+        length, rest = read_varint(rest)
+        body, rest = rest[:length], rest[length:]
+        if tag == _FIELDS:
+            fields += 1
+        elif tag == _ROWS:
+            row = query_pb2.Row.FromString(body)
+    if not fields:
+        raise LastPkError(f"lastpk for table {table} has no fields defined")  # uvstreamer.go buildTablePlan
+    if row is None:
+        raise LastPkError(f"lastpk for table {table} has no row")
+    return row
+
+
+def _decoded(column: ColumnType, text: bytes) -> Given:
+    if column.name == "bit":
+        return int.from_bytes(text, "big")
+    return text if column.name in ("binary", "varbinary", "blob") else text.decode()
+
+
+def _comparable(column: ColumnType, value: Value) -> tuple[bool, object]:
+    """Returns a value that sorts as MySQL sorts it: NULL first, text by its collation (roughly)."""
+    if isinstance(value, str) and column.collation is not None:
+        return True, value.encode() if column.collation.endswith("_bin") else value.casefold().encode()
+    if isinstance(value, dict | list):
+        return True, str(value)
+    return value is not None, 0 if value is None else value
+
+
+def _member(tag: int, body: bytes) -> bytes:
+    """Returns a length-delimited field of a message."""
+    return varint(tag) + varint(len(body)) + body

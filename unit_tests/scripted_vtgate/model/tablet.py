@@ -1,0 +1,350 @@
+"""What a vttablet streams of one shard: copies, catch-up and changes, as groups of messages (uvstreamer.go, copy.go).
+
+A group is what VTGate holds back until it ends in COMMIT, DDL, OTHER or COPY_COMPLETED. Positions are still the
+shard's own; the gateway makes VGTIDs of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import grpc
+
+from source_vitess.naming import is_internal_table
+from source_vitess.proto import binlogdata_pb2, query_pb2
+from unit_tests.scripted_vtgate.model.ddl import SchemaChanges
+from unit_tests.scripted_vtgate.model.gtids import GtidFormatError, Gtids, parse_position
+from unit_tests.scripted_vtgate.model.shard import (
+    DdlWritten,
+    JournalWritten,
+    RowsWritten,
+    Shard,
+    Transaction,
+    VersionWritten,
+)
+from unit_tests.scripted_vtgate.model.tables import LastPkError, Row, Table
+from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
+
+_QUOTED, _INTEGRAL = 2048, 256
+
+
+@dataclass(frozen=True)
+class Position:
+    """The shard's position from here on."""
+
+    gtid: str
+
+
+@dataclass(frozen=True)
+class LastPk:
+    """How far a table's copy has come; None when it is finished."""
+
+    table: str
+    lastpk: bytes | None
+
+
+Message = list[binlogdata_pb2.VEvent | Position | LastPk]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Messages that VTGate sends together.
+
+    Attributes:
+        messages: Each becomes a response.
+        journal: The group is a reshard's, which VTGate keeps to itself unless asked.
+    """
+
+    messages: list[Message]
+    journal: JournalWritten | None = None
+
+
+class TabletStream:
+    """The stream of one shard from a position. All access is under the model's lock."""
+
+    def __init__(
+        self,
+        database: SchemaChanges,
+        shard: Shard,
+        *,
+        gtid: str,
+        lastpks: Mapping[str, bytes],
+        rules: Iterable[binlogdata_pb2.Rule],
+        tables_to_copy: Iterable[str],
+        batch_rows: int,
+    ) -> None:
+        self._database = database
+        self._shard = shard
+        self._gtid = gtid
+        self._lastpks = dict(lastpks)
+        self._rules = list(rules)
+        self._tables_to_copy = frozenset(tables_to_copy)
+        self._batch_rows = batch_rows
+
+    def groups(self) -> Iterator[Group | None]:
+        """Yields groups for ever; None when there is nothing to send now.
+
+        Raises:
+            StreamStatusError: As VTGate would end the stream.
+        """
+        plans = self._plans() if self._gtid == "" or self._lastpks else {}
+        position: Gtids | None = None
+        if self._gtid == "current":
+            position = self._shard.executed
+            other = self._event(binlogdata_pb2.OTHER, 0)
+            yield Group([[Position(position.position), other]])
+        elif self._gtid:
+            position = self._start()
+        if plans:
+            position = yield from self._copy(plans, position)
+            yield Group([[self._event(binlogdata_pb2.COPY_COMPLETED, 0)]])
+        if position is None:
+            raise StreamStatusError(grpc.StatusCode.UNKNOWN, "stream needs a position or a table to copy")
+        changes = _Changes(self, position, {})
+        while True:
+            yield changes.next()
+
+    def _start(self) -> Gtids:
+        try:
+            position = parse_position(self._gtid)
+        except GtidFormatError as error:
+            raise StreamStatusError(grpc.StatusCode.INTERNAL, f"could not decode position: {error}") from error
+        if not position <= self._shard.executed or not self._shard.purged <= position:
+            raise no_tablet(self._shard, "PRIMARY")
+        return position
+
+    def _plans(self) -> dict[str, bytes | None]:
+        """Returns the tables to copy, each with how far it has come; None for one that has not begun."""
+        for rule in self._rules:
+            if not rule.match.startswith("/") and rule.match not in self._shard.tables:
+                text = f"table {rule.match} is not present in the database"
+                raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        return {
+            name: self._lastpks.get(name) or None
+            for name in sorted(self._shard.tables)
+            if self.rule_for(name) is not None and (not self._tables_to_copy or name in self._tables_to_copy)
+        }
+
+    def _copy(
+        self, plans: dict[str, bytes | None], position: Gtids | None
+    ) -> Generator[Group | None, None, Gtids | None]:
+        for name in list(plans):
+            if position is not None:
+                changes = _Changes(self, position, plans)
+                while (group := changes.next()) is not None:
+                    yield group
+                position = changes.position
+            position = yield from self._copy_table(name, plans, position)
+            del plans[name]
+        return position
+
+    def _copy_table(
+        self, name: str, plans: dict[str, bytes | None], position: Gtids | None
+    ) -> Generator[Group | None, None, Gtids | None]:
+        table = self._shard.tables[name]
+        try:
+            rows = table.rows_after(self._shard.rows[name].values(), plans[name] or b"")
+        except LastPkError as error:
+            raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
+        snapshot = self._shard.executed
+        field = self._field(table, 0, table.fields(self._database.database_name), strings=True)
+        messages: list[Message] = [[self._event(binlogdata_pb2.BEGIN, 0), field]]
+        if snapshot != position:
+            messages.append([Position(snapshot.position)])
+        for start in range(0, len(rows), self._batch_rows):
+            batch = rows[start : start + self._batch_rows]
+            plans[name] = table.lastpk(batch[-1])
+            copied: Message = [self._copied_row(table, row) for row in batch]
+            copied += [LastPk(name, plans[name]), self._event(binlogdata_pb2.COMMIT, 0)]
+            yield Group([*messages, copied])
+            messages = [[self._event(binlogdata_pb2.BEGIN, 0)]]
+        done: Message = [self._event(binlogdata_pb2.BEGIN, 0), LastPk(name, None)]
+        done.append(self._event(binlogdata_pb2.COMMIT, 0))
+        # After rows the last BEGIN was not sent; an empty table's first one was, and is never closed.
+        yield Group([done] if rows else [*messages, done])
+        return snapshot
+
+    def _copied_row(self, table: Table, row: Row) -> binlogdata_pb2.VEvent:
+        change = binlogdata_pb2.RowChange(after=table.copied(row))
+        return self._row_event(table.name, [change], timestamp=0, flags=0)
+
+    def rule_for(self, table: str) -> binlogdata_pb2.Rule | None:
+        """Returns the first rule that matches a table."""
+        for rule in self._rules:
+            if rule.match.startswith("/"):
+                if re.search(rule.match.strip("/"), table):
+                    return rule
+            elif rule.match == table:
+                return rule
+        return None
+
+    def transaction(self, transaction: Transaction, position: Gtids, changes: _Changes) -> Group:
+        """Returns a transaction of the binlog as it is sent."""
+        first = transaction.written[0] if transaction.written else None
+        timestamp = transaction.timestamp
+        place = Position(position.position)
+        if isinstance(first, DdlWritten):
+            if any(self.rule_for(name) is not None for name in first.tables):
+                ddl = self._event(binlogdata_pb2.DDL, timestamp)
+                ddl.statement = first.statement
+                return Group([[place, ddl]])
+            return Group([[place, self._event(binlogdata_pb2.OTHER, timestamp)]])
+        begin = self._event(binlogdata_pb2.BEGIN, timestamp)
+        commit = self._event(binlogdata_pb2.COMMIT, timestamp)
+        if isinstance(first, VersionWritten):
+            # A VERSION event is sent at once, whatever it is in the middle of.
+            return Group([[begin, self._event(binlogdata_pb2.VERSION, timestamp)], [place, commit]])
+        if isinstance(first, JournalWritten):
+            return Group([[begin, self._journal_event(first, timestamp), place, commit]], first)
+        message: Message = [begin]
+        for written in transaction.written:
+            assert isinstance(written, RowsWritten)
+            message += self._written_rows(written, timestamp, changes)
+        return Group([[*message, place, commit]])
+
+    def _written_rows(self, written: RowsWritten, timestamp: int, changes: _Changes) -> list[binlogdata_pb2.VEvent]:
+        table = written.table
+        rule = self.rule_for(table.name)
+        if rule is None or is_internal_table(table.name) or changes.leaves_out(table.name):
+            return []
+        if not rule.match.startswith("/") and not rule.filter:
+            text = f"Query was empty: failed to build table replication plan for table {table.name}"
+            raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        events = []
+        if changes.announces(table):
+            events.append(self._field(table, timestamp, self._fields_now(table), strings=table.has_enum_or_set))
+        row_changes = [
+            binlogdata_pb2.RowChange(
+                before=None if before is None else table.changed(before),
+                after=None if after is None else table.changed(after),
+            )
+            for before, after in written.changes
+        ]
+        return [*events, self._row_event(table.name, row_changes, timestamp=timestamp, flags=1)]
+
+    def _fields_now(self, then: Table) -> list[query_pb2.Field]:
+        """Returns the columns that a row of a former time is sent with (vstreamer.go, buildTableColumns)."""
+        database = self._database.database_name
+        if self._database.track_schema_versions:
+            return then.fields(database)
+        now = self._shard.tables.get(then.name)
+        if now is None:
+            raise StreamStatusError(grpc.StatusCode.UNKNOWN, f"unknown table {then.name} in schema")
+        old, new = then.fields(database), now.fields(database)
+        if len(new) < len(old):
+            text = f"cannot determine table columns for {then.name}: event has {len(old)}, schema has {len(new)}"
+            raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        if not all(_compatible(a.type, b.type) for a, b in zip(old, new, strict=False)):
+            return [
+                query_pb2.Field(name=f"@{number}", type=field.type, charset=field.charset, flags=field.flags)
+                for number, field in enumerate(old, 1)
+            ]
+        return new[: len(old)]
+
+    def _field(
+        self, table: Table, timestamp: int, fields: list[query_pb2.Field], *, strings: bool
+    ) -> binlogdata_pb2.VEvent:
+        event = self._event(binlogdata_pb2.FIELD, timestamp)
+        event.field_event.CopyFrom(
+            binlogdata_pb2.FieldEvent(
+                table_name=table.name,
+                fields=fields,
+                keyspace=self._shard.keyspace,
+                shard=self._shard.name,
+                enum_set_string_values=strings,
+            )
+        )
+        return event
+
+    def _row_event(
+        self, table: str, changes: list[binlogdata_pb2.RowChange], *, timestamp: int, flags: int
+    ) -> binlogdata_pb2.VEvent:
+        event = self._event(binlogdata_pb2.ROW, timestamp)
+        event.row_event.CopyFrom(
+            binlogdata_pb2.RowEvent(
+                table_name=table,
+                row_changes=changes,
+                keyspace=self._shard.keyspace,
+                shard=self._shard.name,
+                flags=flags,
+            )
+        )
+        return event
+
+    def _journal_event(self, written: JournalWritten, timestamp: int) -> binlogdata_pb2.VEvent:
+        event = self._event(binlogdata_pb2.JOURNAL, timestamp)
+        keyspace = self._shard.keyspace
+        event.journal.CopyFrom(
+            binlogdata_pb2.Journal(
+                id=written.journal_id,
+                migration_type=binlogdata_pb2.SHARDS,
+                shard_gtids=[
+                    binlogdata_pb2.ShardGtid(keyspace=keyspace, shard=shard, gtid=gtids.position)
+                    for shard, gtids in written.new.items()
+                ],
+                participants=[binlogdata_pb2.KeyspaceShard(keyspace=keyspace, shard=name) for name in written.old],
+            )
+        )
+        return event
+
+    def _event(self, kind: binlogdata_pb2.VEventType, timestamp: int) -> binlogdata_pb2.VEvent:
+        """Returns an event of this shard; those of a copy have neither time."""
+        return binlogdata_pb2.VEvent(
+            type=kind,
+            timestamp=timestamp,
+            current_time=timestamp * 10**9,
+            keyspace=self._shard.keyspace,
+            shard=self._shard.name,
+        )
+
+    @property
+    def log(self) -> list[Transaction]:
+        """The shard's binlog."""
+        return self._shard.log
+
+
+class _Changes:
+    """Reads the binlog from a position; while tables are still to be copied (`plans`), without those not begun."""
+
+    def __init__(self, stream: TabletStream, position: Gtids, plans: Mapping[str, bytes | None]) -> None:
+        self.position = position
+        self._stream = stream
+        self._plans = plans
+        self._index = 0
+        self._announced: set[tuple[str, int]] = set()
+
+    def next(self) -> Group | None:
+        """Returns the next transaction, None at the end of the binlog."""
+        while self._index < len(self._stream.log):
+            transaction = self._stream.log[self._index]
+            self._index += 1
+            if not self.position.contains(transaction.uuid, transaction.number):
+                self.position = self.position.with_gtid(transaction.uuid, transaction.number)
+                return self._stream.transaction(transaction, self.position, self)
+        return None
+
+    def leaves_out(self, table: str) -> bool:
+        """Tells whether a table's events are not sent yet."""
+        return table in self._plans and self._plans[table] is None
+
+    def announces(self, table: Table) -> bool:
+        """Tells, once for each definition of a table, that its columns are to be sent."""
+        known = (table.name, table.table_id) in self._announced
+        self._announced.add((table.name, table.table_id))
+        return not known
+
+
+def no_tablet(shard: Shard, tablet_type: str) -> StreamStatusError:
+    """Returns what VTGate says, after 90 seconds, when no tablet can serve: there is none, or all lack the position."""
+    text = (
+        f"failed to find a {tablet_type} tablet for VStream in {shard.keyspace}/{shard.name} "
+        "within the zone1 cell(s): context has expired"
+    )
+    return StreamStatusError(grpc.StatusCode.CANCELLED, text)
+
+
+def _compatible(binlog: int, schema: int) -> bool:
+    """go/sqltypes/type.go, AreTypesCompatible."""
+    return binlog == schema or any(binlog & bit and schema & bit for bit in (_QUOTED, _INTEGRAL))

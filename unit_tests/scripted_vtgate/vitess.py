@@ -1,0 +1,49 @@
+"""The small Vitess of `model`, served: gRPC and MySQL protocol on free ports of the loopback interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from source_vitess.proto import vtgate_pb2
+from unit_tests.scripted_vtgate.model.cluster import Cluster
+from unit_tests.scripted_vtgate.model.gateway import Gateway
+from unit_tests.scripted_vtgate.vstream_server import Call, VStreamServer
+
+
+class Vitess(Cluster):
+    """A keyspace that a connector can be pointed at.
+
+    Attributes:
+        vstream: The gRPC half; `vstream.requests` has what was asked.
+    """
+
+    def __init__(
+        self,
+        keyspace: str = "commerce",
+        shards: Sequence[str] = ("-80", "80-"),
+        *,
+        track_schema_versions: bool = False,
+    ) -> None:
+        super().__init__(keyspace, shards, track_schema_versions=track_schema_versions)
+        self.vstream = VStreamServer(self._answer)
+
+    def start(self) -> None:
+        """Starts to serve."""
+        self.vstream.start()
+
+    def stop(self) -> None:
+        """Ends all streams and connections."""
+        self.vstream.stop()
+
+    def __enter__(self) -> Vitess:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _answer(self, call: Call) -> Iterator[vtgate_pb2.VStreamResponse]:
+        return Gateway(self, call).responses()
