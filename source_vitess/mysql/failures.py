@@ -7,20 +7,51 @@ import pymysql
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
 from source_vitess.rules import Rule, build_error, first_match, redact
 
+#: A VTGate without authentication takes any user name, but not none.
+ANONYMOUS = "source-vitess"
+
 #: In order: the first rule that matches counts. Texts are `<MySQL error number>: <message>`, numbers ≥ 2000 are
 #: PyMySQL's own.
 RULES: tuple[Rule, ...] = (
     Rule(
+        pattern=rf"^1045: .*'{ANONYMOUS}'",
+        example=f"1045: Access denied for user '{ANONYMOUS}'",
+        error=ConfigError,
+        message="VTGate's MySQL port asks for a user name and a password. Fill in both fields.",
+    ),
+    Rule(
         pattern=r"^1045: ",
         example="1045: Access denied for user 'airbyte'",
         error=ConfigError,
-        message="VTGate's MySQL port refuses the user name or the password. Check both fields.",
+        message="VTGate's MySQL port refuses the user name or the password. Check both fields; the user must be known "
+        "to both of VTGate's ports.",
     ),
     Rule(
         pattern=r"^1049: .*unknown database '(?P<keyspace>[^']*)'",
         example="1049: VT05003: unknown database 'nope' in vschema",
         error=ConfigError,
         message="VTGate knows no keyspace {keyspace}. Check the name after the slash in the field url.",
+    ),
+    Rule(
+        pattern=r"does not allow insecure connections|secure transport",
+        example="1105: Server does not allow insecure connections, client must use SSL/TLS",
+        error=ConfigError,
+        message="VTGate's MySQL port wants an encrypted connection, which this connector does not make yet.",
+    ),
+    Rule(
+        pattern=r"^1105: .*no healthy tablet available for .*keyspace:\\?\"(?P<keyspace>[^\"\\]+)\\?\" "
+        r"shard:\\?\"(?P<shard>[^\"\\]+)\\?\" tablet_type:(?P<type>[A-Z]+)",
+        example='1105: target: main.0.rdonly: no healthy tablet available for \'keyspace:"main" shard:"0" '
+        "tablet_type:RDONLY'",
+        error=TransientError,
+        message="The shard {shard} of keyspace {keyspace} has no {type} tablet that answers now.",
+    ),
+    Rule(
+        pattern=r"^(1142|1143|1227|1044): |command denied|ACL check error",
+        example="1142: target: main.0.primary: vttablet: rpc error: code = PermissionDenied desc = Select command "
+        "denied to user 'bob', in groups [], for table 'product' (ACL check error)",
+        error=ConfigError,
+        message="VTGate's user may not read the schema. Give it the right to.",
     ),
     Rule(
         pattern=r"Name or service not known|nodename nor servname|No address associated|getaddrinfo failed",

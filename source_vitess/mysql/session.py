@@ -17,15 +17,12 @@ from typing import Any
 import pymysql
 
 from source_vitess.config import Config
-from source_vitess.mysql.failures import describe
+from source_vitess.mysql.failures import ANONYMOUS, describe
 from source_vitess.naming import quote_identifier
 
 #: Seconds until a connection must stand, and until a statement must be answered.
 CONNECT_TIMEOUT = 10.0
 STATEMENT_TIMEOUT = 60.0
-
-#: A VTGate without authentication takes any user name, but not none.
-_ANONYMOUS = "source-vitess"
 
 Row = tuple[Any, ...]
 
@@ -124,7 +121,7 @@ def _arguments(config: Config, connect_timeout: float, statement_timeout: float)
     return {
         "host": config.url.host,
         "port": config.url.mysql_port,
-        "user": config.username or _ANONYMOUS,
+        "user": config.username or ANONYMOUS,
         # As bytes, because PyMySQL would encode text as Latin-1.
         "password": (config.password or "").encode(),
         "charset": "utf8mb4",

@@ -54,15 +54,15 @@ def read_schema(
     """
     topology = topology or read_topology(session, keyspace)
     first, *others = topology.select_shards(shards)
-    _use_shard(session, topology, first)
-    estimates = {name: (int(rows or 0), int(size or 0)) for name, rows, size in session.query_large(_TABLES)}
+    use_shard(session, topology, first)
+    estimates = read_tables(session)
     columns = _group_columns(session.query_large(_COLUMNS))
     keys = choose_keys(session.query_large(_KEYS))
     for shard in others:
-        _use_shard(session, topology, shard)
-        there = {name: (rows, size) for name, rows, size in session.query_large(_TABLES)}
+        use_shard(session, topology, shard)
+        there = read_tables(session)
         estimates = {
-            name: (rows + int(there[name][0] or 0), size + int(there[name][1] or 0))
+            name: (rows + there[name][0], size + there[name][1])
             for name, (rows, size) in estimates.items()
             if name in there
         }
@@ -72,9 +72,35 @@ def read_schema(
         {
             name: Table(name, columns[name], keys.get(name, ()), rows, size)
             for name, (rows, size) in sorted(estimates.items())
-            if not is_internal_table(name) and name in columns
+            if name in columns
         },
     )
+
+
+def use_shard(session: VtgateSession, topology: Topology, shard: str) -> None:
+    """Sends the statements that follow to a tablet of the shard, to the primary if there is one.
+
+    Raises:
+        TransientError: The connection was lost, or the shard has no tablet that answers.
+    """
+    for tablet_type in TABLET_TYPES:
+        if topology.serves(shard, tablet_type):
+            session.use(f"{topology.keyspace}:{shard}@{tablet_type.lower()}")
+            return
+    raise TransientError(f"The shard {shard} of keyspace {topology.keyspace} has no tablet that answers now.")
+
+
+def read_tables(session: VtgateSession) -> Mapping[str, tuple[int, int]]:
+    """Returns the tables of the shard that is the session's target that can be read: estimated rows and bytes.
+
+    Raises:
+        TransientError: The connection was lost.
+    """
+    return {
+        name: (int(rows or 0), int(size or 0))
+        for name, rows, size in session.query_large(_TABLES)
+        if not is_internal_table(name)
+    }
 
 
 def choose_keys(rows: Iterable[Row]) -> Mapping[str, tuple[str, ...]]:
@@ -126,12 +152,3 @@ def _group_columns(rows: Iterable[Row]) -> Mapping[str, tuple[Column, ...]]:
         table: tuple(column for _, column in sorted(columns, key=lambda item: item[0]))
         for table, columns in tables.items()
     }
-
-
-def _use_shard(session: VtgateSession, topology: Topology, shard: str) -> None:
-    """Sends the statements that follow to a tablet of the shard, to the primary if there is one."""
-    for tablet_type in TABLET_TYPES:
-        if topology.serves(shard, tablet_type):
-            session.use(f"{topology.keyspace}:{shard}@{tablet_type.lower()}")
-            return
-    raise TransientError(f"The shard {shard} of keyspace {topology.keyspace} has no tablet that answers now.")

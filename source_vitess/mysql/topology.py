@@ -111,8 +111,7 @@ def read_version(session: VtgateSession) -> str:
     Raises:
         TransientError: The connection was lost.
     """
-    [(comment,)] = session.query("select @@version_comment")
-    match = _VERSION.match(str(comment))
+    match = _VERSION.match(str(session.query("select @@version_comment")[0][0]))
     return match["version"] if match else ""
 
 

@@ -1,0 +1,233 @@
+"""Whether a keyspace can be read with a configuration, and if not, what to do about it.
+
+- Steps go from the outside in: the ports, the credentials, the keyspace, its tables, a real VStream. The first that
+  fails is the one that is named.
+- All steps share one deadline. They run in a thread of their own, because a name lookup cannot be interrupted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from source_vitess.config import Config, TabletType
+from source_vitess.errors import ConfigError, InternalError, PositionLostError, TransientError, VitessSourceError
+from source_vitess.mysql.positions import ShardSettings, read_shard_settings
+from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.snapshot import read_tables, use_shard
+from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology, serving_types
+from source_vitess.probe import Listener, Speech, probe
+from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.current import read_current_position
+
+#: Seconds for the whole check: people wait for it in front of a form.
+CHECK_SECONDS = 15.0
+
+_PORT_SECONDS = 4.0
+_MYSQL = "MySQL port (mysql_port in the field url)"
+_GRPC = "gRPC port (after the host in the field url)"
+
+_DESCRIPTIONS = {
+    Speech.MYSQL: "is a MySQL server",
+    Speech.HTTP2: "is a gRPC server",
+    Speech.HTTP1: "is a web server",
+    Speech.UNKNOWN: "takes connections but does not answer: it is hung, wants TLS, or is",
+}
+
+
+class _Deadline:
+    """When the check has to be over, and what it is doing.
+
+    Args:
+        seconds: Until then. The last half second is kept for the answer.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds - 0.5
+        self.step = "starting"
+
+    def begin(self, step: str) -> None:
+        self.step = step
+
+    def left(self, at_most: float = CHECK_SECONDS) -> float:
+        return max(0.1, min(at_most, self._end - time.monotonic()))
+
+
+def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[str, ...]:
+    """Tries everything that a sync needs.
+
+    Args:
+        config: The configuration.
+        seconds: After which the check ends in any case.
+
+    Returns:
+        Lines for the log: what was found, and warnings.
+
+    Raises:
+        VitessSourceError: Something does not work; the message says what, and what to do.
+    """
+    deadline = _Deadline(seconds)
+    outcome: list[tuple[str, ...] | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(_run(config, deadline))
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="check", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TransientError(
+            f"The check did not end within {seconds:.0f} seconds, and gave up while {deadline.step}. Check the host "
+            "and the ports in the field url, and that VTGate is healthy."
+        )
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
+    mysql, grpc = _check_ports(config, deadline)
+    with _log_in(config, deadline, mysql) as session:
+        deadline.begin("asking VTGate for its keyspaces and tablets")
+        topology = _read_topology(session, config, mysql)
+        shards = topology.select_shards(config.shards)
+        tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
+        deadline.begin("reading the names of the tables")
+        use_shard(session, topology, shards[0])
+        tables = len(read_tables(session))
+        if not tables:
+            raise ConfigError(
+                f"The keyspace {config.keyspace} has no tables. Create some, or correct the keyspace in the field url."
+            )
+        session.use(config.keyspace)
+        deadline.begin("asking tablets for the settings of their binary logs")
+        settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
+    for shard, setting in settings.items():
+        _check_settings(shard, setting)
+    deadline.begin("opening a VStream on the gRPC port")
+    # A gRPC server that says nothing by itself is possible, but one that is hung is likelier.
+    seconds = deadline.left(_PORT_SECONDS if grpc.speech is Speech.UNKNOWN else CHECK_SECONDS)
+    _check_stream(config, shards, tablet_type, seconds)
+    return _summary(config, topology, shards, tablet_type, tables, settings)
+
+
+def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listener]:
+    """Looks at both ports, and returns what listens on them: on the MySQL port, on the gRPC port."""
+    url = config.url
+    deadline.begin(f"connecting to {url.host}:{url.mysql_port}, the {_MYSQL}")
+    mysql = probe(url.host, url.mysql_port, name=_MYSQL, timeout=deadline.left(_PORT_SECONDS))
+    deadline.begin(f"connecting to {url.host}:{url.grpc_port}, the {_GRPC}")
+    grpc = probe(url.host, url.grpc_port, name=_GRPC, timeout=deadline.left(_PORT_SECONDS))
+    if mysql.speech is Speech.HTTP2 and grpc.speech is Speech.MYSQL:
+        raise ConfigError(
+            f"The ports are the wrong way round: {url.mysql_port} is a gRPC port and {url.grpc_port} is a MySQL port. "
+            f"In the field url, write {url.mysql_port} after the host and mysql_port={url.grpc_port}."
+        )
+    if mysql.speech is not Speech.MYSQL:
+        raise ConfigError(
+            f"Port {url.mysql_port} {_DESCRIPTIONS[mysql.speech]}, not a MySQL server. Set mysql_port in the field url "
+            "to VTGate's MySQL port (vtgate --mysql-server-port)."
+        )
+    if grpc.speech in (Speech.MYSQL, Speech.HTTP1):
+        raise ConfigError(
+            f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]}, not a gRPC server. Set the port after the host in the field url "
+            "to VTGate's gRPC port (vtgate --grpc-port)."
+        )
+    return mysql, grpc
+
+
+def _log_in(config: Config, deadline: _Deadline, mysql: Listener) -> VtgateSession:
+    deadline.begin("logging in to the MySQL port")
+    try:
+        return VtgateSession.connect(
+            config, connect_timeout=deadline.left(_PORT_SECONDS), statement_timeout=deadline.left()
+        )
+    except ConfigError as error:
+        if "vitess" in mysql.version.lower():
+            raise
+        raise ConfigError(
+            f"{error.message} The server there calls itself {mysql.version!r}: make sure that it is a VTGate, and not "
+            "one of the MySQL servers behind it.",
+            detail=error.detail,
+        ) from error
+
+
+def _read_topology(session: VtgateSession, config: Config, mysql: Listener) -> Topology:
+    try:
+        return read_topology(session, config.keyspace)
+    except InternalError as error:
+        raise ConfigError(
+            f"The server on port {config.url.mysql_port} is MySQL {mysql.version}, but not a VTGate. Set mysql_port in "
+            "the field url to VTGate's MySQL port (vtgate --mysql-server-port).",
+            detail=error.detail,
+        ) from error
+
+
+def _check_settings(shard: str, settings: ShardSettings) -> None:
+    if settings.has_tagged_gtids:
+        raise ConfigError(
+            f"The MySQL of shard {shard} has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot "
+            "stream from a server that has any. They have to be removed from its gtid_executed."
+        )
+    if settings.binlog_row_image == "MINIMAL":
+        raise ConfigError(
+            f"The MySQL of shard {shard} runs with binlog_row_image=MINIMAL, which Vitess cannot stream. "
+            "Set it to FULL."
+        )
+
+
+def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType, seconds: float) -> None:
+    with VStreamClient(config) as client:
+        try:
+            read_current_position(client, config.keyspace, shards, tablet_type, config.cells, timeout=deadline.left())
+        except PositionLostError as error:
+            # No position is asked for here: the two ports answer from different clusters.
+            raise ConfigError(
+                f"The gRPC port belongs to a VTGate that does not know shard {', '.join(shards)} of keyspace "
+                f"{config.keyspace}, but the MySQL port's does. Check that both ports are of the same VTGate.",
+                detail=error.detail,
+            ) from error
+        except VitessSourceError as error:
+            raise type(error)(f"The VStream does not work. {error.message}", detail=error.detail) from error
+
+
+def _summary(
+    config: Config,
+    topology: Topology,
+    shards: Sequence[str],
+    tablet_type: TabletType,
+    tables: int,
+    settings: Mapping[str, ShardSettings],
+) -> tuple[str, ...]:
+    versions = sorted({setting.mysql_version for setting in settings.values()})
+    types = serving_types(topology)
+    lines = [
+        f"VTGate {topology.version or 'of an unknown version'} answers on both ports; MySQL {', '.join(versions)}.",
+        f"Keyspace {config.keyspace}: {tables} tables; shards with the tablets that serve: "
+        + "; ".join(f"{shard} ({', '.join(types[shard])})" for shard in shards)
+        + ".",
+        f"Data is read from {tablet_type} tablets"
+        + (", because the field tablet_type is empty." if config.tablet_type is None else "."),
+    ]
+    for shard, setting in settings.items():
+        if setting.binlog_row_image != "FULL":
+            lines.append(
+                f"Warning: the MySQL of shard {shard} runs with binlog_row_image={setting.binlog_row_image}; "
+                "rows whose images are incomplete cannot be read. Set it to FULL."
+            )
+        if setting.binlog_row_value_options:
+            lines.append(
+                f"Warning: the MySQL of shard {shard} runs with binlog_row_value_options="
+                f"{setting.binlog_row_value_options}; set it to the empty value."
+            )
+    cells = {tablet.cell for tablet in topology.tablets}
+    lines += [
+        f"Warning: VTGate sees no tablet in the cell {cell}, and uses its own cell if none of the cells given has one."
+        for cell in config.cells
+        if cell not in cells
+    ]
+    return tuple(lines)
