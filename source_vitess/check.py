@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
     Speech.MYSQL: "is a MySQL server",
     Speech.HTTP2: "is a gRPC server",
     Speech.HTTP1: "is a web server",
-    Speech.UNKNOWN: "takes connections but does not answer: it is hung, wants TLS, or is",
+    Speech.UNKNOWN: "takes connections but does not answer, so that it is hung or",
 }
 
 
@@ -110,8 +110,17 @@ def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         _check_settings(shard, setting)
     deadline.begin("opening a VStream on the gRPC port")
     # A gRPC server that says nothing by itself is possible, but one that is hung is likelier.
-    seconds = deadline.left(_PORT_SECONDS if grpc.speech is Speech.UNKNOWN else CHECK_SECONDS)
-    _check_stream(config, shards, tablet_type, seconds)
+    is_quiet = grpc.speech is Speech.UNKNOWN
+    try:
+        _check_stream(config, shards, tablet_type, deadline.left(_PORT_SECONDS if is_quiet else CHECK_SECONDS))
+    except TransientError as error:
+        if not is_quiet:
+            raise
+        raise ConfigError(
+            f"Port {config.url.grpc_port} takes connections but does not answer: it is hung, wants TLS, or is not a "
+            f"gRPC server. Check that it is VTGate's gRPC port (vtgate --grpc-port). {error.message}",
+            detail=error.detail,
+        ) from error
     return _summary(config, topology, shards, tablet_type, tables, settings)
 
 
@@ -134,8 +143,8 @@ def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listene
         )
     if grpc.speech in (Speech.MYSQL, Speech.HTTP1):
         raise ConfigError(
-            f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]}, not a gRPC server. Set the port after the host in the field url "
-            "to VTGate's gRPC port (vtgate --grpc-port)."
+            f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]}, not a gRPC server. Set the port after the host in "
+            "the field url to VTGate's gRPC port (vtgate --grpc-port)."
         )
     return mysql, grpc
 
@@ -183,7 +192,7 @@ def _check_settings(shard: str, settings: ShardSettings) -> None:
 def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType, seconds: float) -> None:
     with VStreamClient(config) as client:
         try:
-            read_current_position(client, config.keyspace, shards, tablet_type, config.cells, timeout=deadline.left())
+            read_current_position(client, config.keyspace, shards, tablet_type, config.cells, timeout=seconds)
         except PositionLostError as error:
             # No position is asked for here: the two ports answer from different clusters.
             raise ConfigError(
