@@ -1,0 +1,69 @@
+"""DECIMAL: every digit, at the declared scale, never through a float.
+
+On the wire: a copy sends MySQL's text (`-0.50`, ZEROFILL padded). The change stream sends what the binlog's groups of
+nine digits give: `-.50`, `000000005`, and from servers before v12 nothing at all for a zero without a fraction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.column_type import ColumnType
+from source_vitess.types.family import Family, WireColumn, nullable
+
+_DECIMAL = re.compile(rb"(-?)0*([0-9]*)(?:\.([0-9]*))?")
+_ZERO = ord("0")
+_POINT = ord(".")
+
+
+def _json_schema(column_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
+    return nullable("number" if column_type.argument(1, 0) else "integer")
+
+
+def _encoder(column: WireColumn) -> Encoder:
+    scale = column.type.argument(1, 0)
+    return _fraction_encoder(scale) if scale else _encode_whole
+
+
+def _fraction_encoder(scale: int) -> Encoder:
+    point = -scale - 1
+    # The shortest text that has JSON's form: `0.50`.
+    shortest = scale + 2
+
+    def encode(value: bytes) -> bytes:
+        # Fast path: `123.45` and `0.50` are JSON already. What is left without its point is digits, so there is no
+        # sign; a first character above '0' is neither a point nor padding.
+        if (
+            len(value) >= shortest
+            and value[point] == _POINT
+            and (value[0] > _ZERO or len(value) == shortest)
+            and value.replace(b".", b"", 1).isdigit()
+        ):
+            return value
+        return _normalise(value, scale)
+
+    return encode
+
+
+def _encode_whole(value: bytes) -> bytes:
+    if value.isdigit() and (value[0] > _ZERO or len(value) == 1):
+        return value
+    return _normalise(value, 0)
+
+
+def _normalise(value: bytes, scale: int) -> bytes:
+    number = _DECIMAL.fullmatch(value)
+    if number is None:
+        raise Altered("not a decimal number")
+    sign, whole, fraction = number[1], number[2] or b"0", (number[3] or b"").ljust(scale, b"0")
+    if len(fraction) > scale:
+        raise Altered("a decimal number with more digits than its column's scale")
+    digits = whole + b"." + fraction if scale else whole
+    # MySQL has no negative zero; the sign of one is an artefact.
+    return sign + digits if digits.strip(b"0.") else digits
+
+
+FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder)

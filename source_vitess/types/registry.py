@@ -1,0 +1,81 @@
+"""All types: from a column's type to its JSON schema and its encoder.
+
+A type family registers by being listed here. What decides is the column type and the collation, never the type of the
+wire: VTTablet announces text of a `_bin` collation, ENUM and SET among it, as binary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from source_vitess.types import (
+    binary,
+    bit,
+    decimal,
+    enum_set,
+    floating,
+    geometry,
+    integer,
+    json,
+    temporal,
+    text,
+    unknown,
+    vector,
+)
+from source_vitess.types.charset import charset_of
+from source_vitess.types.codec import Codec, TypeOptions
+from source_vitess.types.column_type import ColumnType
+from source_vitess.types.family import Family, WireColumn
+
+FAMILIES: tuple[Family, ...] = (
+    integer.FAMILY,
+    bit.FAMILY,
+    decimal.FAMILY,
+    floating.FAMILY,
+    text.FAMILY,
+    *enum_set.FAMILIES,
+    json.FAMILY,
+    *temporal.FAMILIES,
+    binary.FAMILY,
+    geometry.FAMILY,
+    vector.FAMILY,
+)
+
+_BY_NAME: Mapping[str, Family] = {name: family for family in FAMILIES for name in family.names}
+
+
+def is_known(column_type: ColumnType) -> bool:
+    """Tells whether a family has the type; if not, `unknown` says what becomes of it."""
+    return column_type.name in _BY_NAME
+
+
+def json_schema_for(column_type: ColumnType, charset: str | None, options: TypeOptions) -> Mapping[str, Any]:
+    """Makes a column's JSON schema, null included.
+
+    Args:
+        column_type: The column's type.
+        charset: MySQL's name of the column's character set, None without one. It matters to unknown types only.
+        options: The user's choices.
+    """
+    family = _BY_NAME.get(column_type.name)
+    return family.json_schema(column_type, options) if family else unknown.json_schema(charset)
+
+
+def codec_for(column_type: ColumnType, *, collation_id: int, options: TypeOptions, enum_set_as_text: bool) -> Codec:
+    """Makes the codec of a column, once per FIELD event.
+
+    Args:
+        column_type: The column's type.
+        collation_id: From the FIELD event.
+        options: The user's choices.
+        enum_set_as_text: ENUM and SET come as labels. False for the change stream of servers up to v19, which
+            sends ordinals and bitmaps.
+    """
+    column = WireColumn(column_type, collation_id, enum_set_as_text, options)
+    family = _BY_NAME.get(column_type.name)
+    if family is None:
+        encode = unknown.encoder(column)
+        charset = charset_of(collation_id)
+        return Codec(unknown.json_schema(charset), encode)
+    return Codec(family.json_schema(column_type, options), family.encoder(column))

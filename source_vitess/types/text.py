@@ -1,0 +1,61 @@
+"""CHAR, VARCHAR and TEXT.
+
+On the wire: bytes in the column's own character set, whatever the connection's. A FIELD event tells the collation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from source_vitess.types.charset import Decoder, decoder_of
+from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.column_type import ColumnType
+from source_vitess.types.family import Family, WireColumn, nullable
+
+
+def _json_schema(_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
+    return nullable("string")
+
+
+def _encoder(column: WireColumn) -> Encoder:
+    return text_encoder(column.collation_id)
+
+
+def text_encoder(collation_id: int) -> Encoder:
+    """Makes the encoder of text in a collation's character set."""
+    decode = decoder_of(collation_id)
+    return _encode_utf8 if decode is None else _charset_encoder(decode)
+
+
+def _encode_utf8(value: bytes, dumps: Any = orjson.dumps) -> bytes:
+    try:
+        json: bytes = dumps(value.decode())
+    except UnicodeDecodeError:
+        raise _replaced(value.decode(errors="replace")) from None
+    return json
+
+
+def _charset_encoder(decode: Decoder) -> Encoder:
+    dumps = orjson.dumps
+
+    def encode(value: bytes) -> bytes:
+        try:
+            return dumps(decode(value, "strict"))
+        except UnicodeDecodeError:
+            raise _replaced(decode(value, "replace")) from None
+
+    return encode
+
+
+def _replaced(text: str) -> Altered:
+    return Altered("bytes that its character set does not have, replaced by U+FFFD", json=orjson.dumps(text))
+
+
+FAMILY = Family(
+    names=("char", "varchar", "tinytext", "text", "mediumtext", "longtext"),
+    json_schema=_json_schema,
+    encoder=_encoder,
+)
