@@ -8,6 +8,8 @@ from types import TracebackType
 from source_vitess.proto import vtgate_pb2
 from unit_tests.scripted_vtgate.model.cluster import Cluster
 from unit_tests.scripted_vtgate.model.gateway import Gateway
+from unit_tests.scripted_vtgate.model.sql import VtgateSql
+from unit_tests.scripted_vtgate.mysql_server import VtgateMysqlServer
 from unit_tests.scripted_vtgate.vstream_server import Call, VStreamServer
 
 
@@ -16,6 +18,8 @@ class Vitess(Cluster):
 
     Attributes:
         vstream: The gRPC half; `vstream.requests` has what was asked.
+        mysql: The MySQL half; `mysql.statements` has what was asked.
+        sql: What the MySQL half answers; `sql.variables` can be changed.
     """
 
     def __init__(
@@ -26,15 +30,24 @@ class Vitess(Cluster):
         track_schema_versions: bool = False,
     ) -> None:
         super().__init__(keyspace, shards, track_schema_versions=track_schema_versions)
+        self.sql = VtgateSql(self)
         self.vstream = VStreamServer(self._answer)
+        self.mysql = VtgateMysqlServer(self.sql)
+
+    @property
+    def url(self) -> str:
+        """The connector's `url` for this keyspace."""
+        return f"vitess://127.0.0.1:{self.vstream.port}/{self.keyspace}?mysql_port={self.mysql.port}"
 
     def start(self) -> None:
         """Starts to serve."""
         self.vstream.start()
+        self.mysql.start()
 
     def stop(self) -> None:
         """Ends all streams and connections."""
         self.vstream.stop()
+        self.mysql.stop()
 
     def __enter__(self) -> Vitess:
         self.start()

@@ -60,6 +60,12 @@ class Cluster(SchemaChanges):
                     one.purge()
             self.notify()
 
+    def set_replica_lag(self, shard: str, transactions: int) -> None:
+        """Holds the last transactions back from a shard's replicas. Copies still read all rows."""
+        with self.changed:
+            self.shards[shard].lag = transactions
+            self.notify()
+
     def set_tablet_types(self, shard: str, *tablet_types: str) -> None:
         """Says which types of tablets a shard has."""
         with self.changed:

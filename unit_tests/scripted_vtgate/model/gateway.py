@@ -137,6 +137,7 @@ class Gateway:
             shard.groups = TabletStream(
                 self._cluster,
                 state,
+                tablet_type=self._tablet_type,
                 gtid=shard.gtid,
                 lastpks=shard.lastpks,
                 rules=self._request.filter.rules,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 
 from unit_tests.scripted_vtgate.model.gtids import Gtids
 from unit_tests.scripted_vtgate.model.tables import Row, Table
@@ -91,6 +92,7 @@ class Shard:
         purged: `gtid_purged`.
         tablet_types: The types of tablets it has.
         restarts: How often tablet streams had to start again, by a reparent.
+        lag: How many of the last transactions the replicas do not have yet.
     """
 
     keyspace: str
@@ -104,6 +106,7 @@ class Shard:
     purged: Gtids = field(default_factory=Gtids)
     tablet_types: tuple[str, ...] = ("PRIMARY", "REPLICA")
     restarts: int = 0
+    lag: int = 0
     _numbers: dict[str, int] = field(default_factory=dict)
     _duplicates: int = 0
 
@@ -115,6 +118,17 @@ class Shard:
         self.log.append(transaction)
         self.executed = self.executed.with_gtid(self.uuid, number)
         return transaction
+
+    def log_of(self, tablet_type: str) -> list[Transaction]:
+        """Returns the binlog of a type of tablet."""
+        return self.log if tablet_type == "PRIMARY" else self.log[: len(self.log) - self.lag]
+
+    def executed_of(self, tablet_type: str) -> Gtids:
+        """Returns `gtid_executed` of a type of tablet."""
+        if tablet_type == "PRIMARY" or not self.lag:
+            return self.executed
+        missing = [Gtids({one.uuid: [(one.number, one.number)]}) for one in self.log[-self.lag :]]
+        return reduce(Gtids.minus, missing, self.executed)
 
     def insert(self, table: Table, row: Row) -> None:
         """Puts a row in.

@@ -69,6 +69,7 @@ class TabletStream:
         database: SchemaChanges,
         shard: Shard,
         *,
+        tablet_type: str,
         gtid: str,
         lastpks: Mapping[str, bytes],
         rules: Iterable[binlogdata_pb2.Rule],
@@ -77,6 +78,7 @@ class TabletStream:
     ) -> None:
         self._database = database
         self._shard = shard
+        self._tablet_type = tablet_type
         self._gtid = gtid
         self._lastpks = dict(lastpks)
         self._rules = list(rules)
@@ -92,7 +94,7 @@ class TabletStream:
         plans = self._plans() if self._gtid == "" or self._lastpks else {}
         position: Gtids | None = None
         if self._gtid == "current":
-            position = self._shard.executed
+            position = self._executed
             other = self._event(binlogdata_pb2.OTHER, 0)
             yield Group([[Position(position.position), other]])
         elif self._gtid:
@@ -111,8 +113,8 @@ class TabletStream:
             position = parse_position(self._gtid)
         except GtidFormatError as error:
             raise StreamStatusError(grpc.StatusCode.INTERNAL, f"could not decode position: {error}") from error
-        if not position <= self._shard.executed or not self._shard.purged <= position:
-            raise no_tablet(self._shard, "PRIMARY")
+        if not position <= self._executed or not self._shard.purged <= position:
+            raise no_tablet(self._shard, self._tablet_type)
         return position
 
     def _plans(self) -> dict[str, bytes | None]:
@@ -148,7 +150,7 @@ class TabletStream:
             rows = table.rows_after(self._shard.rows[name].values(), plans[name] or b"")
         except LastPkError as error:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
-        snapshot = self._shard.executed
+        snapshot = self._executed
         field = self._field(table, 0, table.fields(self._database.database_name), strings=True)
         messages: list[Message] = [[self._event(binlogdata_pb2.BEGIN, 0), field]]
         if snapshot != position:
@@ -302,7 +304,11 @@ class TabletStream:
     @property
     def log(self) -> list[Transaction]:
         """The shard's binlog."""
-        return self._shard.log
+        return self._shard.log_of(self._tablet_type)
+
+    @property
+    def _executed(self) -> Gtids:
+        return self._shard.executed_of(self._tablet_type)
 
 
 class _Changes:

@@ -1,0 +1,166 @@
+"""What VTGate answers on its MySQL port, out of the model.
+
+SELECTs are run by SQLite over tables that are filled like `information_schema`: MySQL's functions that are asked for
+are defined there, and system variables are put in as literals. So any sensible way to ask is answered.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+
+from unit_tests.scripted_vtgate.model.cluster import Cluster
+from unit_tests.scripted_vtgate.model.gtids import Gtids
+from unit_tests.scripted_vtgate.model.information_schema import INFORMATION_SCHEMA, fill
+from unit_tests.scripted_vtgate.model.shard import Shard
+from unit_tests.scripted_vtgate.mysql_server import SERVER_VERSION, Answering, MysqlStatusError, Result, Statement
+
+_TARGET = re.compile(r"(?P<keyspace>[^:/@]+)(?:[:/](?P<shard>[^@]+))?(?:@(?P<type>\w+)(?:\|.*)?)?")
+_VARIABLE = re.compile(r"@@(?:(?P<scope>global|session)\.)?(?P<name>\w+)", re.IGNORECASE)
+_SCHEMA_PREDICATE = re.compile(r"(table_schema\s*=\s*)'(\w+)'", re.IGNORECASE)
+_VERSION_COMMENT = "Version: 24.0.0 (Git revision  branch '') built on  by @ using go1.26.8 linux/amd64"
+_MYSQL_VERSION = "8.4.6"
+
+
+class VtgateSql(Answering):
+    """Answers statements as VTGate does.
+
+    Attributes:
+        variables: Values of system variables that tests may change, by name, in lower case.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.variables: dict[str, str | int] = {
+            "version_comment": _VERSION_COMMENT,
+            "binlog_row_image": "FULL",
+            "binlog_row_value_options": "",
+            "binlog_format": "ROW",
+            "gtid_mode": "ON",
+            "log_bin": 1,
+            "workload": "OLTP",
+            "time_zone": "SYSTEM",
+            "autocommit": 1,
+        }
+
+    def check_target(self, target: str) -> None:
+        """Refuses a keyspace that does not exist; a shard is looked for only when it is asked something."""
+        match = _TARGET.fullmatch(target)
+        keyspace = match["keyspace"] if match else target
+        known = (self._cluster.keyspace, *self._cluster.other_keyspaces, "information_schema", "mysql")
+        if keyspace.removeprefix("vt_") not in known:
+            raise MysqlStatusError(1049, f"VT05003: unknown database '{keyspace}' in vschema")
+
+    def query(self, statement: Statement) -> Result:
+        """Answers a statement."""
+        words = statement.sql.lower().split()
+        with self._cluster.changed:
+            if words[0] == "select":
+                return self._select(statement)
+            if words[0] in ("set", "begin", "start", "commit", "rollback"):
+                return [], []
+            if words[0] == "show":
+                answer = self._shows().get(" ".join(words[1:3])) or self._shows().get(words[1])
+                if answer is not None:
+                    return answer()
+        raise MysqlStatusError(1064, f"the scripted VTGate has no answer to: {statement.sql}")
+
+    def _shows(self) -> dict[str, Callable[[], Result]]:
+        return {
+            "keyspaces": self._show_keyspaces,
+            "databases": self._show_keyspaces,
+            "vitess_shards": self._show_shards,
+            "vitess_tablets": self._show_tablets,
+            "vschema keyspaces": self._show_vschema_keyspaces,
+            "warnings": lambda: ([], ["Level", "Code", "Message"]),
+        }
+
+    def _show_keyspaces(self) -> Result:
+        names = sorted([self._cluster.keyspace, *self._cluster.other_keyspaces])
+        return [(name,) for name in names], ["Database"]
+
+    def _show_shards(self) -> Result:
+        shards = [f"{self._cluster.keyspace}/{shard.name}" for shard in self._cluster.serving]
+        for keyspace, names in self._cluster.other_keyspaces.items():
+            shards += [f"{keyspace}/{name}" for name in names]
+        return [(shard,) for shard in sorted(shards)], ["Shards"]
+
+    def _show_tablets(self) -> Result:
+        rows = []
+        number = 100
+        for shard in self._cluster.shards.values():
+            for tablet_type in shard.tablet_types:
+                state = "SERVING" if shard.serving else "NOT_SERVING"
+                started = "2026-01-01T00:00:00Z" if tablet_type == "PRIMARY" else ""
+                alias = f"zone1-{number:010d}"
+                rows.append(("zone1", shard.keyspace, shard.name, tablet_type, state, alias, "127.0.0.1", started))
+                number += 1
+        names = ["Cell", "Keyspace", "Shard", "TabletType", "State", "Alias", "Hostname", "PrimaryTermStartTime"]
+        return rows, names
+
+    def _show_vschema_keyspaces(self) -> Result:
+        sharded = "true" if len(self._cluster.serving) > 1 else "false"
+        return [(self._cluster.keyspace, sharded, "unmanaged", "")], ["Keyspace", "Sharded", "Foreign Key", "Comment"]
+
+    def _select(self, statement: Statement) -> Result:
+        shard, tablet_type, of_shard = self._shard(statement.target)
+        if tablet_type not in shard.tablet_types:
+            raise MysqlStatusError(
+                1105,
+                f"target: {shard.keyspace}.{shard.name}.{tablet_type.lower()}: no healthy tablet available for "
+                f'\'keyspace:"{shard.keyspace}" shard:"{shard.name}" tablet_type:{tablet_type}\'',
+            )
+        sql = _VARIABLE.sub(lambda match: self._variable(match, shard, tablet_type, of_shard=of_shard), statement.sql)
+        sql = _SCHEMA_PREDICATE.sub(lambda match: f"{match[1]}'{self._physical(match[2])}'", sql)
+        # A literal of MySQL may hold escapes, SQLite's may not; only line ends occur, in GTID sets.
+        sql = sql.replace("\\n", "\n")
+        connection = sqlite3.connect(":memory:")
+        try:
+            connection.execute(f"attach ':memory:' as {INFORMATION_SCHEMA}")
+            fill(connection, shard, self._cluster.database_name)
+            database = self._cluster.database_name if statement.target else None
+            connection.create_function("database", 0, lambda: database)
+            connection.create_function("schema", 0, lambda: database)
+            connection.create_function("version", 0, lambda: SERVER_VERSION)
+            connection.create_function("gtid_subset", 2, lambda a, b: int(Gtids.parse(a) <= Gtids.parse(b)))
+            connection.create_function("gtid_subtract", 2, lambda a, b: str(Gtids.parse(a).minus(Gtids.parse(b))))
+            cursor = connection.execute(sql)
+            return cursor.fetchall(), [column[0] for column in cursor.description]
+        except sqlite3.Error as error:
+            raise MysqlStatusError(1064, f"the scripted VTGate cannot run this ({error}): {sql}") from error
+        finally:
+            connection.close()
+
+    def _shard(self, target: str) -> tuple[Shard, str, bool]:
+        """Returns the shard and type of tablet that answer, and whether the target names the shard."""
+        match = _TARGET.fullmatch(target)
+        tablet_type = (match["type"] if match else None) or "primary"
+        name = match["shard"] if match else None
+        if name is None:
+            return self._cluster.serving[0], tablet_type.upper(), False
+        if name not in self._cluster.shards:
+            keyspace = self._cluster.keyspace
+            raise MysqlStatusError(
+                1105,
+                f"target: {keyspace}.{name}.{tablet_type}: no healthy tablet available for "
+                f'\'keyspace:"{keyspace}" shard:"{name}" tablet_type:{tablet_type.upper()}\'',
+            )
+        return self._cluster.shards[name], tablet_type.upper(), True
+
+    def _variable(self, match: re.Match[str], shard: Shard, tablet_type: str, *, of_shard: bool) -> str:
+        name = match["name"].lower()
+        # MySQL breaks the lines of GTID sets.
+        of_server: dict[str, str | int] = {
+            "gtid_executed": str(shard.executed_of(tablet_type)).replace(",", ",\n"),
+            "gtid_purged": str(shard.purged).replace(",", ",\n"),
+            "server_uuid": shard.uuid,
+            "version": _MYSQL_VERSION if of_shard and match["scope"] else SERVER_VERSION,
+        }
+        value = {**of_server, **self.variables}.get(name)
+        if value is None:
+            raise MysqlStatusError(1193, f"Unknown system variable '{name}'")
+        return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+    def _physical(self, database: str) -> str:
+        return self._cluster.database_name if database == self._cluster.keyspace else database
