@@ -29,10 +29,10 @@ _MYSQL = "MySQL port (mysql_port in the field url)"
 _GRPC = "gRPC port (after the host in the field url)"
 
 _DESCRIPTIONS = {
-    Speech.MYSQL: "is a MySQL server",
-    Speech.HTTP2: "is a gRPC server",
-    Speech.HTTP1: "is a web server",
-    Speech.UNKNOWN: "takes connections but does not answer, so that it is hung or",
+    Speech.MYSQL: "is a MySQL server, not",
+    Speech.HTTP2: "is a gRPC server, not",
+    Speech.HTTP1: "is a web server, not",
+    Speech.UNKNOWN: "takes connections but does not answer: it is hung, wants TLS, or is not",
 }
 
 
@@ -117,8 +117,8 @@ def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         if not is_quiet:
             raise
         raise ConfigError(
-            f"Port {config.url.grpc_port} takes connections but does not answer: it is hung, wants TLS, or is not a "
-            f"gRPC server. Check that it is VTGate's gRPC port (vtgate --grpc-port). {error.message}",
+            f"Port {config.url.grpc_port} {_DESCRIPTIONS[grpc.speech]} a gRPC server. Set the port after the host in "
+            "the field url to VTGate's gRPC port (vtgate --grpc-port).",
             detail=error.detail,
         ) from error
     return _summary(config, topology, shards, tablet_type, tables, settings)
@@ -138,12 +138,12 @@ def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listene
         )
     if mysql.speech is not Speech.MYSQL:
         raise ConfigError(
-            f"Port {url.mysql_port} {_DESCRIPTIONS[mysql.speech]}, not a MySQL server. Set mysql_port in the field url "
+            f"Port {url.mysql_port} {_DESCRIPTIONS[mysql.speech]} a MySQL server. Set mysql_port in the field url "
             "to VTGate's MySQL port (vtgate --mysql-server-port)."
         )
     if grpc.speech in (Speech.MYSQL, Speech.HTTP1):
         raise ConfigError(
-            f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]}, not a gRPC server. Set the port after the host in "
+            f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]} a gRPC server. Set the port after the host in "
             "the field url to VTGate's gRPC port (vtgate --grpc-port)."
         )
     return mysql, grpc
