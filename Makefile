@@ -1,0 +1,112 @@
+# Everything a person does with this checkout; `make` alone tells what there is.
+# Nothing but git, make and Python >= 3.10 has to be there: `make venv` makes .venv from the locks in requirements/,
+# `make vitess` provides a real Vitess in a cache outside the checkout (SOURCE_VITESS_CACHE, see vitess-local/README.md).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROTO_VENV := .venv-proto
+LOCK_VENV := .venv-lock
+BASE ?= python:3.11-slim-bookworm
+IMAGE ?= source-vitess:dev
+LOCK = $(LOCK_VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --custom-compile-command "make lock" --quiet $(LOCK_OPTIONS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- what the other targets need -------------------------------------------------------------------------------------
+
+.PHONY: venv
+venv: $(VENV)/.editable ## make .venv from the locked requirements
+
+# The environment is made anew when the lock changes, so that it never holds more than the lock says.
+$(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
+	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(VENV) requirements/dev.txt
+	@touch $@
+
+# The connector and vitess-local themselves, in place; nothing is downloaded for it.
+$(VENV)/.editable: $(VENV)/.locked pyproject.toml vitess-local/pyproject.toml
+	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local
+	@touch $@
+
+$(PROTO_VENV)/.locked: requirements/proto.txt tools/make_venv.sh
+	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(PROTO_VENV) requirements/proto.txt
+	@touch $@
+
+$(LOCK_VENV)/.locked: requirements/lock.txt tools/make_venv.sh
+	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(LOCK_VENV) requirements/lock.txt
+	@touch $@
+
+.PHONY: vitess
+vitess: venv ## provide Vitess, MySQL and etcd (minutes the first time, then nothing)
+	@$(BIN)/vitess-local install >/dev/null
+
+# --- seeing it work --------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: venv ## start a real Vitess, copy a small shop and follow its changes
+	@$(BIN)/python -m demo
+
+.PHONY: demo-down
+demo-down: venv ## stop the demo's Vitess and delete its data
+	@$(BIN)/vitess-local down --name demo
+
+# --- checking it -----------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: venv ## all checks and all tests, on a real Vitess
+	@$(BIN)/python -m tools.tiers all
+
+.PHONY: lint
+lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@cd vitess-local && ../$(BIN)/mypy && ../$(BIN)/mypy tests
+	@$(BIN)/lint-imports
+	@PYTHON=$(PROTO_VENV)/bin/python bash tools/compile_protos.sh --check
+
+.PHONY: format
+format: venv ## put the code in its form
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+.PHONY: unit
+unit: venv ## tests without a network
+	@$(BIN)/python -m tools.tiers unit
+
+.PHONY: integration
+integration: venv ## tests on a real Vitess that they start, of the connector and of vitess-local
+	@$(BIN)/python -m tools.tiers vitess-local integration
+
+.PHONY: standard
+standard: venv ## the CDK's standard tests for connectors, on a real Vitess
+	@$(BIN)/python -m tools.tiers standard
+
+# --- making things ---------------------------------------------------------------------------------------------------
+
+.PHONY: proto
+proto: $(PROTO_VENV)/.locked ## compile protos/ to source_vitess/proto/
+	@PYTHON=$(PROTO_VENV)/bin/python bash tools/compile_protos.sh
+
+.PHONY: lock
+lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrade takes the newest versions
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --group proto -o requirements/proto.txt
+	$(LOCK) --group lock -o requirements/lock.txt
+
+.PHONY: image
+image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings
+	@BASE="$(BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh
+
+.PHONY: clean
+clean: ## delete what was made in this checkout (not the Vitess cache)
+	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) build dist demo-output .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

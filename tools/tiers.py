@@ -1,0 +1,142 @@
+"""Runs tiers of tests one after the other, and says at the end what all of them came to.
+
+    python -m tools.tiers unit
+    python -m tools.tiers all
+
+- Every tier runs, whatever became of those before it. The exit code is 0 only if all of them succeeded.
+- Nothing is skipped in silence: the end names every skipped test with its reason. A tier whose report is missing
+  has failed, and so has one that ran no test.
+- The last line is `N passed, N failed, N skipped` over all tiers; errors count as failed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / ".tmp" / "reports"
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One step.
+
+    Attributes:
+        command: What runs, in the checkout.
+        reports: Whether it writes a JUnit report of tests; if not, only its exit code counts.
+    """
+
+    command: Sequence[str]
+    reports: bool = True
+
+
+@dataclass
+class Outcome:
+    """What became of a tier."""
+
+    name: str
+    seconds: float
+    succeeded: bool
+    passed: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    remark: str = ""
+
+    @property
+    def line(self) -> str:
+        """The tier in one line."""
+        tests = f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped" if self.tests else ""
+        verdict = "ok" if self.succeeded else "FAILED"
+        return f"{self.name:<12} {verdict:<7} {self.seconds:>6.0f} s  {tests}{self.remark}".rstrip()
+
+    @property
+    def tests(self) -> int:
+        """How many tests were reported."""
+        return self.passed + self.failed + len(self.skipped)
+
+
+def report_file(name: str) -> Path:
+    """Returns where a tier's JUnit report is written."""
+    return REPORTS / f"{name}.xml"
+
+
+def _pytest(name: str, folder: str, *more: str) -> Tier:
+    return Tier([sys.executable, "-m", "pytest", folder, "-q", f"--junitxml={report_file(name)}", *more])
+
+
+TIERS = {
+    "lint": Tier(["make", "--no-print-directory", "lint"], reports=False),
+    "unit": _pytest("unit", "unit_tests"),
+    "vitess": Tier(["make", "--no-print-directory", "vitess"], reports=False),
+    "vitess-local": _pytest("vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"),
+    "integration": _pytest("integration", "integration_tests"),
+    "standard": Tier([sys.executable, "-m", "tools.standard_tests", str(report_file("standard"))]),
+}
+
+
+def main(names: Sequence[str]) -> int:
+    """Runs tiers and returns the exit code."""
+    chosen = list(TIERS) if list(names) == ["all"] else list(names)
+    if not chosen or any(name not in TIERS for name in chosen):
+        print(f"usage: python -m tools.tiers all | {' | '.join(TIERS)} ...", file=sys.stderr)
+        return 2
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    outcomes = [_run(name, TIERS[name]) for name in chosen]
+    _tell(outcomes)
+    return 0 if all(outcome.succeeded for outcome in outcomes) else 1
+
+
+def _run(name: str, tier: Tier) -> Outcome:
+    print(f"\n=== {name} {'=' * (100 - len(name))}", flush=True)
+    started = time.monotonic()
+    exit_code = subprocess.run(tier.command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
+    outcome = Outcome(name, time.monotonic() - started, exit_code == 0)
+    if tier.reports:
+        _count(outcome, report_file(name))
+    return outcome
+
+
+def _count(outcome: Outcome, report: Path) -> None:
+    try:
+        cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - written by pytest a moment ago
+    except (OSError, ET.ParseError) as error:
+        outcome.succeeded, outcome.remark = False, f" (no report: {error})"
+        return
+    for case in cases:
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed += 1
+        elif (skipped := case.find("skipped")) is not None:
+            outcome.skipped.append(f"{case.get('classname')}::{case.get('name')}: {skipped.get('message')}")
+        else:
+            outcome.passed += 1
+    if outcome.failed:
+        outcome.succeeded = False
+    if not outcome.passed:
+        outcome.succeeded, outcome.remark = False, " (no test ran)"
+
+
+def _tell(outcomes: Sequence[Outcome]) -> None:
+    print(f"\n=== summary {'=' * 93}")
+    for outcome in outcomes:
+        print(outcome.line)
+    skipped = [f"  {outcome.name}: {test}" for outcome in outcomes for test in outcome.skipped]
+    if skipped:
+        print("\nskipped:", *skipped, sep="\n")
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    broken = [outcome.name for outcome in outcomes if not outcome.succeeded]
+    if broken:
+        print(f"\nfailed: {', '.join(broken)}")
+    print(f"\n{passed} passed, {failed} failed, {len(skipped)} skipped", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
