@@ -71,7 +71,16 @@ def _read(args: argparse.Namespace) -> int:
     except TransientError as error:
         if not stopped:
             raise
-        _write([error_line(TransientError("The sync was stopped by a signal; the next one goes on from its last state.", detail=error.message))])
+        _write(
+            [
+                error_line(
+                    TransientError(
+                        "The sync was stopped by a signal; the next one goes on from its last state.",
+                        detail=error.message,
+                    )
+                )
+            ]
+        )
         return 128 + stopped[0]
     return 0
 

@@ -59,7 +59,7 @@ class SourceVitess(Source):
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
-    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """Returns the keyspace's base tables as streams."""
         try:
             parsed = _parse_config(config)
@@ -70,7 +70,7 @@ class SourceVitess(Source):
 
     def read(
         self,
-        logger: logging.Logger,  # noqa: ARG002 - all that is said comes in order, as messages
+        logger: logging.Logger,
         config: Mapping[str, Any],
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
@@ -117,12 +117,12 @@ class SourceVitess(Source):
         """Makes a running `read` end at the next safe point, with a state and a TransientError. Any thread may call."""
         self._clock.stop()
 
-    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:  # noqa: ARG002
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """Returns the configuration, without the copy on disk that the CDK would make."""
         return config
 
     @staticmethod
-    def read_config(config_path: str) -> Any:  # noqa: ANN401 - the CDK's signature, loosened
+    def read_config(config_path: str) -> Any:
         """Reads the configuration file.
 
         Raises:
@@ -176,7 +176,7 @@ def _type_options(config: Config) -> TypeOptions:
     return TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
 
 
-def _configured_catalog(catalog: Any) -> ConfiguredAirbyteCatalog:  # noqa: ANN401 - JSON
+def _configured_catalog(catalog: Any) -> ConfiguredAirbyteCatalog:
     if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
         hint = (
             " This looks like the output of discover: a configured catalog has an entry for each stream with its "

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airbyte_cdk.models import AirbyteCatalog, AirbyteStream, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteStream,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    SyncMode,
+)
 
 from source_vitess.errors import ConfigError, StreamError
 from source_vitess.replication.ports import SelectedStream
@@ -42,9 +48,7 @@ class Selection:
 
 def to_catalog(schema: Schema, options: TypeOptions) -> AirbyteCatalog:
     """Returns the keyspace's tables as streams."""
-    return AirbyteCatalog(
-        streams=[_to_stream(table, schema.keyspace, options) for table in schema.tables.values()]
-    )
+    return AirbyteCatalog(streams=[_to_stream(table, schema.keyspace, options) for table in schema.tables.values()])
 
 
 def _to_stream(table: Table, keyspace: str, options: TypeOptions) -> AirbyteStream:
@@ -112,9 +116,11 @@ def _select(
             f"There is no table {stream.name!r} in keyspace {schema.keyspace!r} (any more). Refresh the source's "
             "schema, or deselect the stream.",
         )
-    wanted = stream.json_schema.get("properties") or {}
+    columns = _column_schemas(table, options)
+    # A catalog written by hand may leave the schema out: everything, then.
+    wanted = stream.json_schema.get("properties") or {**columns, **META_COLUMNS}
     selected: dict[str, Mapping[str, Any]] = {}
-    for name, now in _column_schemas(table, options).items():
+    for name, now in columns.items():
         if name in wanted:
             if not _same_type(wanted[name], now):
                 raise StreamError(
@@ -155,7 +161,7 @@ def _check_key(configured: Sequence[Sequence[str]] | None, table: Table) -> None
         )
 
 
-def _same_type(configured: Any, now: Mapping[str, Any]) -> bool:  # noqa: ANN401 - JSON
+def _same_type(configured: Any, now: Mapping[str, Any]) -> bool:
     """Compares two column schemas in what a destination decides by; descriptions and the like do not count."""
     if not isinstance(configured, Mapping):
         return False
@@ -165,7 +171,7 @@ def _same_type(configured: Any, now: Mapping[str, Any]) -> bool:  # noqa: ANN401
     )
 
 
-def _normal(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _normal(value: Any) -> Any:
     """Returns a schema member without its nullability, which users and platforms rewrite."""
     if isinstance(value, list):
         rest = sorted(part for part in value if part != "null")

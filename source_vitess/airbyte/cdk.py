@@ -38,7 +38,7 @@ def _handle_record_counts(message: AirbyteMessage, counts: _Counts) -> AirbyteMe
 
 def count_global_states() -> None:
     """Makes the CDK's entrypoint accept GLOBAL states. Safe to call again."""
-    AirbyteEntrypoint.handle_record_counts = staticmethod(_handle_record_counts)  # type: ignore[method-assign]
+    AirbyteEntrypoint.handle_record_counts = staticmethod(_handle_record_counts)  # type: ignore[assignment]
 
 
 class VitessEntrypoint(AirbyteEntrypoint):

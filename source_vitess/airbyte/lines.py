@@ -61,9 +61,7 @@ class LineWriter:
                     yield self._status(stream, "INCOMPLETE")
                 case Estimate(stream, rows, size):
                     estimate = {"name": stream, "namespace": self._keyspace, "type": "STREAM"}
-                    yield _trace(
-                        "ESTIMATE", {"estimate": {**estimate, "row_estimate": rows, "byte_estimate": size}}
-                    )
+                    yield _trace("ESTIMATE", {"estimate": {**estimate, "row_estimate": rows, "byte_estimate": size}})
                 case Log(text, warning):
                     yield log_line("WARN" if warning else "INFO", text)
 

@@ -35,7 +35,7 @@ def parse_state(text: str) -> list[dict[str, Any]]:
     return [_message(entry) for entry in value]
 
 
-def _message(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def _message(entry: Any) -> dict[str, Any]:
     if isinstance(entry, dict) and entry.get("type") == "STATE" and isinstance(entry.get("state"), dict):
         entry = entry["state"]  # a line of this connector's output, as people save it
     if not isinstance(entry, dict):
@@ -54,7 +54,7 @@ def _message(entry: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     )
 
 
-def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, Any]]) -> SyncState:  # noqa: ANN401
+def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, Any]]) -> SyncState:
     """Returns the state to go on from.
 
     Args:
@@ -75,15 +75,13 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
     return SyncState.from_json(
         keyspace,
         shared,
-        {
-            name: {} if state is None else state
-            for name, namespace, state in streams
-            if namespace in (None, keyspace)
-        },
+        {name: {} if state is None else state for name, namespace, state in streams if namespace in (None, keyspace)},
     )
 
 
-def state_message(shared: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]], keyspace: str, records: int) -> Any:  # noqa: ANN401 - JSON
+def state_message(
+    shared: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]], keyspace: str, records: int
+) -> Any:
     """Returns a GLOBAL state message as JSON.
 
     Args:

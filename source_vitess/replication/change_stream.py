@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from source_vitess.errors import StreamError, TransientError
+from source_vitess.errors import StreamError, TableNotFoundError, TransientError
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.ddl import tables_emptied
@@ -81,6 +81,9 @@ class ChangeStream:
             self._settle_copies(start)
             try:
                 yield from self._stream(start, target, tables, retry)
+            except TableNotFoundError as error:
+                # A tablet that was just switched to may not know a young table yet.
+                yield retry.failed(error) if retry.left else self._fail(error)
             except StreamError as error:
                 yield self._fail(error)
             except TransientError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from source_vitess.errors import TransientError
+from source_vitess.errors import VitessSourceError
 from source_vitess.replication.messages import Log
 from source_vitess.replication.ports import Clock
 
@@ -29,11 +29,16 @@ class Retry:
         """Notes that the stream works."""
         self._failures = 0
 
-    def failed(self, error: TransientError) -> Log:
+    @property
+    def left(self) -> bool:
+        """Whether another failure would be ridden out."""
+        return self._failures < self._limit
+
+    def failed(self, error: VitessSourceError) -> Log:
         """Waits before another attempt, and returns what to tell about it.
 
         Raises:
-            TransientError: The error itself, when it is one too many or the sync is asked to stop.
+            VitessSourceError: The error itself, when it is one too many or the sync is asked to stop.
         """
         self._failures += 1
         if self._failures > self._limit or self._clock.stopping:

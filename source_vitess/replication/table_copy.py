@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_vitess.errors import TransientError
+from source_vitess.errors import TableNotFoundError, TransientError
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Estimate, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
@@ -106,7 +106,8 @@ class TableCopy:
             except _StartOver as again:
                 yield retry.failed(TransientError(f"the copy of table {table.name!r} starts over: {again}"))
                 shards = self._again(tuple(self._vitess.current().shards), keep=False)
-            except TransientError as error:
+            except (TransientError, TableNotFoundError) as error:
+                # A replica learns of a young table late (--queryserver-config-schema-reload-time).
                 yield retry.failed(error)
                 shards = self._again(tuple(self._vitess.current().shards), keep=True)
         self._finish()

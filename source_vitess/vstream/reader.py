@@ -88,7 +88,7 @@ class EventReader:
                         yield Committed(event.shard, position, event.timestamp)
                         position = None
                 elif kind == binlogdata_pb2.FIELD:
-                    fields = self._fields(event.field_event)
+                    fields = self._fields(event.field_event, copying=event.timestamp == 0)
                     if fields is not None:
                         yield fields
                 elif kind == binlogdata_pb2.HEARTBEAT:
@@ -104,20 +104,24 @@ class EventReader:
                         "Set binlog_format=ROW on its MySQL servers."
                     )
 
-    def _fields(self, event: binlogdata_pb2.FieldEvent) -> Event | None:
+    def _fields(self, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> Event | None:
         name = _table_name(event.table_name, event.keyspace)
         streamed = self._tables.get(name)
         if streamed is None or event.is_internal_table or name in self._failed:
             return None
         try:
-            self._decoders[event.shard, name] = self._decoder(streamed, event)
+            self._decoders[event.shard, name] = self._decoder(streamed, event, copying=copying)
         except StreamError as error:
             self._failed.add(name)
             return TableFailed(name, error)
         return Fields(event.shard, name)
 
-    def _decoder(self, streamed: StreamedTable, event: binlogdata_pb2.FieldEvent) -> RowDecoder:
+    def _decoder(
+        self, streamed: StreamedTable, event: binlogdata_pb2.FieldEvent, *, copying: bool
+    ) -> RowDecoder:
         table = streamed.table
+        # A copy sends labels from every version; the change stream does since v20, and says so.
+        labels = copying or event.enum_set_string_values
         columns = []
         for field in event.fields:
             if field.name.startswith("@"):
@@ -130,7 +134,7 @@ class EventReader:
             expected = streamed.selected.get(field.name)
             codec = None
             if expected is not None:
-                codec = self._codec_of(field, event.enum_set_string_values)
+                codec = self._codec_of(field, labels)
                 if codec.json_schema != expected:
                     raise StreamError(
                         table.name,

@@ -1,0 +1,64 @@
+"""A real Vitess for all tests of this folder, started once.
+
+`SOURCE_VITESS_TEST_CLUSTER=<name>` uses a cluster that is up already (see vitess-local/README.md) and leaves it so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from vitess_local.cluster import Cluster
+
+from integration_tests.connector import Connector
+
+#: Two shards, primaries only: what is written is what is read, without waiting for replication.
+KEYSPACES = {"shop": 2, "single": 1}
+
+VSCHEMA = {
+    "sharded": True,
+    "vindexes": {"hash": {"type": "xxhash"}},
+    "tables": {},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test here as one that needs a Vitess."""
+    for item in items:
+        item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster."""
+    running = os.environ.get("SOURCE_VITESS_TEST_CLUSTER")
+    if running:
+        yield Cluster.find(running)
+        return
+    with Cluster.up("tests", keyspaces=KEYSPACES) as started:
+        yield started
+
+
+@pytest.fixture
+def shop(cluster: Cluster) -> Iterator[Connector]:
+    """The connector on the sharded keyspace, which is empty at the start and the end of a test."""
+    yield from _keyspace(cluster, "shop")
+
+
+@pytest.fixture
+def single(cluster: Cluster) -> Iterator[Connector]:
+    """The connector on the unsharded keyspace, which is empty at the start and the end of a test."""
+    yield from _keyspace(cluster, "single")
+
+
+def _keyspace(cluster: Cluster, keyspace: str) -> Iterator[Connector]:
+    _drop_all(cluster, keyspace)
+    config = {**cluster.config(keyspace), "tablet_type": "PRIMARY"}
+    yield Connector(config, keyspace, cluster.mysql_port)
+    _drop_all(cluster, keyspace)
+
+
+def _drop_all(cluster: Cluster, keyspace: str) -> None:
+    for name, kind in cluster.sql(keyspace, "show full tables"):
+        cluster.sql(keyspace, f"drop {'view' if kind == 'VIEW' else 'table'} `{name}`")

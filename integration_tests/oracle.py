@@ -1,0 +1,190 @@
+"""The oracle: all records, applied in order to an empty store, give exactly what SELECT through VTGate gives.
+
+It reads lines with a parser of its own and knows nothing of how they are made, so that it does not share a mistake.
+While it applies them it checks what every consumer relies on: cursors grow strictly, across syncs and retries;
+counts in states are true; states name what was emitted; a delete has both times.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
+
+Row = dict[str, Any]
+
+
+class OracleError(AssertionError):
+    """The connector broke a promise."""
+
+
+@dataclass
+class Store:
+    """What a destination would hold.
+
+    Attributes:
+        keys: By stream, the columns of its key; streams without a key are kept as a multiset.
+        tables: By stream, the rows by key.
+        bags: By stream without key, how often each row is there.
+        states: Every state message, in order.
+        records: By stream, how many records came.
+        deletes: By stream, how many of them were deletes.
+        statuses: By stream, its last status.
+        errors: Every ERROR trace.
+        logs: Every log line.
+        last_cursor: The highest cursor so far.
+    """
+
+    keys: Mapping[str, Sequence[str]]
+    tables: dict[str, dict[tuple[Any, ...], Row]] = field(default_factory=dict)
+    bags: dict[str, Counter[str]] = field(default_factory=dict)
+    states: list[dict[str, Any]] = field(default_factory=list)
+    records: Counter[str] = field(default_factory=Counter)
+    deletes: Counter[str] = field(default_factory=Counter)
+    statuses: dict[str, str] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+    last_cursor: int = 0
+    _since_state: int = 0
+
+    @classmethod
+    def of_catalog(cls, catalog: Mapping[str, Any]) -> Store:
+        """Makes an empty store for the streams of a catalog (discover's message or its content)."""
+        streams = catalog.get("catalog", catalog)["streams"]
+        streams = [entry.get("stream", entry) for entry in streams]
+        return cls(
+            {stream["name"]: [path[0] for path in stream.get("source_defined_primary_key") or []] for stream in streams}
+        )
+
+    @property
+    def last_state(self) -> list[dict[str, Any]]:
+        """The state to pass to the next sync, as a platform would; empty before the first."""
+        return self.states[-1:]
+
+    def new_sync(self) -> None:
+        """Tells that another process begins: it counts its records from zero."""
+        self._since_state = 0
+
+    def apply(self, lines: Iterable[bytes | str]) -> None:
+        """Applies lines of output.
+
+        Raises:
+            OracleError: A line breaks a promise.
+        """
+        for line in lines:
+            self.apply_message(json.loads(line, parse_float=Decimal))
+
+    def apply_message(self, message: Mapping[str, Any]) -> None:
+        """Applies one message.
+
+        Raises:
+            OracleError: It breaks a promise.
+        """
+        match message["type"]:
+            case "RECORD":
+                self._record(message["record"])
+            case "STATE":
+                self._state(message["state"])
+            case "TRACE":
+                self._trace(message["trace"])
+            case "LOG":
+                self.logs.append(message["log"]["message"])
+
+    def _record(self, record: Mapping[str, Any]) -> None:
+        stream, data = record["stream"], dict(record["data"])
+        self.records[stream] += 1
+        self._since_state += 1
+        cursor, deleted = data.get("_ab_cdc_cursor"), data.get("_ab_cdc_deleted_at")
+        if cursor is not None:
+            if cursor <= self.last_cursor:
+                raise OracleError(f"cursor {cursor} after {self.last_cursor} in {stream}")
+            self.last_cursor = cursor
+        if deleted is not None and data.get("_ab_cdc_updated_at") is None:
+            raise OracleError(f"a delete of {stream} has no time")
+        row = {name: value for name, value in data.items() if name not in META}
+        if deleted is not None:
+            self.deletes[stream] += 1
+        key = self.keys[stream]
+        if key:
+            rows = self.tables.setdefault(stream, {})
+            identity = tuple(row[name] for name in key)
+            if deleted is not None:
+                rows.pop(identity, None)
+            else:
+                rows[identity] = row
+        else:
+            bag = self.bags.setdefault(stream, Counter())
+            bag[_canonical(row)] += -1 if deleted is not None else 1
+
+    def _state(self, state: Mapping[str, Any]) -> None:
+        if state["type"] != "GLOBAL":
+            raise OracleError(f"a state of type {state['type']}")
+        if state["sourceStats"]["recordCount"] != self._since_state:
+            raise OracleError(f"a state counts {state['sourceStats']['recordCount']} of {self._since_state} records")
+        self._since_state = 0
+        if state["global"]["shared_state"]["cursor"] < self.last_cursor:
+            raise OracleError("a state's cursor is behind the records before it")
+        self.states.append(json.loads(json.dumps(state, default=float)))
+
+    def _trace(self, trace: Mapping[str, Any]) -> None:
+        if trace["type"] == "STREAM_STATUS":
+            status = trace["stream_status"]
+            self.statuses[status["stream_descriptor"]["name"]] = status["status"]
+        elif trace["type"] == "ERROR":
+            self.errors.append(dict(trace["error"]))
+
+    def rows(self, stream: str) -> list[str]:
+        """Returns a stream's rows in a form that can be compared, sorted."""
+        if self.keys[stream]:
+            return sorted(_canonical(row) for row in self.tables.get(stream, {}).values())
+        bag = self.bags.get(stream, Counter())
+        wrong = {row: count for row, count in bag.items() if count < 0}
+        if wrong:
+            raise OracleError(f"{stream}: rows deleted more often than inserted: {list(wrong)[:3]}")
+        return sorted(bag.elements())
+
+
+def _canonical(row: Mapping[str, Any]) -> str:
+    """Writes a row so that equal values are equal texts: 1.50 and 1.5 are, 1 and true are not."""
+    return json.dumps({name: _plain(value) for name, value in sorted(row.items())}, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"number {value.normalize():f}"
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        # The order of a JSON document's members is not a part of its value, and differs between copy and changes.
+        try:
+            return json.dumps(json.loads(value, parse_float=str), sort_keys=True)
+        except ValueError:
+            return value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    return f"number {value}"
+
+
+def expect_equal(store: Store, stream: str, expected: Iterable[Mapping[str, Any]]) -> None:
+    """Compares a stream with the rows that the database has.
+
+    Args:
+        store: The store.
+        stream: The stream.
+        expected: The database's rows as JSON values (see `select.py`).
+
+    Raises:
+        OracleError: They differ; the message shows a few rows of each side.
+    """
+    got, want = Counter(store.rows(stream)), Counter(_canonical(row) for row in expected)
+    missing, ghosts = want - got, got - want
+    if missing or ghosts:
+        raise OracleError(
+            f"{stream}: {sum(missing.values())} rows are missing or wrong, {sum(ghosts.values())} should not be there.\n"
+            f"in the database only: {list(missing.elements())[:3]}\nemitted only: {list(ghosts.elements())[:3]}"
+        )

@@ -1,0 +1,122 @@
+"""What SELECT through VTGate says, as the JSON values that docs/types.md promises.
+
+Written from the promise, not from the encoders: it takes MySQL's text and the declared type, and uses other means
+(struct, datetime, decimal) than the connector does.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import re
+import struct
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pymysql
+
+Row = dict[str, Any]
+
+
+def connect(port: int, target: str) -> pymysql.Connection[pymysql.cursors.Cursor]:
+    """Connects to VTGate, values as MySQL's text and without a limit of rows."""
+    connection = pymysql.connect(
+        host="127.0.0.1", port=port, user="test", database=target, charset="utf8mb4", autocommit=True, conv={}
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("set workload = 'olap'")
+        cursor.execute("set time_zone = '+00:00'")
+    return connection
+
+
+def select_rows(port: int, keyspace: str, table: str) -> Iterator[Row]:
+    """Yields the table's rows over all shards."""
+    with connect(port, keyspace) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select column_name, column_type from information_schema.columns "
+            "where table_schema = %s and table_name = %s order by ordinal_position",
+            (keyspace, table),
+        )
+        columns = [(str(name), _text(column_type)) for name, column_type in cursor.fetchall()]
+        names = ", ".join("`" + name.replace("`", "``") + "`" for name, _ in columns)
+        cursor.execute(f"select {names} from `{table.replace('`', '``')}`")
+        converters = [_converter(column_type) for _, column_type in columns]
+        for row in cursor.fetchall():
+            yield {
+                name: None if value is None else convert(value)
+                for (name, _), convert, value in zip(columns, converters, row, strict=True)
+            }
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("latin-1")
+
+
+def _converter(column_type: str) -> Callable[[Any], Any]:
+    kind = re.split(r"[ (]", column_type, maxsplit=1)[0]
+    if column_type.startswith("bit(1)"):
+        return lambda value: int.from_bytes(_bytes(value), "big") == 1
+    by_kind: dict[str, Callable[[Any], Any]] = {
+        "bit": lambda value: int.from_bytes(_bytes(value), "big"),
+        "year": lambda value: int(_text(value)),
+        "decimal": lambda value: Decimal(_text(value)),
+        "float": lambda value: Decimal(repr(_single(float(_text(value))))),
+        "double": lambda value: Decimal(repr(float(_text(value)))),
+        "date": lambda value: _date(_text(value)),
+        "datetime": lambda value: _datetime(_text(value), ""),
+        "timestamp": lambda value: _datetime(_text(value), "Z"),
+        "time": _text,
+        "json": _text,
+        "vector": lambda value: [
+            Decimal(repr(_single(number))) for number in struct.unpack(f"<{len(_bytes(value)) // 4}f", _bytes(value))
+        ],
+    }
+    if kind in by_kind:
+        return by_kind[kind]
+    if kind.endswith("int"):
+        return lambda value: int(_text(value))
+    if kind.endswith(("binary", "blob")) or kind in _SPATIAL:
+        return lambda value: base64.b64encode(_bytes(value)).decode()
+    return _text
+
+
+_SPATIAL = frozenset(
+    [
+        "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geomcollection",
+        "geometrycollection",
+    ]
+)
+
+
+def _single(number: float) -> float:
+    """Returns the shortest number that is the same as a 32-bit float."""
+    single = struct.unpack("<f", struct.pack("<f", number))[0]
+    for digits in range(1, 10):
+        short = float(f"{single:.{digits}g}")
+        if struct.pack("<f", short) == struct.pack("<f", single):
+            return short
+    return float(single)
+
+
+def _date(text: str) -> str | None:
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
+def _datetime(text: str, zone: str) -> str | None:
+    date, _, time = text.partition(" ")
+    return f"{date}T{time}{zone}" if _date(date) else None

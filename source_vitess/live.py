@@ -1,0 +1,171 @@
+"""The real keyspace and the real clock: what a sync needs, from VTGate's two ports."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from source_vitess.config import Config, InvalidPositionBehavior, TabletType
+from source_vitess.errors import StreamCancelledError
+from source_vitess.mysql.positions import require_position
+from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.snapshot import read_schema
+from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.proto import query_pb2
+from source_vitess.replication.ports import SyncSettings
+from source_vitess.schema import Schema
+from source_vitess.types.codec import Codec, TypeOptions
+from source_vitess.types.column_type import parse_column_type
+from source_vitess.types.registry import codec_for
+from source_vitess.vstream.client import VStream, VStreamClient
+from source_vitess.vstream.current import read_current_position
+from source_vitess.vstream.events import Event
+from source_vitess.vstream.reader import EventReader, StreamedTable
+from source_vitess.vstream.request import StreamRequest
+
+
+class SystemClock:
+    """The machine's time, and the wish to stop, which also ends the stream that is open."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._open: VStream | None = None
+
+    def now(self) -> float:
+        """Returns seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Returns seconds since some moment, never going back."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Waits; returns at once when the sync is asked to stop."""
+        self._stopped.wait(seconds)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the sync is asked to stop."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Asks the sync to stop. Any thread and a signal handler may call."""
+        self._stopped.set()
+        stream = self._open
+        if stream is not None:
+            stream.cancel()
+
+    @contextmanager
+    def watch(self, stream: VStream) -> Iterator[None]:
+        """Lets `stop` end this stream while the context lasts.
+
+        Raises:
+            StreamCancelledError: The sync is asked to stop already.
+        """
+        self._open = stream
+        try:
+            if self.stopping:
+                raise StreamCancelledError("The stream was not opened, because this sync was asked to stop.")
+            yield
+        finally:
+            self._open = None
+
+
+class LiveVitess:
+    """A keyspace behind a VTGate. `connect` makes one.
+
+    Attributes:
+        topology: The keyspace's shards and tablets when it was connected.
+        tablet_type: The type of tablet that is streamed from.
+    """
+
+    def __init__(
+        self, config: Config, clock: SystemClock, client: VStreamClient, topology: Topology, tablet_type: TabletType
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._client = client
+        self._options = TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
+        self.topology = topology
+        self.tablet_type: TabletType = tablet_type
+
+    @classmethod
+    @contextmanager
+    def connect(cls, config: Config, clock: SystemClock) -> Iterator[LiveVitess]:
+        """Connects to both ports of VTGate, the gRPC port when it is first needed.
+
+        Raises:
+            ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
+            TransientError: The server cannot be reached now.
+        """
+        with VtgateSession.connect(config) as session:
+            topology = read_topology(session, config.keyspace)
+        shards = topology.select_shards(config.shards)
+        tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
+        with VStreamClient(config) as client:
+            yield cls(config, clock, client, topology, tablet_type)
+
+    def describe(self) -> Iterator[str]:
+        """Yields lines for the log: what is read, and from which tablets."""
+        shards = self.topology.select_shards(self._config.shards)
+        how = "as configured" if self._config.tablet_type else "chosen, as every shard has one"
+        if self._config.tablet_type is None and self.tablet_type == "PRIMARY":
+            how = "chosen, as not every shard has a serving REPLICA"
+        yield (
+            f"Reading keyspace {self._config.keyspace!r} with {len(shards)} shards ({', '.join(shards)}) of Vitess "
+            f"{self.topology.version} from {self.tablet_type} tablets ({how})."
+        )
+
+    def schema(self) -> Schema:
+        """Reads the keyspace's schema.
+
+        Raises:
+            ConfigError: The keyspace or a shard is gone.
+            TransientError: The server cannot be reached now.
+        """
+        with VtgateSession.connect(self._config) as session:
+            return read_schema(session, self._config.keyspace, shards=self._config.shards)
+
+    @contextmanager
+    def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
+        """Opens a VStream; see `replication.ports.Vitess`."""
+        reader = EventReader(tables, self._codec)
+        proto = request.to_proto(tablet_type=self.tablet_type, cells=",".join(self._config.cells))
+        with self._client.stream(proto) as call, self._clock.watch(call):
+            yield reader.read(call)
+
+    def current(self) -> Vgtid:
+        """Returns the position of the selected shards that serve now; see `replication.ports.Vitess`."""
+        with VtgateSession.connect(self._config) as session:
+            topology = read_topology(session, self._config.keyspace)
+        shards = topology.select_shards(self._config.shards)
+        positions = read_current_position(
+            self._client, self._config.keyspace, shards, self.tablet_type, self._config.cells
+        )
+        return Vgtid(self._config.keyspace, {shard: positions[shard] for shard in shards})
+
+    def verify(self, vgtid: Vgtid) -> None:
+        """Checks that the changes since a position can be had; see `replication.ports.Vitess`."""
+        with VtgateSession.connect(self._config) as session:
+            require_position(session, self._config.keyspace, vgtid.shards, self.tablet_type)
+
+    def _codec(self, field: query_pb2.Field, labels: bool) -> Codec:
+        return codec_for(
+            parse_column_type(field.column_type),
+            collation_id=field.charset,
+            options=self._options,
+            enum_set_as_text=labels,
+        )
+
+
+def sync_settings(config: Config) -> SyncSettings:
+    """Returns how a sync behaves with this configuration."""
+    return SyncSettings(
+        checkpoint_seconds=config.checkpoint_interval_seconds,
+        copy_seconds=config.initial_load_timeout_hours * 3600,
+        no_progress_seconds=config.no_progress_timeout_seconds,
+        resync_lost_position=config.invalid_cdc_position_behavior is InvalidPositionBehavior.RESYNC,
+    )
