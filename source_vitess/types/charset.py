@@ -1,6 +1,7 @@
-"""Character sets: from a collation id to text.
+"""Character sets: from a collation id to a name, from a name to text.
 
-- A FIELD event names a collation by its id; the ids are MySQL's own and never change.
+- A FIELD event names a collation by its id; the ids are MySQL's own and never change. VTTablet says 0 for those that
+  Vitess itself does not know: all of big5, gb18030, gbk and tis620.
 - Every character set of MySQL 8 and 9 decodes. Python has a codec for most; what MySQL does otherwise, and the sets
   that Python does not know, are in `charset_tables`. All were compared with a server's own conversion, byte by byte.
 - A byte that MySQL itself cannot decode is an error of decoding, so that it can be told.
@@ -118,15 +119,14 @@ def charset_of(collation_id: int) -> str | None:
 
 
 @cache
-def decoder_of(collation_id: int) -> Decoder | None:
-    """Makes the decoder of a collation's character set.
+def decoder_of(charset: str) -> Decoder | None:
+    """Makes the decoder of a character set.
 
     Returns:
-        None for UTF-8. That is also the answer for ids that MySQL 9 does not have, since every collation that it
-        has got since 2004 is one of UTF-8, and for `binary`, the collation that labels and numbers come with.
+        None for UTF-8. So are names that MySQL 9 does not have, since every character set that MySQL has got since
+        2004 is a form of Unicode, and `binary`, in which labels come that have no character set of their own.
     """
-    charset = _CHARSETS.get(collation_id, "utf8mb4")
-    if charset in ("utf8mb4", "utf8mb3", "binary"):
+    if charset in ("utf8mb4", "utf8mb3", "binary") or charset not in _COLLATION_IDS:
         return None
     codec = _PYTHON_CODECS.get(charset)
     table = charset_tables.single_byte_table(charset, codec)

@@ -91,11 +91,12 @@ _CORRECTIONS: Mapping[str, Mapping[bytes, str]] = {
 }
 
 # eucjpms: the characters of IBM's extension, one cell after the other from <8F F3 F3> on.
-# In escapes: characters that normalising the source would change.
+# In escapes: what normalising this file would change, and what looks like something else.
 _IBM = (
     "ⅰⅱⅲⅳⅴⅵⅶⅷⅸⅹⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩ\uff07\uff02㈱№℡炻仼僴凬匇匤﨎咊坙﨏\ufa10增寬峵嵓﨑德悅愠敎昻晥\ufa12\uf929栁﨓﨔"
     "橫櫢淸淲瀨\ufa15\ufa16甁皂皞\ufa17礰\ufa18\ufa19\ufa1a\ufa1b竧\ufa1c\ufa1d綠緖\ufa1e荢﨟薰\ufa20﨡蠇\ufa22譿賴赶﨣﨤\ufa25郞\ufa26鄕﨧﨨閒\uf9dc﨩霻靍靑\ufa2a\ufa2b\ufa2c馞髙魲\ufa2d黑"
 )
+
 # EUC: a cell is two bytes of this range, after <8F> for the second plane. Rows from this lead byte on are for
 # characters of the users' own.
 _FIRST, _LAST = 0xA1, 0xFE

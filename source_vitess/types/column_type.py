@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 _FORM = re.compile(r"\s*(?P<name>[^\s(]*)\s*(?:\((?P<arguments>.*)\))?(?P<attributes>[^()]*)", re.DOTALL)
-_NUMBER = re.compile(r"\s*([0-9]{1,9})\s*")
+# No type has a larger argument than VARCHAR(65535); what is longer is not taken for one.
+_NUMBER = re.compile(r"\s*([0-9]{1,5})\s*")
 _MEMBER = re.compile(r"\s*'((?:[^'\\]|''|\\.)*)'\s*(?:,|\Z)", re.DOTALL)
 
 # MySQL writes labels through append_unescaped() (sql/sql_show.cc), in every SQL mode: a quote is doubled, and these

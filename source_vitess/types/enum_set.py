@@ -39,7 +39,7 @@ def _enum_encoder(column: WireColumn) -> Encoder:
     if not column.enum_set_as_text:
         return _Memo(_ordinal_encoder(labels), labels).__getitem__
     known = frozenset((*labels, ""))
-    return _Memo(_label_encoder(column.collation_id, known.__contains__), labels).__getitem__
+    return _Memo(_label_encoder(column.charset, known.__contains__), labels).__getitem__
 
 
 def _set_encoder(column: WireColumn) -> Encoder:
@@ -51,7 +51,7 @@ def _set_encoder(column: WireColumn) -> Encoder:
     def is_known(text: str) -> bool:
         return known.issuperset(text.split(","))
 
-    return _Memo(_label_encoder(column.collation_id, is_known), labels).__getitem__
+    return _Memo(_label_encoder(column.charset, is_known), labels).__getitem__
 
 
 class _Memo(dict[bytes, bytes]):
@@ -99,9 +99,9 @@ def _parse_number(value: bytes) -> int:
     return int(digits)
 
 
-def _label_encoder(collation_id: int, is_known: Callable[[str], bool]) -> Encoder:
-    encode_as_text = text_encoder(collation_id)
-    decode = decoder_of(collation_id)
+def _label_encoder(charset: str, is_known: Callable[[str], bool]) -> Encoder:
+    encode_as_text = text_encoder(charset)
+    decode = decoder_of(charset)
     if decode is None:
         return encode_as_text
 

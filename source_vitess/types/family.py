@@ -16,13 +16,13 @@ class WireColumn:
 
     Attributes:
         type: The parsed column type.
-        collation_id: MySQL's collation id of the column, from the FIELD event.
+        charset: MySQL's name of the character set that text comes in; `binary` for other types.
         enum_set_as_text: ENUM and SET come as labels; False for ordinals and bitmaps.
         options: The user's choices.
     """
 
     type: ColumnType
-    collation_id: int
+    charset: str
     enum_set_as_text: bool
     options: TypeOptions
 

@@ -1,14 +1,16 @@
 """FLOAT and DOUBLE: the shortest text that reads back as the same number of their width.
 
 On the wire: a copy sends MySQL's text, which for FLOAT has six digits and so may be another number than the column
-holds. The change stream sends Go's shortest text, `3.1415927E+00`. Columns with declared digits, FLOAT(10,4), send
-them in a copy, be they significant or not.
+holds. The change stream sends Go's shortest text, `3.1415927E+00`. Of columns with declared digits, DOUBLE(10,3), MySQL
+shows that many, and so does a copy, while the change stream sends the number itself, `-1.0000000000000009E-03`. There,
+what MySQL shows is the value, in both.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -19,7 +21,8 @@ from source_vitess.types.family import Family, WireColumn, nullable
 
 # Above the smallest normal float32, every text of up to six digits is the shortest one of its number.
 _SMALLEST_NORMAL = 1.1754944e-38
-_LARGEST = 3.4028235677973366e38  # Rounds to infinity from here on.
+# From here on, numbers round to infinity.
+_TOO_LARGE = 3.4028235677973366e38
 # `-3.4028235E+38`: Go's text is never longer, MySQL's six digits neither.
 _LONGEST_SHORT = 14
 
@@ -31,21 +34,25 @@ def _json_schema(_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
 
 
 def _encoder(column: WireColumn) -> Encoder:
-    if column.type.name == "double":
-        return _encode_double
-    return _encode_rounded_float if column.type.arguments else _encode_float
+    single = column.type.name == "float"
+    if len(column.type.arguments) == 2:
+        return _declared_encoder(column.type.argument(1, 0), single=single)
+    return _encode_float if single else _encode_double
 
 
 def _parse(value: bytes) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
         raise Altered("not a number") from None
+    if not isfinite(number):
+        raise Altered("not a finite number")
+    return number
 
 
-def _encode_double(value: bytes, dumps: Any = orjson.dumps) -> bytes:
+def _encode_double(value: bytes) -> bytes:
     try:
-        json: bytes = dumps(float(value))
+        json = orjson.dumps(float(value))
     except ValueError:
         raise Altered("not a number") from None
     if json == b"null":
@@ -53,20 +60,27 @@ def _encode_double(value: bytes, dumps: Any = orjson.dumps) -> bytes:
     return json
 
 
-def _encode_float(value: bytes, dumps: Any = orjson.dumps) -> bytes:
+def _encode_float(value: bytes) -> bytes:
     number = _parse(value)
     # Fast path: both wire forms are the shortest text already, and a float64 keeps them.
-    if len(value) <= _LONGEST_SHORT and (_SMALLEST_NORMAL <= abs(number) < _LARGEST or not number):
-        json: bytes = dumps(number)
-        return json
-    return _encode_rounded_float(value)
+    if len(value) <= _LONGEST_SHORT and (_SMALLEST_NORMAL <= abs(number) < _TOO_LARGE or not number):
+        return orjson.dumps(number)
+    return orjson.dumps(_round_to_float32(number))
 
 
-def _encode_rounded_float(value: bytes) -> bytes:
-    number = _parse(value)
-    if not abs(number) < _LARGEST:
+def _declared_encoder(digits: int, *, single: bool) -> Encoder:
+    def encode(value: bytes) -> bytes:
+        shown = float(b"%.*f" % (digits, _parse(value)))
+        return orjson.dumps(_round_to_float32(shown) if single else shown)
+
+    return encode
+
+
+def _round_to_float32(number: float) -> float:
+    if abs(number) >= _TOO_LARGE:
         raise Altered("not a finite float32")
-    return orjson.dumps(shorten_float32(_FLOAT32.unpack(_FLOAT32.pack(number))[0]))
+    single: float = _FLOAT32.unpack(_FLOAT32.pack(number))[0]
+    return shorten_float32(single)
 
 
 def shorten_float32(number: float) -> float:
@@ -75,7 +89,7 @@ def shorten_float32(number: float) -> float:
     # `%g` leaves trailing zeros out, and six digits are never too many for a normal float32.
     for digits in range(6 if abs(number) >= _SMALLEST_NORMAL else 1, 9):
         candidate = float(b"%.*g" % (digits, number))
-        if candidate < _LARGEST and candidate > -_LARGEST and _FLOAT32.pack(candidate) == packed:
+        if abs(candidate) < _TOO_LARGE and _FLOAT32.pack(candidate) == packed:
             return candidate
     # Nine digits tell any two float32 apart.
     return float(b"%.9g" % number)

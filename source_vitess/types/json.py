@@ -41,13 +41,12 @@ def _encoder(_column: WireColumn) -> Encoder:
     return _encode
 
 
-def _encode(value: bytes, loads: Any = orjson.loads, dumps: Any = orjson.dumps) -> bytes:
+def _encode(value: bytes) -> bytes:
     try:
-        loads(value)
+        orjson.loads(value)
     except ValueError:
         value = _repair(value)
-    json: bytes = dumps(value.decode())
-    return json
+    return orjson.dumps(value.decode())
 
 
 def _repair(value: bytes) -> bytes:

@@ -59,10 +59,17 @@ def json_schema_for(column_type: ColumnType, charset: str | None, options: TypeO
         options: The user's choices.
     """
     family = _BY_NAME.get(column_type.name)
-    return family.json_schema(column_type, options) if family else unknown.json_schema(charset)
+    return family.json_schema(column_type, options) if family else unknown.json_schema(charset or unknown.BINARY)
 
 
-def codec_for(column_type: ColumnType, *, collation_id: int, options: TypeOptions, enum_set_as_text: bool) -> Codec:
+def codec_for(
+    column_type: ColumnType,
+    *,
+    collation_id: int,
+    options: TypeOptions,
+    enum_set_as_text: bool,
+    charset: str | None = None,
+) -> Codec:
     """Makes the codec of a column, once per FIELD event.
 
     Args:
@@ -71,11 +78,12 @@ def codec_for(column_type: ColumnType, *, collation_id: int, options: TypeOption
         options: The user's choices.
         enum_set_as_text: ENUM and SET come as labels. False for the change stream of servers up to v19, which
             sends ordinals and bitmaps.
+        charset: MySQL's name of the column's character set from the schema, None without one. It counts where the
+            FIELD event tells no text collation: VTTablet knows none of big5, gb18030, gbk and tis620.
     """
-    column = WireColumn(column_type, collation_id, enum_set_as_text, options)
+    told = charset_of(collation_id)
+    name = told if told and told != unknown.BINARY else charset or unknown.BINARY
+    column = WireColumn(column_type, name, enum_set_as_text, options)
     family = _BY_NAME.get(column_type.name)
-    if family is None:
-        encode = unknown.encoder(column)
-        charset = charset_of(collation_id)
-        return Codec(unknown.json_schema(charset), encode)
-    return Codec(family.json_schema(column_type, options), family.encoder(column))
+    encode = family.encoder(column) if family else unknown.encoder(column)
+    return Codec(json_schema_for(column_type, name, options), encode)

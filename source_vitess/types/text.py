@@ -1,6 +1,6 @@
 """CHAR, VARCHAR and TEXT.
 
-On the wire: bytes in the column's own character set, whatever the connection's. A FIELD event tells the collation.
+On the wire: bytes in the column's own character set, whatever the connection's.
 """
 
 from __future__ import annotations
@@ -21,29 +21,26 @@ def _json_schema(_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
 
 
 def _encoder(column: WireColumn) -> Encoder:
-    return text_encoder(column.collation_id)
+    return text_encoder(column.charset)
 
 
-def text_encoder(collation_id: int) -> Encoder:
-    """Makes the encoder of text in a collation's character set."""
-    decode = decoder_of(collation_id)
+def text_encoder(charset: str) -> Encoder:
+    """Makes the encoder of text in a character set."""
+    decode = decoder_of(charset)
     return _encode_utf8 if decode is None else _charset_encoder(decode)
 
 
-def _encode_utf8(value: bytes, dumps: Any = orjson.dumps) -> bytes:
+def _encode_utf8(value: bytes) -> bytes:
     try:
-        json: bytes = dumps(value.decode())
+        return orjson.dumps(value.decode())
     except UnicodeDecodeError:
         raise _replaced(value.decode(errors="replace")) from None
-    return json
 
 
 def _charset_encoder(decode: Decoder) -> Encoder:
-    dumps = orjson.dumps
-
     def encode(value: bytes) -> bytes:
         try:
-            return dumps(decode(value, "strict"))
+            return orjson.dumps(decode(value, "strict"))
         except UnicodeDecodeError:
             raise _replaced(decode(value, "replace")) from None
 

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from source_vitess.types.binary import encode_bytes
-from source_vitess.types.charset import charset_of
 from source_vitess.types.codec import Encoder
 from source_vitess.types.family import WireColumn, nullable
 from source_vitess.types.text import text_encoder
 
-_BINARY = "binary"
+#: What MySQL calls the character set of bytes, and of everything that is not text.
+BINARY = "binary"
 
 
-def json_schema(charset: str | None) -> Mapping[str, Any]:
-    """Makes the schema of a column with MySQL's name of its character set, if it has one."""
-    if charset in (None, _BINARY):
+def json_schema(charset: str) -> Mapping[str, Any]:
+    """Makes the schema of a column."""
+    if charset == BINARY:
         return nullable("string", contentEncoding="base64")
     return nullable("string")
 
 
 def encoder(column: WireColumn) -> Encoder:
-    """Makes the encoder of a column. Numbers and bytes have the collation `binary`."""
-    return encode_bytes if charset_of(column.collation_id) == _BINARY else text_encoder(column.collation_id)
+    """Makes the encoder of a column. Numbers and bytes have the character set `binary`."""
+    return encode_bytes if column.charset == BINARY else text_encoder(column.charset)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -17,7 +18,6 @@ from source_vitess.types.family import Family, WireColumn, nullable
 from source_vitess.types.floating import shorten_float32
 
 _ELEMENT = 4
-_INFINITY = float("inf")
 
 
 def _json_schema(_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
@@ -33,8 +33,7 @@ def _encode(value: bytes) -> bytes:
     if rest:
         raise Altered("not a vector of float32")
     elements = struct.unpack(f"<{count}f", value)
-    # False for an infinity and for NaN, which MySQL refuses to store.
-    if not all(-_INFINITY < element < _INFINITY for element in elements):
+    if not all(map(isfinite, elements)):
         raise Altered("a vector with an element that is not a finite number")
     return orjson.dumps([shorten_float32(element) for element in elements])
 
