@@ -1,0 +1,144 @@
+"""The schema: which tables count, their columns and keys, and what several shards say of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_vitess.config import Config
+from source_vitess.errors import ConfigError, TransientError
+from source_vitess.mysql.session import Row, VtgateSession
+from source_vitess.mysql.snapshot import choose_keys, read_schema
+from source_vitess.schema import Column
+from unit_tests.scripted_vtgate.vitess import Vitess
+
+
+def part(key: str, number: int, column: str | None, *, prefix: int | None = None, nullable: str = "") -> Row:
+    """Returns a part of a unique key of table t, as information_schema.statistics has it."""
+    return ("t", key, number, column, prefix, nullable)
+
+
+def session_of(vitess: Vitess) -> VtgateSession:
+    """Opens a session with a scripted VTGate."""
+    return VtgateSession.connect(Config.from_json({"url": vitess.url}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([part("PRIMARY", 2, "b"), part("PRIMARY", 1, "a")], ("a", "b")),
+        ([part("a_key", 1, "a"), part("PRIMARY", 1, "x"), part("PRIMARY", 2, "y")], ("x", "y")),
+        ([part("PRIMARY", 1, "a", prefix=10)], ("a",)),
+        ([part("z", 1, "a"), part("b", 1, "x"), part("b", 2, "y")], ("a",)),
+        ([part("z", 1, "a"), part("b", 1, "x")], ("x",)),
+        ([part("u", 1, "a"), part("u", 2, "b", nullable="YES")], None),
+        ([part("u", 1, "a"), part("u", 2, None)], None),
+        ([part("u", 1, "a", prefix=10)], None),
+        ([part("u", 1, "a", nullable="YES"), part("v", 1, "b"), part("v", 2, "c")], ("b", "c")),
+        ([], None),
+    ],
+    ids=[
+        "the primary key, in key order",
+        "the primary key, however long",
+        "a primary key over a prefix",
+        "the fewest columns",
+        "the first by name",
+        "a part that can be NULL",
+        "a functional part",
+        "a part over a prefix",
+        "the next best key",
+        "no unique key",
+    ],
+)
+def test_keys(rows: list[Row], expected: tuple[str, ...] | None) -> None:
+    """A row is identified by the primary key, else by a unique key of whole columns that are all NOT NULL."""
+    assert choose_keys(rows).get("t") == expected
+
+
+def test_a_table_is_read(vitess: Vitess) -> None:
+    """Columns come in table order with type, character set and nullability, the key in key order."""
+    vitess.create_table("orders", {"b": "bigint", "a": "int", "note": "varchar(20)"}, key=("a", "b"))
+
+    with session_of(vitess) as session:
+        table = read_schema(session, "commerce").tables["orders"]
+
+    assert table.key == ("a", "b")
+    assert table.columns == (
+        Column("b", "bigint", None, nullable=False),
+        Column("a", "int", None, nullable=False),
+        Column("note", "varchar(20)", "utf8mb4", nullable=True),
+    )
+
+
+def test_what_is_no_table_is_left_out(vitess: Vitess) -> None:
+    """Views, sequences and tables of Vitess' own are not in the schema."""
+    columns = {"id": "bigint"}
+    vitess.create_table("kept", columns, key=("id",))
+    vitess.create_table("a_view", columns, view=True)
+    vitess.create_table("a_sequence", columns, key=("id",), comment="vitess_sequence")
+    vitess.create_table("_vt_hld_6ace8bcef73211ea87e9f875a4d24e90_20200915120410_", columns, key=("id",))
+
+    with session_of(vitess) as session:
+        assert list(read_schema(session, "commerce").tables) == ["kept"]
+
+
+def test_estimates_are_added_up(vitess: Vitess) -> None:
+    """The estimated number of rows is that of all shards together, and each shard is asked by name."""
+    vitess.create_table("t", {"id": "bigint"}, key=("id",))
+    for number in range(20):
+        vitess.insert("t", {"id": number})
+
+    with session_of(vitess) as session:
+        table = read_schema(session, "commerce").tables["t"]
+        alone = read_schema(session, "commerce", shards=["80-"]).tables["t"]
+
+    assert table.estimated_rows == 20
+    assert 0 < alone.estimated_rows < 20
+    targets = {statement.target for statement in vitess.mysql.statements if "information_schema" in statement.sql}
+    assert targets == {"commerce:-80@primary", "commerce:80-@primary"}
+
+
+def test_few_statements(vitess: Vitess) -> None:
+    """The number of statements does not grow with the number of tables."""
+
+    def count() -> int:
+        vitess.mysql.statements.clear()
+        with session_of(vitess) as session:
+            read_schema(session, "commerce")
+        return len(vitess.mysql.statements)
+
+    before = count()
+    for number in range(30):
+        vitess.create_table(f"t{number}", {"id": "bigint"}, key=("id",))
+
+    assert count() == before
+
+
+def test_a_replica_answers_for_a_lost_primary(vitess: Vitess) -> None:
+    """The schema can be read as long as a shard has any tablet to stream from."""
+    vitess.create_table("t", {"id": "bigint"}, key=("id",))
+    vitess.set_tablet_types("80-", "REPLICA")
+
+    with session_of(vitess) as session:
+        assert "t" in read_schema(session, "commerce").tables
+
+
+def test_a_shard_without_tablets_is_named(vitess: Vitess) -> None:
+    """Without any tablet the schema cannot be read now, and the message names the shard."""
+    vitess.set_tablet_types("80-")
+
+    with session_of(vitess) as session, pytest.raises(TransientError, match="The shard 80- of keyspace commerce"):
+        read_schema(session, "commerce")
+
+
+def test_an_unknown_keyspace_is_named(vitess: Vitess) -> None:
+    """A keyspace that is not there is refused with the names of those that are."""
+    with session_of(vitess) as session, pytest.raises(ConfigError, match=r"no keyspace nope\. It knows commerce"):
+        read_schema(session, "nope")
+
+
+def test_the_session_can_be_used_again(vitess: Vitess) -> None:
+    """Reading twice on one session gives the same: the first leaves no target behind that VTGate cannot use."""
+    vitess.create_table("t", {"id": "bigint"}, key=("id",))
+
+    with session_of(vitess) as session:
+        assert read_schema(session, "commerce") == read_schema(session, "commerce")
