@@ -71,8 +71,6 @@ def _create(name: str) -> None:
             remedy="Create that system user, or run vitess-local as an ordinary user.",
         )
     words = [useradd, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    done = subprocess.run(
-        [*words, "--shell", "/usr/sbin/nologin", name], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*words, "--shell", "/usr/sbin/nologin", name], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise VitessLocalError(f"Creating the user {name} failed: {done.stderr.strip()}")

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
+from vitess_local.mysql_access import connect_mysqld, query, query_dicts
 from vitess_local.ports import LOOPBACK, accepts_connections
 from vitess_local.progress import Tell, format_seconds
 from vitess_local.schema import apply_sharded_vschema, load_schema_dir
@@ -75,9 +76,7 @@ def _start_topology(deployment: Deployment, *, new: bool, tell: Tell) -> None:
     )
     if new:
         etcd = f"{LOOPBACK}:{deployment.topology.ports.etcd_client}"
-        topo_command(
-            deployment, "AddCellInfo", f"--root={CELL_ROOT}", f"--server-address={etcd}", CELL
-        )
+        topo_command(deployment, "AddCellInfo", f"--root={CELL_ROOT}", f"--server-address={etcd}", CELL)
     deployment.start_vtctld()
     wait_for_vtctld(deployment, tell)
     if new:
@@ -133,22 +132,42 @@ def primary_in_topology(deployment: Deployment, keyspace: str, shard: str) -> Ta
     raise VitessLocalError(f"The primary of {keyspace}/{shard} is none of its tablets: {alias}.")
 
 
-def give_primaries(
-    deployment: Deployment, shards: Collection[tuple[str, str]], tell: Tell
-) -> None:
-    """Give each shard without a primary one: its first tablet."""
+def give_primaries(deployment: Deployment, shards: Collection[tuple[str, str]], tell: Tell) -> None:
+    """Give each shard a primary that takes writes: the one it had, else its first tablet."""
 
     def choose(pair: tuple[str, str]) -> None:
         keyspace, shard = pair
-        if primary_in_topology(deployment, keyspace, shard) is not None:
+        known = primary_in_topology(deployment, keyspace, shard)
+        if known is not None:
+            make_writable(deployment, known)
             return
         first = deployment.topology.of_shard(keyspace, shard)[0]
         tell(f"{keyspace}/{shard}: {first.alias} becomes primary")
-        vtctl(
-            deployment, "PlannedReparentShard", f"{keyspace}/{shard}", f"--new-primary={first.alias}"
-        )
+        vtctl(deployment, "PlannedReparentShard", f"{keyspace}/{shard}", f"--new-primary={first.alias}")
 
     at_once(choose, shards)
+
+
+def make_writable(deployment: Deployment, primary: Tablet) -> None:
+    """Let a primary whose MySQL server was restarted take writes again.
+
+    MySQL starts read-only (`my.cnf`); in a larger installation VTOrc does this.
+    """
+    with connect_mysqld(deployment, primary) as connection:
+        is_read_only = query(connection, "SELECT @@global.super_read_only")[0][0]
+    if is_read_only:
+        vtctl(deployment, "SetWritable", primary.alias, "true")
+
+
+def make_replicate(deployment: Deployment, replica: Tablet) -> None:
+    """Let a replica whose MySQL server was restarted replicate again.
+
+    A vttablet does that when it starts, but not when only its MySQL server was gone.
+    """
+    with connect_mysqld(deployment, replica) as connection:
+        status = query_dicts(connection, "SHOW REPLICA STATUS")
+    if any("No" in (row["Replica_IO_Running"], row["Replica_SQL_Running"]) for row in status):
+        vtctl(deployment, "StartReplication", replica.alias)
 
 
 def _load_schemas(deployment: Deployment, tell: Tell) -> None:

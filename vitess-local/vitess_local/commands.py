@@ -40,8 +40,7 @@ def run_logged(
             text=True,
             errors="replace",
         ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
+            for line in process.stdout or ():
                 sink.write(line)
                 sink.flush()
                 lines.append(line)

@@ -71,8 +71,7 @@ def choose_mirror(origins: Iterable[Origin], codename: str) -> str:
                 return origin.uri
     raise VitessLocalError(
         f"apt has no Debian repository configured for {codename or 'this release'}.",
-        remedy="Install MySQL 8.0 or later and etcd yourself, so that `mysqld` and `etcd` "
-        "are on PATH.",
+        remedy="Install MySQL 8.0 or later and etcd yourself, so that `mysqld` and `etcd` are on PATH.",
     )
 
 
@@ -145,9 +144,7 @@ class PrivateRoot:
         return set(packages) <= set(self.versions)
 
 
-def install(
-    target: PrivateRoot, packages: Sequence[str], programs: Sequence[str], log: Path, step: Step
-) -> None:
+def install(target: PrivateRoot, packages: Sequence[str], programs: Sequence[str], log: Path, step: Step) -> None:
     """Fetch and unpack `packages`, and write a wrapper for each of `programs`.
 
     `programs` are paths inside the packages, such as `usr/sbin/mysqld`. The finished
@@ -206,10 +203,8 @@ def _machine_mirror(work: Path, log: Path) -> str:
     release = platform.freedesktop_os_release()
     if release.get("ID") != "debian":
         raise VitessLocalError(
-            f"{release.get('PRETTY_NAME', 'This system')} is not Debian, so Debian's packages "
-            "cannot be used.",
-            remedy="Install MySQL 8.0 or later (not MariaDB) and etcd, so that `mysqld` and "
-            "`etcd` are on PATH.",
+            f"{release.get('PRETTY_NAME', 'This system')} is not Debian, so Debian's packages cannot be used.",
+            remedy="Install MySQL 8.0 or later (not MariaDB) and etcd, so that `mysqld` and `etcd` are on PATH.",
         )
     listing = run_logged(
         [

@@ -14,7 +14,7 @@ The data folder:
 from __future__ import annotations
 
 import json
-import shutil
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,9 +32,6 @@ CLUSTER_FILE = "cluster.json"
 # mysqld's socket is <data folder>/vt_0000000100/mysql.sock, and sun_path of unix(7) has
 # 108 bytes with the final NUL; mysqld appends ".lock" to one file beside it.
 _MAX_DATA_DIR_LENGTH = 107 - len("/vt_0000000100/mysql.sock.lock")
-
-# vttablet gives running queries a few seconds, mysqld writes its pages out.
-_STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -135,9 +132,7 @@ class Deployment:
 
     def start_vttablet(self, tablet: Tablet) -> None:
         """Start the Vitess half of a tablet."""
-        self._start(
-            self.vttablet(tablet), servers.vttablet_argv(self.toolchain, self.topology, tablet)
-        )
+        self._start(self.vttablet(tablet), servers.vttablet_argv(self.toolchain, self.topology, tablet))
 
     def _start(self, server: Server, argv: Sequence[str | Path]) -> None:
         server.start(
@@ -149,7 +144,6 @@ class Deployment:
 
     def create_folders(self) -> None:
         """Create the data folder; only what servers write into belongs to their account."""
-        check_data_dir(self.data_dir)
         self.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         for name in ("run", "logs", "config"):
             (self.data_dir / name).mkdir(exist_ok=True)
@@ -160,9 +154,7 @@ class Deployment:
 
     def save(self) -> None:
         """Write `cluster.json` and the connector configurations."""
-        text = json.dumps(
-            {**self.topology.to_json(), "toolchain": self.toolchain.to_json()}, indent=2
-        )
+        text = json.dumps({**self.topology.to_json(), "toolchain": self.toolchain.to_json()}, indent=2)
         write_whole(self.data_dir / CLUSTER_FILE, text + "\n")
         for keyspace, config in self.connector_configs().items():
             write_whole(self.config_file(keyspace), json.dumps(config, indent=2) + "\n")
@@ -176,17 +168,10 @@ class Deployment:
         ports = self.topology.ports
         return {
             keyspace.name: {
-                "url": f"vitess://{LOOPBACK}:{ports.vtgate_grpc}/{keyspace.name}"
-                f"?mysql_port={ports.vtgate_mysql}"
+                "url": f"vitess://{LOOPBACK}:{ports.vtgate_grpc}/{keyspace.name}?mysql_port={ports.vtgate_mysql}"
             }
             for keyspace in self.topology.spec.keyspaces
         }
-
-    def remove_tablet(self, tablet: Tablet) -> None:
-        """End a tablet and delete its data."""
-        self.vttablet(tablet).stop(_STOP_SECONDS)
-        self.mysqld(tablet).stop(_STOP_SECONDS)
-        shutil.rmtree(self.tablet_dir(tablet), ignore_errors=True)
 
     @classmethod
     def load(cls, data_dir: Path, account: Account) -> Deployment:
@@ -204,5 +189,10 @@ def check_data_dir(data_dir: Path) -> None:
             f"The data folder {data_dir} has {len(str(data_dir))} characters; with more than "
             f"{_MAX_DATA_DIR_LENGTH} the path of MySQL's socket becomes too long."
         )
-    if data_dir.exists() and not (data_dir / CLUSTER_FILE).is_file() and any(data_dir.iterdir()):
-        raise VitessLocalError(f"The data folder {data_dir} holds something else; it must be empty.")
+    if not data_dir.exists() and not data_dir.is_symlink():
+        return
+    # In a shared folder such as /tmp, somebody else may have been there first.
+    if data_dir.is_symlink() or data_dir.stat().st_uid != os.geteuid():
+        raise VitessLocalError(f"The data folder {data_dir} belongs to somebody else.")
+    if any(data_dir.iterdir()):
+        raise VitessLocalError(f"The data folder {data_dir} is not empty.")

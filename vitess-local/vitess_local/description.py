@@ -44,9 +44,7 @@ def describe(deployment: Deployment) -> dict[str, Any]:
 
 def describe_health(deployment: Deployment) -> dict[str, Any]:
     """Return the description together with what VTGate says of the tablets."""
-    missing = missing_for_service(
-        deployment, deployment.topology.shards(), deployment.topology.tablets
-    )
+    missing = missing_for_service(deployment, deployment.topology.shards(), deployment.topology.tablets)
     health = [
         {
             "alias": seen.alias,

@@ -15,9 +15,7 @@ _POLL_SECONDS = 0.1
 
 
 @contextmanager
-def locked(
-    path: Path, *, timeout: float, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
+def locked(path: Path, *, timeout: float, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold an exclusive lock on `path` for the body of the `with`.
 
     `on_wait` is called once, with the holder's process id as text, if somebody else
@@ -35,9 +33,7 @@ def locked(
         os.close(descriptor)
 
 
-def _acquire(
-    descriptor: int, path: Path, timeout: float, on_wait: Callable[[str], None] | None
-) -> None:
+def _acquire(descriptor: int, path: Path, timeout: float, on_wait: Callable[[str], None] | None) -> None:
     deadline = time.monotonic() + timeout
     told = False
     while True:
@@ -47,9 +43,7 @@ def _acquire(
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode() or "unknown"
             if time.monotonic() > deadline:
-                raise VitessLocalError(
-                    f"Process {holder} has held {path} for more than {timeout:.0f} s."
-                ) from None
+                raise VitessLocalError(f"Process {holder} has held {path} for more than {timeout:.0f} s.") from None
             if not told and on_wait is not None:
                 on_wait(holder)
                 told = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -65,23 +66,24 @@ def query(connection: Connection, text: str) -> Rows:
 
 def query_dicts(connection: Connection, text: str) -> list[dict[str, Any]]:
     """Run one statement and return its rows by column name."""
-    with connection.cursor() as cursor:
-        cursor.execute(text)
-        if cursor.description is None:
-            return []
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row)) for row in cursor.fetchall()]
+    return list(script_results(connection, text))
 
 
-def run_script(connection: Connection, script: str) -> None:
-    """Run several statements, separated by semicolons, and stop at the first error.
+def script_results(connection: Connection, script: str) -> Iterator[dict[str, Any]]:
+    """Run statements separated by semicolons and yield the rows of all of them.
 
-    The connection must have been opened with `client_flag=CLIENT.MULTI_STATEMENTS`.
+    Stops at the first error. For more than one statement, the connection must have been
+    opened with `client_flag=MULTI_STATEMENTS`.
     """
     with connection.cursor() as cursor:
         cursor.execute(script)
-        while cursor.nextset():
-            pass
+        while True:
+            if cursor.description is not None:
+                names = [column[0] for column in cursor.description]
+                for row in cursor.fetchall():
+                    yield dict(zip(names, row, strict=True))
+            if not cursor.nextset():
+                return
 
 
 MULTI_STATEMENTS = CLIENT.MULTI_STATEMENTS

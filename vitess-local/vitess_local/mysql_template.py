@@ -117,9 +117,7 @@ def create(
     building.rename(target)
 
 
-def _mysqlctl(
-    program: Path, action: str, env: Mapping[str, str], account: Account, log: Path, work: Path
-) -> None:
+def _mysqlctl(program: Path, action: str, env: Mapping[str, str], account: Account, log: Path, work: Path) -> None:
     identity: dict[str, int | list[int]] = {}
     if account.drops_privileges:
         identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
@@ -160,8 +158,6 @@ def copy_for_tablet(
     for folder in _FOLDERS:
         (building / folder).mkdir(parents=True, exist_ok=True)
     text = (template / _CONFIG).read_text(encoding="utf-8")
-    (building / "my.cnf").write_text(
-        render(text, tablet_dir, uid, port, settings), encoding="utf-8"
-    )
+    (building / "my.cnf").write_text(render(text, tablet_dir, uid, port, settings), encoding="utf-8")
     account.own_tree(building)
     building.rename(tablet_dir)

@@ -1,13 +1,14 @@
 """Where things are kept: one cache folder outside any repository.
 
-    <cache>/vitess-<version>-<key>/   binaries and run-time files of one Vitess release
-    <cache>/servers-<suite>-<arch>/   MySQL and etcd from distribution packages
-    <cache>/mysql-template-<key>/     an initialised MySQL data folder that tablets copy
-    <cache>/go-toolchain/             a Go toolchain, if the machine has none
-    <cache>/go/                       Go's module and build caches
-    <cache>/logs/                     logs of the install steps
-    <cache>/locks/                    lock files
-    <cache>/clusters/                 one file per known cluster: where its data is
+In it:
+    vitess-<version>-<key>/           binaries and run-time files of one Vitess release
+    servers-<suite>-<arch>/           MySQL and etcd from distribution packages
+    mysql-template-<version>-<key>/   an initialised MySQL data folder that tablets copy
+    go-toolchain/                     a Go toolchain, if the machine has none
+    go/                               Go's module and build caches
+    logs/                             logs of the install steps
+    locks/                            lock files
+    clusters/                         one file per known cluster: where its data is
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def choose_ports(
 
 def port_is_free(port: int) -> bool:
     """Tell whether a server could listen on this port, on loopback and on every interface."""
-    for address in (LOOPBACK, "0.0.0.0"):
+    for address in (LOOPBACK, "0.0.0.0"):  # noqa: S104 - bound for a moment, never listened on
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             # Go's servers and mysqld set this too: a connection in TIME_WAIT is no obstacle.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

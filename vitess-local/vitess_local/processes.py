@@ -66,9 +66,7 @@ class Server:
         record = self.record()
         return record.pid if record is not None and _is_running(record) else None
 
-    def start(
-        self, argv: Sequence[str | Path], *, account: Account, cwd: Path, env: Mapping[str, str]
-    ) -> None:
+    def start(self, argv: Sequence[str | Path], *, account: Account, cwd: Path, env: Mapping[str, str]) -> None:
         """Start the server in a session of its own; does nothing if it is running."""
         if self.pid() is not None:
             return
@@ -129,9 +127,7 @@ class Server:
     def check_running(self) -> None:
         """Raise, with the end of its log, if the server is not running."""
         if self.pid() is None:
-            raise VitessLocalError(
-                f"{self.name} is not running.\n{self.log_tail()}".rstrip(), log=self.log
-            )
+            raise VitessLocalError(f"{self.name} is not running.\n{self.log_tail()}".rstrip(), log=self.log)
 
     def log_tail(self, lines: int = 12) -> str:
         """Return the last lines of the log."""

@@ -22,15 +22,13 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 def check_name(name: str) -> str:
     """Return the name if it may be one: it becomes part of a path."""
     if _NAME.fullmatch(name) is None:
-        raise VitessLocalError(
-            f"{name!r} is no cluster name: up to 31 lower-case letters, digits, - and _."
-        )
+        raise VitessLocalError(f"{name!r} is no cluster name: up to 31 lower-case letters, digits, - and _.")
     return name
 
 
 def default_data_dir(name: str) -> Path:
     """Return a folder with a short path, see `deployment.check_data_dir`."""
-    return Path("/tmp") / f"vtl-{name}"
+    return Path("/tmp") / f"vtl-{name}"  # noqa: S108 - its owner is checked before it is used
 
 
 def data_dir_of(cache: Cache, name: str) -> Path | None:

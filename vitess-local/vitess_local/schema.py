@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
-from vitess_local.mysql_access import MULTI_STATEMENTS, connect_vtgate, query_dicts, run_script
+from vitess_local.mysql_access import MULTI_STATEMENTS, connect_vtgate, query_dicts, script_results
 from vitess_local.progress import Tell
 from vitess_local.vtctl import vtctl
 from vitess_local.waiting import wait_until
@@ -25,9 +25,7 @@ def keyspace_folders(schema_dir: Path, keyspaces: tuple[str, ...]) -> dict[str, 
     found = {entry.name: entry for entry in sorted(schema_dir.iterdir()) if entry.is_dir()}
     unknown = sorted(set(found) - set(keyspaces))
     if unknown:
-        raise VitessLocalError(
-            f"{schema_dir} has folders for keyspaces this cluster lacks: {', '.join(unknown)}."
-        )
+        raise VitessLocalError(f"{schema_dir} has folders for keyspaces this cluster lacks: {', '.join(unknown)}.")
     return found
 
 
@@ -61,10 +59,9 @@ def apply_sharded_vschema(deployment: Deployment, keyspace: str) -> None:
 
 def load_sql(deployment: Deployment, target: str, script: str) -> None:
     """Run the statements of a script through VTGate, which carries DDL to every shard."""
-    with connect_vtgate(
-        deployment, target, client_flag=MULTI_STATEMENTS, read_timeout=_LOAD_SECONDS
-    ) as connection:
-        run_script(connection, script)
+    with connect_vtgate(deployment, target, client_flag=MULTI_STATEMENTS, read_timeout=_LOAD_SECONDS) as connection:
+        for _ in script_results(connection, script):
+            pass
 
 
 def reload_schema(deployment: Deployment, keyspace: str) -> None:
@@ -99,8 +96,7 @@ def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, t
         for row in rows:
             if row["migration_status"] in _FAILED:
                 raise VitessLocalError(
-                    f"Migration {migration} {row['migration_status']} on {keyspace}/{row['shard']}: "
-                    f"{row['message']}"
+                    f"Migration {migration} {row['migration_status']} on {keyspace}/{row['shard']}: {row['message']}"
                 )
         states = sorted({str(row["migration_status"]) for row in rows})
         done = states == ["complete"]
@@ -114,5 +110,3 @@ def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, t
         servers=[deployment.vtgate],
         poll=0.3,
     )
-
-

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitess_local.ports import LOOPBACK
-from vitess_local.topology import CELL, Tablet, Topology
 from vitess_local.toolchain import Toolchain
+from vitess_local.topology import CELL, Tablet, Topology
 
 GLOBAL_ROOT = "/vitess/global"
 CELL_ROOT = f"/vitess/{CELL}"
@@ -84,6 +84,9 @@ def vtgate_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
         f"--cells-to-watch={CELL}",
         "--tablet-types-to-wait=PRIMARY",
         f"--tablet-refresh-interval={_FAST}",
+        # Also the longest pause between attempts to reach a tablet that was down
+        # (go/vt/discovery/tablet_health_check.go); the default is a minute.
+        "--healthcheck-timeout=5s",
         "--service-map=grpc-vtgateservice",
         *_listen_flags(topology.ports.vtgate_http, topology.ports.vtgate_grpc),
         f"--mysql-server-port={topology.ports.vtgate_mysql}",

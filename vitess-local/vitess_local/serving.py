@@ -102,7 +102,7 @@ def etcd_is_healthy(deployment: Deployment) -> bool:
     address = f"http://{LOOPBACK}:{deployment.topology.ports.etcd_client}/health"
     try:
         with urllib.request.urlopen(address, timeout=_SHORT_SECONDS) as answer:
-            return json.load(answer).get("health") == "true"
+            return bool(json.load(answer).get("health") == "true")
     except (urllib.error.URLError, OSError, ValueError):
         return False
 

@@ -8,11 +8,16 @@ meaning unbounded; the single shard of an unsharded keyspace is named `0`
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _KEYSPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _RANGE = re.compile(r"((?:[0-9a-f]{2})*)-((?:[0-9a-f]{2})*)")
 _MAX_SHARDS = 256
+
+# What a caller may write for shards: a number, `-80,80-`, or a list of names.
+Shards = int | str | Sequence[str]
 
 
 def equal_shards(count: int) -> tuple[str, ...]:
@@ -26,7 +31,7 @@ def equal_shards(count: int) -> tuple[str, ...]:
     if not 1 < count <= _MAX_SHARDS:
         raise ValueError(f"a keyspace has 1 to {_MAX_SHARDS} shards, not {count}")
     bounds = ["", *(f"{index * 256 // count:02x}" for index in range(1, count)), ""]
-    return tuple(f"{start}-{end}" for start, end in zip(bounds, bounds[1:]))
+    return tuple(f"{start}-{end}" for start, end in pairwise(bounds))
 
 
 def parse_shards(text: str) -> tuple[str, ...]:
@@ -44,6 +49,13 @@ def parse_shards(text: str) -> tuple[str, ...]:
     if len(set(shards)) != len(shards):
         raise ValueError(f"{text!r} names a shard twice")
     return shards
+
+
+def shard_names(shards: Shards) -> tuple[str, ...]:
+    """Return the names for any way of writing shards."""
+    if isinstance(shards, int):
+        return equal_shards(shards)
+    return parse_shards(shards if isinstance(shards, str) else ",".join(shards))
 
 
 def covers_everything(shards: tuple[str, ...]) -> bool:
@@ -74,17 +86,21 @@ class KeyspaceSpec:
         return self.shards != ("0",)
 
     @classmethod
+    def of(cls, name: str, shards: Shards) -> KeyspaceSpec:
+        """Return a keyspace after checking its name and that its shards fit together."""
+        if _KEYSPACE.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no keyspace name")
+        names = shard_names(shards)
+        if not covers_everything(names):
+            raise ValueError(f"the shards {','.join(names)} do not divide the key space without gap or overlap")
+        return cls(name, names)
+
+    @classmethod
     def parse(cls, text: str) -> KeyspaceSpec:
         """Parse `name`, `name:2` or `name:-40,40-`."""
         name, _, rest = text.partition(":")
-        if _KEYSPACE.fullmatch(name) is None:
-            raise ValueError(f"{name!r} is no keyspace name")
-        if not rest or rest.isdecimal() and rest != "0":
-            return cls(name, equal_shards(int(rest or 1)))
-        shards = parse_shards(rest)
-        if not covers_everything(shards):
-            raise ValueError(f"the shards {rest} do not divide the key space without gap or overlap")
-        return cls(name, shards)
+        is_count = rest.isdecimal() and rest != "0"
+        return cls.of(name, int(rest) if is_count else rest or 1)
 
 
 def parse_keyspace_shard(text: str) -> tuple[str, str]:

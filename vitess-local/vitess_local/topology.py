@@ -96,11 +96,7 @@ class Topology:
 
     def shards(self, keyspace: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the (keyspace, shard) pairs that have tablets, in order of creation."""
-        pairs = (
-            (tablet.keyspace, tablet.shard)
-            for tablet in self.tablets
-            if keyspace in (None, tablet.keyspace)
-        )
+        pairs = ((tablet.keyspace, tablet.shard) for tablet in self.tablets if keyspace in (None, tablet.keyspace))
         return tuple(dict.fromkeys(pairs))
 
     def of_shard(self, keyspace: str, shard: str) -> tuple[Tablet, ...]:
@@ -137,9 +133,7 @@ class Topology:
         if data["format"] != _FORMAT:
             raise ValueError(f"cluster.json has format {data['format']}, not {_FORMAT}")
         spec = dict(data["spec"])
-        spec["keyspaces"] = tuple(
-            KeyspaceSpec(entry["name"], tuple(entry["shards"])) for entry in spec["keyspaces"]
-        )
+        spec["keyspaces"] = tuple(KeyspaceSpec(entry["name"], tuple(entry["shards"])) for entry in spec["keyspaces"])
         spec["schema_dir"] = None if spec["schema_dir"] is None else Path(spec["schema_dir"])
         spec["vttablet_args"] = tuple(spec["vttablet_args"])
         spec["vtgate_args"] = tuple(spec["vtgate_args"])

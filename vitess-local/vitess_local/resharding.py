@@ -1,0 +1,174 @@
+"""Splits or merges shards with Vitess' Reshard workflow, in steps that can be stopped at.
+
+    create    copy the data to the new shards and keep it up to date
+    switch    send reads and writes to the new shards (writes the journal that a
+              change stream follows)
+    complete  end the workflow and delete the old shards
+
+A step that is already done is skipped, so the same call goes on where an earlier one
+stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from vitess_local.bringup import give_primaries, start_tablets
+from vitess_local.deployment import Deployment
+from vitess_local.errors import VitessLocalError
+from vitess_local.progress import Tell
+from vitess_local.serving import tablets_seen_by_vtgate, wait_for_service
+from vitess_local.vtctl import vtctl, vtctl_json
+from vitess_local.waiting import wait_until
+
+_COPY_SECONDS = 600.0
+_SERVE_SECONDS = 60.0
+
+# topodata.TabletType; vtctldclient prints the number or the name.
+_PRIMARY = (1, "PRIMARY")
+
+
+class ReshardStep(Enum):
+    """The steps, in their order."""
+
+    CREATE = "create"
+    SWITCH = "switch"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Reshard:
+    """One reshard: which shards of a keyspace become which."""
+
+    keyspace: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def workflow(self) -> str:
+        """A name that is the same whenever the same reshard is meant."""
+        text = f"{self.keyspace} {self.sources} {self.targets}"
+        return "reshard_" + hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def words(self, *action: str) -> list[str]:
+        """Return the words of a `vtctldclient Reshard` command."""
+        flags = [f"--workflow={self.workflow}", f"--target-keyspace={self.keyspace}"]
+        return ["Reshard", *flags, *action]
+
+
+def start_shards(deployment: Deployment, keyspace: str, shards: tuple[str, ...], tell: Tell) -> None:
+    """Start the tablets of shards that the topology already has, each with a primary."""
+    wanted = [t for t in deployment.topology.tablets if t.keyspace == keyspace and t.shard in shards]
+    start_tablets(deployment, wanted, tell)
+    pairs = [(keyspace, shard) for shard in shards]
+    give_primaries(deployment, pairs, tell)
+    wait_until(
+        lambda: _primaries_unknown(deployment, pairs),
+        what="vtgate to know the new shards",
+        timeout=_SERVE_SECONDS,
+        tell=tell,
+        servers=[deployment.vtgate, *(deployment.vttablet(tablet) for tablet in wanted)],
+    )
+
+
+def _primaries_unknown(deployment: Deployment, shards: list[tuple[str, str]]) -> str | None:
+    """Return the shards of which VTGate sees no primary.
+
+    Serving is not asked for: shards that overlap the serving ones have to wait.
+    """
+    seen = {
+        (health.keyspace, health.shard)
+        for health in tablets_seen_by_vtgate(deployment)
+        if health.tablet_type == "PRIMARY"
+    }
+    unknown = [f"{keyspace}/{shard}" for keyspace, shard in shards if (keyspace, shard) not in seen]
+    return ", ".join(unknown) or None
+
+
+def create(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+    """Start copying and wait until all streams have caught up."""
+    if serves(deployment, reshard):
+        return
+    if not _exists(deployment, reshard):
+        tell(f"{reshard.keyspace}: copying {reshard.sources} to {reshard.targets}")
+        vtctl(
+            deployment,
+            *reshard.words(
+                "create",
+                "--source-shards=" + ",".join(reshard.sources),
+                "--target-shards=" + ",".join(reshard.targets),
+            ),
+        )
+    wait_until(
+        lambda: _not_running(deployment, reshard),
+        what=f"the copy of workflow {reshard.workflow}",
+        timeout=_COPY_SECONDS,
+        tell=tell,
+        servers=[deployment.vtctld],
+        poll=0.3,
+    )
+
+
+def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+    """Send reads and writes to the new shards."""
+    if serves(deployment, reshard):
+        return
+    tell(f"{reshard.keyspace}: switching traffic to {reshard.targets}")
+    vtctl(deployment, *reshard.words("switchtraffic"))
+    pairs = [(reshard.keyspace, shard) for shard in reshard.targets]
+    wait_for_service(deployment, tell, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
+
+
+def complete(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+    """End the workflow; Vitess deletes the old shards from its topology."""
+    tell(f"{reshard.keyspace}: completing, {reshard.sources} are deleted")
+    vtctl(deployment, *reshard.words("complete"))
+
+
+def serves(deployment: Deployment, reshard: Reshard) -> bool:
+    """Tell whether the traffic is switched: the workflow's streams are then frozen."""
+    return serving_shards(deployment, reshard.keyspace) >= set(reshard.targets)
+
+
+def serving_shards(deployment: Deployment, keyspace: str) -> set[str]:
+    """Return the shards that VTGate sends writes to."""
+    cells = vtctl_json(deployment, "GetSrvKeyspaces", keyspace)
+    shards: set[str] = set()
+    for srv_keyspace in cells.values():
+        for partition in srv_keyspace.get("partitions", []):
+            if partition["served_type"] in _PRIMARY:
+                shards |= {reference["name"] for reference in partition["shard_references"]}
+    return shards
+
+
+def _workflows(deployment: Deployment, reshard: Reshard) -> list[Any]:
+    shown = vtctl_json(deployment, *reshard.words("show"))
+    return list(shown.get("workflows") or [])
+
+
+def _exists(deployment: Deployment, reshard: Reshard) -> bool:
+    try:
+        return bool(_workflows(deployment, reshard))
+    except VitessLocalError:
+        return False
+
+
+def _not_running(deployment: Deployment, reshard: Reshard) -> str | None:
+    waiting = []
+    streams = [
+        (name, stream["state"], stream.get("message", ""))
+        for workflow in _workflows(deployment, reshard)
+        for name, shard in (workflow.get("shard_streams") or {}).items()
+        for stream in shard["streams"]
+    ]
+    for name, state, message in streams:
+        if state == "Error":
+            raise VitessLocalError(f"{reshard.workflow} failed on {name}: {message}")
+        if state != "Running":
+            waiting.append(f"{name}: {state} {message}".strip())
+    if not streams:
+        return "no stream yet"
+    return "; ".join(waiting) or None
