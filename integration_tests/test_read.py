@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from vitess_local.cluster import Cluster
@@ -12,6 +13,7 @@ from vitess_local.cluster import Cluster
 from integration_tests.connector import Connector
 from integration_tests.oracle import Store
 from integration_tests.shop import TABLES, Shop
+from source_vitess.live import sync_settings
 
 #: Records of a table without a key that come twice cannot be told from rows that are there twice.
 KEYED = [name for name in TABLES if name != "events"]
@@ -27,6 +29,14 @@ def tables(cluster: Cluster, shop: Connector) -> Iterator[Shop]:
     made.create()
     yield made
     made.drop_vschema()
+
+
+@pytest.fixture
+def state_at_every_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a state due wherever a transaction ends, in the middle of a table's copy too."""
+    monkeypatch.setattr(
+        "source_vitess.source.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
+    )
 
 
 def fill(tables: Shop) -> None:
@@ -83,21 +93,23 @@ def test_a_sync_without_changes_says_only_states(tables: Shop, shop: Connector) 
     assert set(store.statuses.values()) == {"COMPLETE"}
 
 
+@pytest.mark.usefixtures("state_at_every_commit")
 def test_every_state_is_a_point_to_go_on_from(tables: Shop, shop: Connector) -> None:
     """From each state of a first sync and of a sync of changes, another sync ends with exactly the database."""
     fill(tables)
-    often = shop.with_config(checkpoint_interval_seconds=1)
-    catalog = often.configured(*KEYED)
-    discovered = often.discover()
-    lines: list[bytes] = list(often.lines(catalog))
-    tables.change(30)
+    tables.insert("customers", 8_000)
+    catalog = shop.configured(*KEYED)
+    discovered = shop.discover()
+    lines: list[bytes] = list(shop.lines(catalog))
+    tables.change(20)
     probe = Store.of_catalog(discovered)
     probe.apply(lines)
-    later = list(often.lines(catalog, probe.last_state))
+    later = list(shop.lines(catalog, probe.last_state))
     tables.change(10)
     everything = [*lines, *later]
     ends = [index for index, line in enumerate(everything) if line.startswith(b'{"type":"STATE"')]
-    assert len(ends) >= 7
+    assert sum(b'"lastpk"' in everything[end] for end in ends) > 5
+    assert len(ends) > 15
 
     for end in ends:
         store = Store.of_catalog(discovered)
@@ -106,11 +118,12 @@ def test_every_state_is_a_point_to_go_on_from(tables: Shop, shop: Connector) -> 
             store.new_sync()
             store.apply(everything[len(lines) : end + 1])
 
-        assert often.sync(store, catalog) is None
+        assert shop.sync(store, catalog) is None
 
-        often.expect_all_equal(store, *KEYED)
+        shop.expect_all_equal(store, *KEYED)
 
 
+@pytest.mark.usefixtures("state_at_every_commit")
 def test_killed_copies_leave_no_ghosts(tables: Shop, shop: Connector) -> None:
     """A sync that dies anywhere, again and again, with writes in between: the last one ends with exactly the database.
 

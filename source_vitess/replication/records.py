@@ -15,7 +15,8 @@ UPDATED_AT = "_ab_cdc_updated_at"
 DELETED_AT = "_ab_cdc_deleted_at"
 CURSOR = "_ab_cdc_cursor"
 
-#: Cursors a second can hold: epoch seconds are multiplied by this, as in Airbyte's Java sources.
+#: Cursors a second can hold: seconds since 1970 are multiplied by this, as in Airbyte's Java sources. With their
+#: fraction, so that a sync that follows a killed one within the same second starts above what that one gave out.
 CURSORS_PER_SECOND = 100_000_000
 
 
@@ -29,7 +30,7 @@ class Cursor:
     """
 
     def __init__(self, last: int, now: float) -> None:
-        self.last = max(last, int(now) * CURSORS_PER_SECOND)
+        self.last = max(last, int(now * CURSORS_PER_SECOND))
 
     def take(self, count: int) -> int:
         """Returns the first of `count` consecutive cursors."""
