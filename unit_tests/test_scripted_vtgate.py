@@ -3,69 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
 
-from source_vitess.proto import binlogdata_pb2, vtgate_pb2
+from source_vitess.proto import query_pb2, vtgate_pb2
+from unit_tests.conftest import OpenStream
 from unit_tests.scripted_vtgate import events
+from unit_tests.scripted_vtgate.client import kinds
 from unit_tests.scripted_vtgate.script import Delay, Fail, Gate, Hang, Scripts, Step
 from unit_tests.scripted_vtgate.vstream_server import VStreamServer
-from unit_tests.scripted_vtgate.wire import pack_lengths
-
-Open = Callable[..., "Stream"]
+from unit_tests.scripted_vtgate.wire import field_of, pack_lengths, row_of, values_of
 
 
-class Stream:
-    """A client's view of one VStream call."""
-
-    def __init__(self, port: int, request: vtgate_pb2.VStreamRequest, metadata: dict[str, str]) -> None:
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-        method = self._channel.unary_stream(
-            "/vtgateservice.Vitess/VStream",
-            request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
-            response_deserializer=vtgate_pb2.VStreamResponse.FromString,
-        )
-        self.call = method(request, metadata=tuple(metadata.items()), timeout=20)
-
-    def __iter__(self) -> Iterator[vtgate_pb2.VStreamResponse]:
-        return iter(self.call)
-
-    def next(self) -> vtgate_pb2.VStreamResponse:
-        """Returns the next response."""
-        response = next(iter(self.call))
-        assert isinstance(response, vtgate_pb2.VStreamResponse)
-        return response
-
-    def close(self) -> None:
-        """Cancels the call."""
-        self.call.cancel()
-        self._channel.close()
-
-
-@pytest.fixture
-def open_stream() -> Iterator[Open]:
-    """Opens VStream calls and cancels them after the test."""
-    streams: list[Stream] = []
-
-    def open_one(
-        port: int, request: vtgate_pb2.VStreamRequest | None = None, metadata: dict[str, str] | None = None
-    ) -> Stream:
-        streams.append(Stream(port, request or vtgate_pb2.VStreamRequest(), metadata or {}))
-        return streams[-1]
-
-    yield open_one
-    for stream in streams:
-        stream.close()
-
-
-def kinds(response: vtgate_pb2.VStreamResponse) -> str:
-    """Returns the names of a response's events."""
-    return " ".join(binlogdata_pb2.VEventType.Name(event.type) for event in response.events)
-
-
-def test_a_script_is_played_event_by_event_and_ends_with_ok(open_stream: Open) -> None:
+def test_a_script_is_played_event_by_event_and_ends_with_ok(open_stream: OpenStream) -> None:
     """Lists are one response, single events one each, in order; after the last step comes EOF."""
     script: list[Step] = [
         events.transaction({"-80": events.gtid(2)}),
@@ -77,16 +28,16 @@ def test_a_script_is_played_event_by_event_and_ends_with_ok(open_stream: Open) -
     assert received == ["BEGIN VGTID COMMIT", "HEARTBEAT", "BEGIN", "COMMIT"]
 
 
-def test_requests_and_metadata_are_kept(open_stream: Open) -> None:
+def test_requests_and_metadata_are_kept(open_stream: OpenStream) -> None:
     """Every request is kept as it came."""
     request = vtgate_pb2.VStreamRequest(vgtid=events.position({"-80": "current"}))
     with VStreamServer(Scripts([events.heartbeat()])) as server:
-        open_stream(server.port, request, {"username": "u"}).next()
+        open_stream(server.port, request, metadata={"username": "u"}).next()
         assert server.requests == [request]
         assert server.calls[0].metadata["username"] == "u"
 
 
-def test_a_gate_holds_the_stream_until_it_is_opened(open_stream: Open) -> None:
+def test_a_gate_holds_the_stream_until_it_is_opened(open_stream: OpenStream) -> None:
     """Nothing after a gate is sent before the test opens it."""
     gate = Gate()
     with VStreamServer(Scripts([events.begin(), gate, events.commit()])) as server:
@@ -97,11 +48,9 @@ def test_a_gate_holds_the_stream_until_it_is_opened(open_stream: Open) -> None:
         assert kinds(stream.next()) == "COMMIT"
 
 
-def test_a_script_fails_with_the_given_status(open_stream: Open) -> None:
+def test_a_script_fails_with_the_given_status(open_stream: OpenStream) -> None:
     """Code and text reach the client as they are."""
-    with VStreamServer(
-        Scripts([events.begin(), Fail(grpc.StatusCode.CANCELLED, "context has expired")])
-    ) as server:
+    with VStreamServer(Scripts([events.begin(), Fail(grpc.StatusCode.CANCELLED, "context has expired")])) as server:
         stream = open_stream(server.port)
         stream.next()
         with pytest.raises(grpc.RpcError) as raised:
@@ -110,13 +59,13 @@ def test_a_script_fails_with_the_given_status(open_stream: Open) -> None:
     assert raised.value.details() == "context has expired"
 
 
-def test_a_call_without_a_script_is_refused(open_stream: Open) -> None:
+def test_a_call_without_a_script_is_refused(open_stream: OpenStream) -> None:
     """A call more than the test expects does not pass unseen."""
     with VStreamServer(Scripts()) as server, pytest.raises(grpc.RpcError, match="no script left"):
         open_stream(server.port).next()
 
 
-def test_a_script_can_be_chosen_by_the_request(open_stream: Open) -> None:
+def test_a_script_can_be_chosen_by_the_request(open_stream: OpenStream) -> None:
     """`choose` sees the request."""
 
     def choose(request: vtgate_pb2.VStreamRequest) -> list[Step]:
@@ -128,7 +77,7 @@ def test_a_script_can_be_chosen_by_the_request(open_stream: Open) -> None:
 
 
 @pytest.mark.parametrize("step", [Hang(), Delay(60), Gate()], ids=["hang", "delay", "gate"])
-def test_a_cancelled_call_releases_its_thread(open_stream: Open, step: Step) -> None:
+def test_a_cancelled_call_releases_its_thread(open_stream: OpenStream, step: Step) -> None:
     """A hanging stream ends when the client cancels: no thread outlives the server."""
     with VStreamServer(Scripts([events.begin(), step])) as server:
         stream = open_stream(server.port)
@@ -138,7 +87,7 @@ def test_a_cancelled_call_releases_its_thread(open_stream: Open, step: Step) -> 
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vstream")]
 
 
-def test_a_stopped_server_comes_back_on_its_port(open_stream: Open) -> None:
+def test_a_stopped_server_comes_back_on_its_port(open_stream: OpenStream) -> None:
     """Streams end with UNAVAILABLE or CANCELLED when the server stops; later calls are served again."""
     with VStreamServer(Scripts([events.begin(), Hang()], [events.commit()])) as server:
         stream = open_stream(server.port)
@@ -150,7 +99,7 @@ def test_a_stopped_server_comes_back_on_its_port(open_stream: Open) -> None:
         assert kinds(open_stream(server.port).next()) == "COMMIT"
 
 
-def test_credentials_are_asked_for_as_by_vtgate(open_stream: Open) -> None:
+def test_credentials_are_asked_for_as_by_vtgate(open_stream: OpenStream) -> None:
     """Missing and wrong credentials are told apart by their codes; right ones are let in."""
     with VStreamServer(Scripts([events.begin()]), credentials={"u": "p"}) as server:
         with pytest.raises(grpc.RpcError) as missing:
@@ -162,7 +111,7 @@ def test_credentials_are_asked_for_as_by_vtgate(open_stream: Open) -> None:
     assert wrong.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_events_of_unknown_types_can_be_played(open_stream: Open) -> None:
+def test_events_of_unknown_types_can_be_played(open_stream: OpenStream) -> None:
     """A type that the protocol does not know yet goes through."""
     with VStreamServer(Scripts([events.event(99)])) as server:
         assert open_stream(server.port).next().events[0].type == 99
@@ -171,3 +120,39 @@ def test_events_of_unknown_types_can_be_played(open_stream: Open) -> None:
 def test_lengths_are_packed_zigzag_varints() -> None:
     """The bytes are those protobuf makes of `repeated sint64`."""
     assert pack_lengths([-1, 0, 1, 63, 64, 300]) == bytes([1, 0, 2, 126, 0x80, 1, 0xD8, 4])
+
+
+def test_rows_can_be_taken_apart() -> None:
+    """What was put into a row comes out: NULL and empty differ, long values have long lengths."""
+    values = [None, b"", b"x" * 64, b"y" * 20_000]
+    assert values_of(row_of(values)) == values
+
+
+@pytest.mark.parametrize(
+    ("declaration", "wire_type", "column_type"),
+    [
+        ("bigint unsigned not null", query_pb2.UINT64, "bigint unsigned"),
+        ("decimal(5)", query_pb2.DECIMAL, "decimal(5,0)"),
+        ("boolean", query_pb2.INT8, "tinyint(1)"),
+        ("enum('a','it''s')", query_pb2.ENUM, "enum('a','it''s')"),
+        ("char(3) collate utf8mb4_bin", query_pb2.BINARY, "char(3)"),
+        ("text collate utf8mb4_bin", query_pb2.BLOB, "text"),
+    ],
+)
+def test_fields_are_made_of_declarations(declaration: str, wire_type: query_pb2.Type, column_type: str) -> None:
+    """A column's type on the wire and its text follow from how it is declared; `_bin` text is binary on the wire."""
+    field = field_of("c", declaration)
+    assert (field.type, field.column_type) == (wire_type, column_type)
+
+
+def test_a_journal_names_old_and_new_shards() -> None:
+    """A reshard's journal has who takes part, and where to go on."""
+    made = events.journal(["80-"], {"80-c0": events.gtid(3), "c0-": events.gtid(4)}, shard="80-").journal
+    assert [one.shard for one in made.participants] == ["80-"]
+    assert {one.shard: one.gtid for one in made.shard_gtids} == {"80-c0": events.gtid(3), "c0-": events.gtid(4)}
+
+
+def test_a_partial_image_says_which_columns_it_has() -> None:
+    """The first column is the lowest bit."""
+    made = events.change([1, "a"], [1, None], data_columns=[True, False])
+    assert (made.data_columns.count, made.data_columns.cols) == (2, b"\x01")

@@ -122,6 +122,8 @@ class VtgateMysqlServer:
         self.statements.append(statement)
         if self._failures and not statement.sql.lower().startswith(("use ", "set ")):
             raise self._failures.pop(0)
+        if statement.target:
+            self.answering.check_target(statement.target)
         return self.answering.query(statement)
 
 
@@ -136,9 +138,7 @@ class _Session(BaseSession):  # type: ignore[misc] # mysql-mimic has no types
         self._server = server
 
     async def init(self, connection: object) -> None:
-        """The handshake is over: its database must be one that exists."""
-        if self.database:
-            await self.use(self.database)
+        """The handshake is over. Its database cannot be refused in mysql-mimic; each statement will be."""
 
     async def use(self, database: str) -> None:
         """COM_INIT_DB and USE."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import TypeVar
 
 from source_vitess.proto import vtgate_pb2
 from unit_tests.scripted_vtgate.model.cluster import Cluster
@@ -11,6 +12,9 @@ from unit_tests.scripted_vtgate.model.gateway import Gateway
 from unit_tests.scripted_vtgate.model.sql import VtgateSql
 from unit_tests.scripted_vtgate.mysql_server import VtgateMysqlServer
 from unit_tests.scripted_vtgate.vstream_server import Call, VStreamServer
+
+#: `typing.Self` is not in Python 3.10.
+_Self = TypeVar("_Self", bound="Vitess")
 
 
 class Vitess(Cluster):
@@ -49,7 +53,7 @@ class Vitess(Cluster):
         self.vstream.stop()
         self.mysql.stop()
 
-    def __enter__(self) -> Vitess:
+    def __enter__(self: _Self) -> _Self:
         self.start()
         return self
 

@@ -31,7 +31,8 @@ _COLLATION_IDS = {
     "utf16_general_ci": 54,
     "utf16_bin": 55,
 }
-_BYTES_PER_CHARACTER = {"utf8mb4": 4, "utf16": 4, "latin1": 1}
+#: Lengths are told in the character set of vttablet's connection, utf8mb4, not in the column's.
+_BYTES_PER_CHARACTER = 4
 
 #: By MySQL's name: the type on the wire, the display length, the length of the unsigned type.
 _NUMBERS = {
@@ -96,7 +97,11 @@ class ColumnType:
     @property
     def text(self) -> str:
         """The type as SHOW CREATE TABLE writes it, without collation and nullability."""
-        args = [f"'{arg}'" for arg in self.args] if self.name in ("enum", "set") else list(self.args)
+        args = (
+            ["'" + arg.replace("'", "''") + "'" for arg in self.args]
+            if self.name in ("enum", "set")
+            else list(self.args)
+        )
         text = self.name + (f"({','.join(args)})" if args else "")
         return text + (" unsigned" if self.unsigned else "") + (" zerofill" if self.zerofill else "")
 
@@ -205,7 +210,7 @@ def _traits(column: ColumnType) -> tuple[query_pb2.Type, int, int, int, int]:
 def _text_traits(column: ColumnType) -> tuple[query_pb2.Type, int, int, int, int]:
     assert column.charset is not None
     assert column.collation is not None
-    name, width = column.name, _BYTES_PER_CHARACTER[column.charset]
+    name, width = column.name, _BYTES_PER_CHARACTER
     collation = _COLLATION_IDS[column.collation]
     # MySQL marks text with a binary collation as BINARY, and Vitess makes a binary type of it.
     binary = BINARY if column.collation.endswith("_bin") else 0

@@ -52,7 +52,9 @@ class SchemaChanges(Database):
                 shard.tables[name] = table
                 shard.rows[name] = {}
             kind = "view" if view else "table"
-            self._write_ddl(f"create {kind} `{name}` ({', '.join(columns)})", (name,))
+            parts = [f"`{column}` {declaration}" for column, declaration in columns.items()]
+            parts += [f"primary key ({', '.join(f'`{column}`' for column in table.key)})"] if table.key else []
+            self._write_ddl(f"create {kind} `{name}` (\n\t" + ",\n\t".join(parts) + "\n)", (name,))
         return table
 
     def drop_table(self, name: str) -> None:

@@ -121,7 +121,9 @@ class Shard:
 
     def log_of(self, tablet_type: str) -> list[Transaction]:
         """Returns the binlog of a type of tablet."""
-        return self.log if tablet_type == "PRIMARY" else self.log[: len(self.log) - self.lag]
+        if tablet_type == "PRIMARY" or not self.lag:
+            return self.log
+        return self.log[: len(self.log) - self.lag]
 
     def executed_of(self, tablet_type: str) -> Gtids:
         """Returns `gtid_executed` of a type of tablet."""

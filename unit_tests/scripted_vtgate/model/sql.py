@@ -137,6 +137,9 @@ class VtgateSql(Answering):
         match = _TARGET.fullmatch(target)
         tablet_type = (match["type"] if match else None) or "primary"
         name = match["shard"] if match else None
+        if match and match["keyspace"] in self._cluster.other_keyspaces:
+            keyspace = match["keyspace"]
+            return Shard(keyspace, name or self._cluster.other_keyspaces[keyspace][0], ""), tablet_type.upper(), True
         if name is None:
             return self._cluster.serving[0], tablet_type.upper(), False
         if name not in self._cluster.shards:

@@ -115,11 +115,11 @@ def _shortest_float32(value: float) -> str:
 
 
 def _plain(text: str) -> str:
-    """Returns a float's text as MySQL prints it: without an exponent while 15 digits are enough."""
+    """Returns a float's text as MySQL prints it: without an exponent for up to 15 digits on either side."""
     sign, digits, exponent = Decimal(text).normalize().as_tuple()
     assert isinstance(exponent, int)
     magnitude = len(digits) + exponent
-    if -5 < magnitude <= 15:
+    if -15 < magnitude <= 15:
         return f"{Decimal(text).normalize():f}"
     mantissa = "".join(map(str, digits))
     fraction = "." + mantissa[1:] if len(mantissa) > 1 else ""
