@@ -431,9 +431,13 @@ ENUMS_AND_SETS = MatrixTable(
 )
 
 
-def _documents(*documents: tuple[str, str] | tuple[str, str, str]) -> list[Value]:
+def _documents(*documents: tuple[str, ...]) -> list[Value]:
     """Values from an expression, MySQL's text of it, and VTTablet's where its keys stand in another order."""
-    return [Value(document[0], *(_json_text(text) for text in document[1:])) for document in documents]
+    return [_document(*document) for document in documents]
+
+
+def _document(sql: str, copied: str, changed: str = "") -> Value:
+    return Value(sql, _json_text(copied), changed and _json_text(changed))
 
 
 _DEEP = "[" * 99 + "1" + "]" * 99

@@ -14,7 +14,8 @@ from source_vitess.types.codec import Altered, Encoder, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
-_DECIMAL = re.compile(rb"(-?)0*([0-9]*)(?:\.([0-9]*))?")
+# A digit at least, or nothing at all.
+_DECIMAL = re.compile(rb"(?=-?\.?[0-9]|\Z)(-?)0*([0-9]*)(?:\.([0-9]*))?")
 _ZERO = ord("0")
 _POINT = ord(".")
 
