@@ -75,7 +75,9 @@ TIERS = {
     "lint": Tier(["make", "--no-print-directory", "lint"], reports=False),
     "unit": _pytest("unit", "unit_tests"),
     "vitess": Tier(["make", "--no-print-directory", "vitess"], reports=False),
-    "vitess-local": _pytest("vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"),
+    "vitess-local": _pytest(
+        "vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"
+    ),
     "integration": _pytest("integration", "integration_tests"),
     "standard": Tier([sys.executable, "-m", "tools.standard_tests", str(report_file("standard"))]),
 }

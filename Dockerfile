@@ -1,0 +1,36 @@
+# The connector's image. BASE can be any Debian or Ubuntu with Python 3.10 to 3.14 and its venv module.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+WORKDIR /build
+COPY requirements/runtime.txt requirements/
+# Locked, hashed and wheels only: nothing is compiled, and what was tested is what is installed.
+RUN python3 -m venv /opt/source-vitess \
+    && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+         -r requirements/runtime.txt
+COPY requirements/build.txt requirements/
+RUN python3 -m venv /build/tools \
+    && /build/tools/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
+         -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY source_vitess source_vitess
+RUN /build/tools/bin/hatchling build -t wheel \
+    && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
+    && /opt/source-vitess/bin/pip uninstall --yes --quiet pip
+
+FROM ${BASE}
+LABEL io.airbyte.name="airbyte/source-vitess" \
+      io.airbyte.version="0.1.0" \
+      org.opencontainers.image.title="source-vitess" \
+      org.opencontainers.image.description="Airbyte source connector for Vitess" \
+      org.opencontainers.image.licenses="MIT"
+RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte
+COPY --from=build /opt/source-vitess /opt/source-vitess
+# No byte code is written at run time, so a read-only root file system is no obstacle.
+ENV PATH="/opt/source-vitess/bin:${PATH}" \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    AIRBYTE_ENTRYPOINT="source-vitess"
+WORKDIR /airbyte
+USER airbyte
+ENTRYPOINT ["source-vitess"]
