@@ -30,13 +30,15 @@ from vitess_local.shards import KeyspaceSpec, parse_keyspace_shard, parse_shards
 
 NAME_VARIABLE = "VITESS_LOCAL_NAME"
 
+_SHARD_OPTIONS = ("--from", "--to", "--shards")
+
 _Action = Callable[[argparse.Namespace], None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     signal.signal(signal.SIGTERM, _end)
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(join_shards(sys.argv[1:] if argv is None else argv))
     action: _Action = arguments.action
     try:
         action(arguments)
@@ -55,6 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _end(number: int, _: FrameType | None) -> NoReturn:
     """Leave through the `finally` blocks, so that a half-started cluster is ended."""
     sys.exit(128 + number)
+
+
+def join_shards(words: Sequence[str]) -> list[str]:
+    """Turn `--from -80,80-` into `--from=-80,80-`: argparse takes `-80` for an option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in _SHARD_OPTIONS:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def parser() -> argparse.ArgumentParser:
@@ -168,7 +181,7 @@ def _add_access(commands: Any) -> None:
 def _add_topology(commands: Any) -> None:
     add = _command(commands, "add-shard", _add_shard, "start tablets for more shards")
     add.add_argument("--keyspace", required=True)
-    add.add_argument("shards", type=_argument(parse_shards), metavar="SHARD[,SHARD…]")
+    add.add_argument("--shards", required=True, type=_argument(parse_shards), metavar="SHARDS")
 
     reshard = _command(
         commands,

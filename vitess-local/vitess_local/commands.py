@@ -40,12 +40,17 @@ def run_logged(
             text=True,
             errors="replace",
         ) as process:
-            for line in process.stdout or ():
-                sink.write(line)
-                sink.flush()
-                lines.append(line)
-                if on_line is not None:
-                    on_line(line.rstrip("\n"))
+            try:
+                for line in process.stdout or ():
+                    sink.write(line)
+                    sink.flush()
+                    lines.append(line)
+                    if on_line is not None:
+                        on_line(line.rstrip("\n"))
+            except BaseException:
+                # Leaving the `with` waits for the command, which may take minutes more.
+                process.terminate()
+                raise
     if process.returncode != 0:
         tail = "".join(lines[-_TAIL_LINES:]).rstrip()
         raise VitessLocalError(

@@ -93,7 +93,7 @@ def create(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     if serves(deployment, reshard):
         return
     if not _exists(deployment, reshard):
-        tell(f"{reshard.keyspace}: copying {reshard.sources} to {reshard.targets}")
+        tell(f"{reshard.keyspace}: copying {','.join(reshard.sources)} to {','.join(reshard.targets)}")
         vtctl(
             deployment,
             *reshard.words(
@@ -116,7 +116,7 @@ def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     """Send reads and writes to the new shards."""
     if serves(deployment, reshard):
         return
-    tell(f"{reshard.keyspace}: switching traffic to {reshard.targets}")
+    tell(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
     vtctl(deployment, *reshard.words("switchtraffic"))
     pairs = [(reshard.keyspace, shard) for shard in reshard.targets]
     wait_for_service(deployment, tell, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
@@ -124,7 +124,7 @@ def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
 
 def complete(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     """End the workflow; Vitess deletes the old shards from its topology."""
-    tell(f"{reshard.keyspace}: completing, {reshard.sources} are deleted")
+    tell(f"{reshard.keyspace}: completing, Vitess deletes {','.join(reshard.sources)}")
     vtctl(deployment, *reshard.words("complete"))
 
 
