@@ -39,6 +39,9 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     # A client that is opened after a failure connects anew, instead of sharing the failure's back-off.
     ("grpc.use_local_subchannel_pool", 1),
+    # While gRPC backs off, calls fail without a try. Who opens a stream again waits on his own account, up to 30 s.
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
     # MySQL's protocol does not go through a web proxy, so neither does this.
     ("grpc.enable_http_proxy", 0),
     # A stream is opened again by whoever knows from which position.

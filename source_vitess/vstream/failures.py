@@ -104,14 +104,6 @@ RULES: tuple[Rule, ...] = (
         "logs longer (MySQL's binlog_expire_logs_seconds) or sync more often.",
     ),
     Rule(
-        pattern=r"invalid MySQL 5\.6 GTID set.*could not obtain|could not obtain current position.*GTID set",
-        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = could not obtain current position: invalid "
-        "MySQL 5.6 GTID set",
-        error=ConfigError,
-        message="A shard's MySQL has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot stream "
-        "from a server that has any. They have to be removed from its gtid_executed.",
-    ),
-    Rule(
         pattern=r"could not decode position|unknown GTIDSet flavor",
         example='INTERNAL: error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"xyz": error in '
         "vstream for main/0 on tablet zone1-0000000105: target: main.0.replica: vttablet: rpc error: code = Internal "
@@ -119,6 +111,15 @@ RULES: tuple[Rule, ...] = (
         error=PositionLostError,
         message="VTGate cannot read the saved position. It was changed outside of this connector, or the server is "
         "not MySQL with GTIDs.",
+    ),
+    Rule(
+        pattern=r"invalid MySQL 5\.6 GTID set",
+        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = could not obtain current position: invalid "
+        'MySQL 5.6 GTID set ("64ee4e46-e6c5-11f1-8c82-02fc00000001:1-28:foo:1"): invalid interval ("foo"): '
+        'strconv.ParseUint: parsing "foo": invalid syntax',
+        error=ConfigError,
+        message="A shard's MySQL has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot stream "
+        "from a server that has any. They have to be removed from its gtid_executed.",
     ),
     Rule(
         pattern=r"table (?P<table>\S+) is not present in the database",
@@ -138,24 +139,22 @@ RULES: tuple[Rule, ...] = (
         "remembers.",
     ),
     Rule(
-        pattern=r"binlog_row_image is not supported|minimal binlog_row_image",
-        example="INTERNAL: minimal binlog_row_image is not supported by Vitess VReplication",
+        pattern=r"binlog_row_image is not supported|partial row image encountered",
+        example='INTERNAL: error starting stream from shard GTID keyspace:"two" shard:"-80" gtid:"current": error in '
+        "vstream for two/-80 on tablet zone1-0000000101: target: two.-80.primary: vttablet: rpc error: code = Internal "
+        "desc = minimal binlog_row_image is not supported by Vitess VReplication",
         error=ConfigError,
-        message="A shard's MySQL runs with binlog_row_image=MINIMAL. Set it to FULL.",
+        message="A shard's MySQL writes only parts of rows to its binary log (binlog_row_image=MINIMAL). Set "
+        "binlog_row_image to FULL.",
     ),
     Rule(
         pattern=r"failed to find a (?P<type>\S+) tablet for VStream in (?P<shard>\S+)",
-        example="CANCELLED: error starting stream: failed to find a PRIMARY tablet for VStream in main/0 within the "
-        "zone1 cell(s): context has expired",
+        example='CANCELLED: error starting stream from shard GTID keyspace:"main" shard:"0" '
+        'gtid:"MySQL56/15d3f5b0-4b39-11ee-9d3c-0242ac120002:1": failed to find a REPLICA tablet for VStream in main/0 '
+        "within the zone1 cell(s): context has expired",
         error=TransientError,
         message="VTGate found no {type} tablet of {shard} that could stream from the position, for 90 seconds. It may "
         "be down, lag behind by more than 30 seconds, or be in another cell.",
-    ),
-    Rule(
-        pattern=r"Received message larger than max",
-        example="RESOURCE_EXHAUSTED: CLIENT: Received message larger than max (5000000 vs. 4194304)",
-        error=InternalError,
-        message="A message of VTGate is larger than this connector accepts.",
     ),
     Rule(
         pattern=r"larger than max|trying to send message",
@@ -166,7 +165,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         pattern=r"fully throttled for more than",
-        example="INTERNAL: vstreamer: fully throttled for more than 10m0s, giving up so that we can retry",
+        example="INTERNAL: vstreamer has been fully throttled for more than 10m0s, giving up so that we can retry",
         error=TransientError,
         message="A tablet held the stream back for 10 minutes, because its throttler sees too much load or lag.",
     ),
