@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pymysql
 from vitess_local.cluster import Cluster
 
 KEYSPACE = "shop"
@@ -18,6 +20,7 @@ _ALL_TYPES = Path(__file__).resolve().parent / "all_types.sql"
 _NAMES = ("Ada Lovelace", "Łukasz Wiśniewski", "王小明", "Zoë O'Neill", "Åse Ødegård", "José Muñoz", "Ravi 🚲 Kumar")
 _GOODS = ("bicycle bell", "inner tube", "saddle", "brake cable", "pump", "headlight", "puncture kit")
 _SEED = 7
+_READY_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,13 @@ class Change:
         title: For a person.
         statements: What is run, in one transaction if there are several.
         expected: What the next sync has to show for it, for a person.
-        ddl: Whether it changes the schema.
+        ready: A statement that succeeds when VTGate knows of a change of the schema; None for other changes.
     """
 
     title: str
     statements: Sequence[str]
     expected: str
-    ddl: bool = False
+    ready: str | None = None
 
 
 def reset(cluster: Cluster, size: Size) -> None:
@@ -119,7 +122,7 @@ def changes(size: Size) -> list[Change]:
             "ALTER TABLE customers ADD COLUMN phone",
             ["alter table customers add column phone varchar(30)"],
             "a new column",
-            ddl=True,
+            ready="select phone from customers limit 1",
         ),
         Change(
             "UPDATE the new column of 4 customers",
@@ -131,14 +134,29 @@ def changes(size: Size) -> list[Change]:
 
 def apply(cluster: Cluster, change: Change) -> None:
     """Does one of the changes."""
-    if change.ddl:
+    if change.ready is not None:
         for statement in change.statements:
             cluster.ddl(KEYSPACE, statement)
+        _wait_for(cluster, change.ready)
         return
     with cluster.connect(KEYSPACE, autocommit=False) as connection, connection.cursor() as cursor:
         for statement in change.statements:
             cursor.execute(statement)
         connection.commit()
+
+
+def _wait_for(cluster: Cluster, statement: str) -> None:
+    """Waits until a statement succeeds: VTGate learns of a changed schema a moment after the tablets have it."""
+    end = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            cluster.sql(KEYSPACE, statement)
+        except pymysql.MySQLError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _lines_of(order: int) -> int:
