@@ -1,0 +1,278 @@
+"""The check: what a person is told who filled in the form wrong, and how soon."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from source_vitess import check as module
+from source_vitess import probe
+from source_vitess.check import check
+from source_vitess.config import Config
+from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+from unit_tests.scripted_vtgate.script import Fail, Hang, Scripts
+from unit_tests.scripted_vtgate.vitess import Vitess
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is recognised sooner than a person would like."""
+    monkeypatch.setattr(probe, "GREETING_TIMEOUT", 0.2)
+    monkeypatch.setattr(probe, "_ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr(module, "_PORT_SECONDS", 1.0)
+
+
+@pytest.fixture
+def shop(vitess: Vitess) -> Vitess:
+    """A keyspace with two tables."""
+    vitess.create_table("product", {"id": "bigint"}, key=("id",))
+    vitess.create_table("purchase", {"id": "bigint"}, key=("id",))
+    return vitess
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def url(grpc_port: int, mysql_port: int, keyspace: str = "commerce") -> str:
+    """Returns a URL on loopback."""
+    return f"vitess://127.0.0.1:{grpc_port}/{keyspace}?mysql_port={mysql_port}"
+
+
+def failure(text: str, **fields: object) -> VitessSourceError:
+    """Returns how the check fails."""
+    with pytest.raises(VitessSourceError) as caught:
+        check(Config.from_json({"url": text, **fields}))
+    return caught.value
+
+
+def said(text: str, **fields: object) -> str:
+    """Returns what the check says about a configuration that the user can correct."""
+    error = failure(text, **fields)
+    assert isinstance(error, ConfigError)
+    return error.message
+
+
+def test_what_was_found(shop: Vitess) -> None:
+    """The log tells version, shards, tables and tablets."""
+    lines = check(Config.from_json({"url": shop.url}))
+
+    text = "\n".join(lines)
+    assert "VTGate 24.0.0 answers on both ports; MySQL 8.4.6." in text
+    assert "Keyspace commerce: 2 tables" in text
+    assert "-80 (PRIMARY, REPLICA); 80- (PRIMARY, REPLICA)" in text
+    assert "Data is read from REPLICA tablets, because the field tablet_type is empty." in text
+    assert "Warning" not in text
+
+
+def test_a_real_stream_is_opened(shop: Vitess) -> None:
+    """The tablets that a sync would read from are those that are tried."""
+    check(Config.from_json({"url": shop.url, "tablet_type": "PRIMARY", "shards": ["80-"]}))
+
+    [request] = shop.vstream.requests
+    assert [(entry.shard, entry.gtid) for entry in request.vgtid.shard_gtids] == [("80-", "current")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("binlog_row_image", "NOBLOB", "runs with binlog_row_image=NOBLOB"),
+        ("binlog_row_value_options", "PARTIAL_JSON", "runs with binlog_row_value_options=PARTIAL_JSON"),
+    ],
+)
+def test_settings_to_warn_of(shop: Vitess, name: str, value: str, expected: str) -> None:
+    """A setting that may spoil a sync later is a warning now, for each shard."""
+    shop.sql.variables[name] = value
+
+    warnings = [line for line in check(Config.from_json({"url": shop.url})) if line.startswith("Warning")]
+
+    assert len(warnings) == 2
+    assert expected in warnings[0]
+
+
+def test_a_cell_without_tablets(shop: Vitess) -> None:
+    """VTGate uses its own cell instead of one that it does not know, so the user is warned."""
+    config = Config.from_json({"url": shop.url, "cells": ["zone1", "mars"], "tablet_type": "PRIMARY"})
+
+    assert "no tablet in the cell mars" in check(config)[-1]
+
+
+def test_a_host_that_does_not_exist() -> None:
+    """The host is named."""
+    assert "The host gate.invalid cannot be resolved" in said("vitess://gate.invalid/commerce")
+
+
+def test_refused_connections(shop: Vitess) -> None:
+    """The message says which of the two ports."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+
+    assert f"Nothing listens on 127.0.0.1:{port}, the MySQL port" in said(url(shop.vstream.port, port))
+    assert f"Nothing listens on 127.0.0.1:{port}, the gRPC port" in said(url(port, shop.mysql.port))
+
+
+def test_wrong_ports(shop: Vitess) -> None:
+    """One port of VTGate given as the other, or both the wrong way round."""
+    grpc_port, mysql_port = shop.vstream.port, shop.mysql.port
+
+    assert f"Port {grpc_port} is a gRPC server, not a MySQL server" in said(url(grpc_port, grpc_port))
+    assert f"Port {mysql_port} is a MySQL server, not a gRPC server" in said(url(mysql_port, mysql_port))
+    assert f"write {grpc_port} after the host and mysql_port={mysql_port}" in said(url(mysql_port, grpc_port))
+
+
+def test_a_silent_mysql_port(shop: Vitess, silent: int) -> None:
+    """A port that says nothing is told apart from one that nobody listens on."""
+    assert f"Port {silent} takes connections but does not answer" in said(url(shop.vstream.port, silent))
+
+
+def test_a_silent_grpc_port(shop: Vitess, silent: int) -> None:
+    """The same for the other port, which is asked last."""
+    assert f"Port {silent} takes connections but does not answer" in said(url(silent, shop.mysql.port))
+
+
+def test_web_servers(shop: Vitess) -> None:
+    """VTGate's own status page is a popular wrong port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def run() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\n\r\n")
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        port = server.getsockname()[1]
+
+        assert f"Port {port} is a web server, not a MySQL server" in said(url(shop.vstream.port, port))
+        assert f"Port {port} is a web server, not a gRPC server" in said(url(port, shop.mysql.port))
+        thread.join(10)
+
+
+def test_another_grpc_server(shop: Vitess) -> None:
+    """A vttablet or vtctld speaks gRPC, but has no VStream."""
+    shop.vstream.answer = Scripts([Fail(grpc.StatusCode.UNIMPLEMENTED, "unknown service vtgateservice.Vitess")])
+
+    assert "The server on the gRPC port is not a VTGate" in said(shop.url)
+
+
+def test_another_mysql_server(shop: Vitess) -> None:
+    """A MySQL that does not understand VTGate's questions is none."""
+    shop.mysql.fail_next(1064, "You have an error in your SQL syntax; ... near 'vitess_shards' at line 1")
+
+    assert "is MySQL 8.4.6-Vitess, but not a VTGate" in said(shop.url)
+
+
+def test_a_mysql_server_that_refuses(shop: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login refused by something that does not call itself Vitess may be at the wrong door."""
+    shop.mysql.credentials = {"bob": "s3cret"}
+    monkeypatch.setattr("unit_tests.scripted_vtgate.mysql_server.SERVER_VERSION", "9.7.4")
+
+    message = said(shop.url, username="bob", password="no")
+
+    assert "refuses the user name or the password" in message
+    assert "calls itself '9.7.4'" in message
+
+
+def test_bad_credentials(shop: Vitess) -> None:
+    """The message says which port refused the user."""
+    shop.mysql.credentials = {"bob": "s3cret"}
+    shop.vstream.credentials = {"eve": "s3cret"}
+
+    assert "VTGate's MySQL port refuses" in said(shop.url, username="eve", password="s3cret")
+    assert "VTGate's gRPC port refuses" in said(shop.url, username="bob", password="s3cret")
+    assert "VTGate's MySQL port asks for a user name" in said(shop.url)
+
+
+def test_what_is_not_there(shop: Vitess) -> None:
+    """Unknown keyspace, shard and type of tablet are each named beside what there is."""
+    nope = url(shop.vstream.port, shop.mysql.port, "nope")
+
+    assert "VTGate knows no keyspace nope. It knows commerce" in said(nope)
+    assert "has no serving shard 40-80. Its shards are -80, 80-." in said(shop.url, shards=["40-80"])
+    assert "has no serving RDONLY tablet. It has PRIMARY, REPLICA." in said(shop.url, tablet_type="RDONLY")
+
+
+def test_a_keyspace_without_tables(vitess: Vitess) -> None:
+    """There is nothing to sync in it."""
+    assert "The keyspace commerce has no tables." in said(vitess.url)
+
+
+def test_settings_that_cannot_work(shop: Vitess) -> None:
+    """A row image that Vitess refuses is told with the shard and the right setting."""
+    shop.sql.variables["binlog_row_image"] = "MINIMAL"
+
+    assert "shard -80 runs with binlog_row_image=MINIMAL" in said(shop.url)
+
+
+def test_a_stream_that_is_not_permitted(shop: Vitess) -> None:
+    """A user who may ask for the schema may still not be allowed to stream."""
+    shop.vstream.answer = Scripts([Fail(grpc.StatusCode.PERMISSION_DENIED, "not allowed")])
+
+    assert "VTGate does not let this user open a VStream" in said(shop.url)
+
+
+def test_two_clusters(shop: Vitess) -> None:
+    """The ports of two VTGates that know different keyspaces are told apart from a lost position."""
+    text = "shard provided in VGTID, -80, not found in the commerce keyspace"
+    shop.vstream.answer = Scripts([Fail(grpc.StatusCode.FAILED_PRECONDITION, text)])
+
+    assert "Check that both ports are of the same VTGate" in said(shop.url)
+
+
+def test_tablets_that_do_not_answer(shop: Vitess) -> None:
+    """The stream opens and no tablet speaks: the check ends in time, and says for which shards."""
+    shop.vstream.answer = Scripts([Hang()])
+    begin = time.monotonic()
+
+    with pytest.raises(TransientError, match="The REPLICA tablets of shard -80, 80- of keyspace commerce"):
+        check(Config.from_json({"url": shop.url}), seconds=1.5)
+
+    assert time.monotonic() - begin < 5
+
+
+def test_a_step_that_cannot_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a name lookup that hangs does not hold the check up, and the message says what it was at."""
+    hang = threading.Event()
+
+    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
+        hang.wait(30)
+        raise TimeoutError
+
+    monkeypatch.setattr("socket.create_connection", create_connection)
+    begin = time.monotonic()
+
+    with pytest.raises(TransientError, match="gave up while connecting to gate:15306, the MySQL port"):
+        check(Config.from_json({"url": "vitess://gate/commerce"}), seconds=0.5)
+
+    assert time.monotonic() - begin < 5
+    hang.set()
+
+
+def test_black_holes(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two ports that never answer, and real patience, a person waits for less than 15 seconds."""
+    monkeypatch.undo()
+    begin = time.monotonic()
+
+    assert "does not answer" in said(url(silent, silent))
+    assert time.monotonic() - begin < module.CHECK_SECONDS
+
+
+def test_messages_hold_no_secrets(shop: Vitess, silent: int) -> None:
+    """Whatever goes wrong, neither message nor detail has the password or the URL."""
+    shop.mysql.credentials = shop.vstream.credentials = {"bob": "s3cret"}
+    fields = {"username": "bob", "password": "CANARY"}
+
+    errors = [failure(shop.url, **fields), failure(url(silent, shop.mysql.port), **fields)]
+
+    assert not [error for error in errors if "CANARY" in error.message + error.detail]
+    assert not [error for error in errors if "vitess://" in error.message + error.detail]
