@@ -6,7 +6,6 @@ nine digits give: `-.50`, `000000005`, and from servers before v12 nothing at al
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +13,6 @@ from source_vitess.types.codec import Altered, Encoder, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
-# A digit at least, or nothing at all.
-_DECIMAL = re.compile(rb"(?=-?\.?[0-9]|\Z)(-?)0*([0-9]*)(?:\.([0-9]*))?")
 _ZERO = ord("0")
 _POINT = ord(".")
 
@@ -56,15 +53,17 @@ def _encode_whole(value: bytes) -> bytes:
 
 
 def _normalise(value: bytes, scale: int) -> bytes:
-    number = _DECIMAL.fullmatch(value)
-    if number is None:
+    sign, digits = (b"-", value[1:]) if value.startswith(b"-") else (b"", value)
+    if value and not digits.replace(b".", b"", 1).isdigit():
         raise Altered("not a decimal number")
-    sign, whole, fraction = number[1], number[2] or b"0", (number[3] or b"").ljust(scale, b"0")
+    whole, _, fraction = digits.partition(b".")
+    fraction = fraction.ljust(scale, b"0")
     if len(fraction) > scale:
         raise Altered("a decimal number with more digits than its column's scale")
-    digits = whole + b"." + fraction if scale else whole
+    whole = whole.lstrip(b"0") or b"0"
+    json = whole + b"." + fraction if scale else whole
     # MySQL has no negative zero; the sign of one is an artefact.
-    return sign + digits if digits.strip(b"0.") else digits
+    return sign + json if sign and json.strip(b"0.") else json
 
 
 FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder)

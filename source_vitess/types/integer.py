@@ -33,8 +33,10 @@ def _encoder(column: WireColumn) -> Encoder:
 
 def encode_integer(value: bytes) -> bytes:
     """Encodes decimal text of any length, exactly."""
-    # Fast path. The bytes are JSON already, yet copying them unseen would let a server write into our JSON.
+    # Fast paths. The bytes are JSON already, yet copying them unseen would let a server write into our JSON.
     if value.isdigit() and (value[0] > _ZERO or len(value) == 1):
+        return value
+    if value.startswith(b"-") and value[1:].isdigit() and value[1] > _ZERO:
         return value
     number = _INTEGER.fullmatch(value)
     if number is None:
