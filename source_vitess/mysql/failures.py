@@ -56,7 +56,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         pattern=r"Name or service not known|nodename nor servname|No address associated|getaddrinfo failed",
         example="2003: Can't connect to MySQL server on 'gate' ([Errno -2] Name or service not known)",
-        error=ConfigError,
+        # A name that was found before can be lost for a while, when VTGate is deployed anew.
+        error=TransientError,
         message="The host name of VTGate cannot be resolved. Check the host in the field url.",
     ),
     Rule(

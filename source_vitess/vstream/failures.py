@@ -67,7 +67,8 @@ RULES: tuple[Rule, ...] = (
         pattern=r"^UNAVAILABLE: .*(Domain name not found|name resolution|lookup (error|failed))",
         example="UNAVAILABLE: errors resolving gate.invalid:15991: [field:hostname lookup error:address lookup failed "
         "for gate.invalid:15991: Domain name not found]",
-        error=ConfigError,
+        # A name that was found before can be lost for a while, when VTGate is deployed anew.
+        error=TransientError,
         message="The host name of VTGate cannot be resolved. Check the host in the field url.",
     ),
     Rule(

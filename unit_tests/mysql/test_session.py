@@ -120,3 +120,11 @@ def test_a_server_that_never_answers() -> None:
 
         with pytest.raises(TransientError, match="did not answer on its MySQL port in time"):
             VtgateSession.connect(settings, connect_timeout=0.2, statement_timeout=0.2)
+
+
+def test_a_large_statement_that_fails(vitess: Vitess) -> None:
+    """After a failure the workload is the usual one again."""
+    with VtgateSession.connect(config(vitess.mysql.port)) as session, pytest.raises(InternalError):
+        session.query_large("show nothing")
+
+    assert vitess.mysql.statements[-1].sql == "set workload = 'oltp'"
