@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 import pymysql
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
+from vitess_local.progress import silent
 
 from demo import shop
 from demo.connector import Connector, DemoError, Run, configured_catalog, write_json
@@ -31,6 +33,9 @@ def main() -> int:
     Returns:
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # In a pipe too, lines come in the order in which they are said.
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         _tell()
     except (DemoError, OracleError, VitessLocalError) as error:
@@ -51,54 +56,56 @@ def _tell() -> None:
     size = shop.Size()
 
     title("source-vitess demo: a small shop in a real Vitess, copied and followed by the connector")
-    cluster = Cluster.up(NAME, keyspaces={shop.KEYSPACE: shop.SHARDS})
-    with step("vitess") as at:
+    Cluster.up(NAME, keyspaces={shop.KEYSPACE: shop.SHARDS})
+    cluster = Cluster.find(NAME, tell=silent)
+    print(f"  {_versions(cluster)}, keyspace {shop.KEYSPACE}, shards {' and '.join(cluster.shards(shop.KEYSPACE))}\n")
+    with step("seed") as at:
         shop.reset(cluster, size)
-        at.result = f"{_versions(cluster)}; keyspace {shop.KEYSPACE} filled anew, shards {_shards(cluster)}"
-    connector = Connector.with_config(OUTPUT, cluster.config(shop.KEYSPACE))
+        at.result = f"{sum(shop.count_rows(cluster).values()):,} rows in {len(shop.TABLES)} tables, and a view"
 
+    connector = Connector.with_config(OUTPUT, cluster.config(shop.KEYSPACE))
     with step("spec") as at:
         spec = connector.run("spec", "1-spec.jsonl").only("SPEC")
         at.result = f"{len(spec['connectionSpecification']['properties'])} settings"
     with step("check") as at:
-        run = connector.run("check", "2-check.jsonl", config=connector.config)
-        at.result = _expect_success(run)
+        at.result = _check(connector)
     with step("discover") as at:
         catalog = _discover(connector, "3-discover.jsonl")
-        at.result = f"{len(catalog['streams'])} streams; the view order_sizes is none"
-
+        at.result = f"{len(catalog['streams'])} streams"
     store = Store.of_catalog(catalog)
     with step("read") as at:
         copy = _read(connector, store, "4-read-copy.jsonl", catalog)
-        at.result = f"{sum(store.records.values()):,} rows copied"
+        at.result = f"{_speed(store, copy)}, copied"
     copied, before = Counter(store.records), _vgtid(store)
 
-    title("Then the shop changes:")
+    title("Then the shop changes. What that has to become:")
     for change in shop.changes(size):
         shop.apply(cluster, change)
-        print(f"    {change.title:<52} {change.expected}")
+        print(f"  {change.title:<54} {change.expected}")
 
-    title("And the next sync begins where the last one ended:")
+    title("The next sync begins at the saved state:")
+    store.new_sync()
+    for counted in (store.records, store.deletes, store.statuses):
+        counted.clear()
     with step("discover") as at:
         catalog = _discover(connector, "5-discover.jsonl")
-        at.result = "customers has a new column, phone"
-    _begin_sync(store, catalog)
+        at.result = "customers has one more column, phone"
     with step("read") as at:
         changes = _read(connector, store, "6-read-changes.jsonl", catalog, state=store.last_state)
-        at.result = f"{sum(store.records.values()):,} records, {sum(store.deletes.values())} of them deletes"
+        at.result = f"{_speed(store, changes)}, {sum(store.deletes.values())} of them deletes"
     with step("compare") as at:
         _compare(cluster, store, catalog)
-        at.result = "what was emitted, applied in order, is what SELECT through VTGate returns"
+        at.result = "all records, applied in order, are what SELECT through VTGate returns"
 
-    print()
+    title(f"Order {shop.OLD_KEY}, whose key became {shop.NEW_KEY}, as Airbyte sees it:")
+    print(_key_change(changes))
+    title("Stream by stream:")
     print(_streams(cluster, store, catalog, copied))
-    print(table(["shard", "VGTID after the copy", "VGTID after the changes"], _positions(before, _vgtid(store))))
+    title("The state, shard by shard (the whole VGTID is in the messages):")
+    print(table(["shard", "position after the copy", "position after the changes"], _positions(before, _vgtid(store))))
     print(
-        f"\n  Copy: {sum(copied.values()):,} rows in {copy.seconds:.1f} s. Changes: {changes.seconds:.1f} s. "
-        "Both include the start of the program."
-        f"\n  All Airbyte messages are in {OUTPUT}/: {copy.file.name}, {changes.file.name} and the others."
-        f"\n  The cluster is still up: `vitess-local status --name {NAME}` in .venv/bin tells where,"
-        "\n  `make demo` runs again in seconds, `make demo-down` stops it and deletes its data.\n"
+        f"\nAll messages of all commands are in {OUTPUT}/, such as {copy.file.name} and {changes.file.name}."
+        "\nVitess is still up. `make demo` takes seconds now; `make demo-down` stops it and deletes its data.\n"
     )
 
 
@@ -107,12 +114,8 @@ def _versions(cluster: Cluster) -> str:
     return f"Vitess {described['vitess_version'].removeprefix('v')}, MySQL {described['mysql_version']}"
 
 
-def _shards(cluster: Cluster) -> str:
-    return " and ".join(cluster.shards(shop.KEYSPACE))
-
-
-def _expect_success(run: Run) -> str:
-    status = run.only("CONNECTION_STATUS")
+def _check(connector: Connector) -> str:
+    status = connector.run("check", "2-check.jsonl", config=connector.config).only("CONNECTION_STATUS")
     if status["status"] != "SUCCEEDED":
         raise DemoError(f"check says {status['status']}: {status.get('message')}")
     return str(status["status"])
@@ -138,16 +141,15 @@ def _read(connector: Connector, store: Store, output: str, catalog: Json, *, sta
     return run
 
 
-def _begin_sync(store: Store, catalog: Json) -> None:
-    """Does what a destination does before the second sync: what is refreshed in full is emptied."""
-    store.new_sync()
-    store.records.clear()
-    store.deletes.clear()
-    store.statuses.clear()
-    for stream in catalog["streams"]:
-        if "incremental" not in stream["supported_sync_modes"]:
-            store.bags.pop(stream["name"], None)
-            store.tables.pop(stream["name"], None)
+def _speed(store: Store, run: Run) -> str:
+    return f"{sum(store.records.values()):,} records in {run.reading_seconds():.1f} s after the start"
+
+
+def _key_change(run: Run) -> str:
+    heads = ("order_id", "customer_id", "status", "_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
+    keys = (shop.OLD_KEY, shop.NEW_KEY)
+    orders = [each["record"]["data"] for each in run.messages("RECORD") if each["record"]["stream"] == "orders"]
+    return table(heads, [[str(data[head]) for head in heads] for data in orders if data["order_id"] in keys])
 
 
 def _compare(cluster: Cluster, store: Store, catalog: Json) -> None:
@@ -168,17 +170,15 @@ def _vgtid(store: Store) -> dict[str, str]:
 
 
 def _streams(cluster: Cluster, store: Store, catalog: Json, copied: Mapping[str, int]) -> str:
-    now = shop.count_rows(cluster, shop.TABLES)
+    now = shop.count_rows(cluster)
     rows = []
     for stream in sorted(catalog["streams"], key=lambda each: list(shop.TABLES).index(each["name"])):
         name = stream["name"]
-        incremental = "incremental" in stream["supported_sync_modes"]
         key = ", ".join(path[0] for path in stream.get("source_defined_primary_key") or []) or "(none)"
         deletes = store.deletes[name]
         upserts = store.records[name] - deletes
-        how = "changes" if incremental else "all rows"
-        rows.append([name, key, copied.get(name, 0), how, upserts, deletes, now[name], "yes"])
-    return table(["stream", "key", "copied", "second sync", "records", "deletes", "rows now", "= SELECT"], rows)
+        rows.append([name, key, copied.get(name, 0), upserts, deletes, now[name], "yes"])
+    return table(["stream", "key", "rows copied", "then changed", "deleted", "rows now", "= SELECT"], rows)
 
 
 def _positions(before: Mapping[str, str], after: Mapping[str, str]) -> list[list[str]]:

@@ -39,6 +39,12 @@ class Run:
         """Returns its messages of a type."""
         return [message for message in map(json.loads, self.lines()) if message["type"] == kind]
 
+    def reading_seconds(self) -> float:
+        """Returns the time from its first stream status to its last: without the start of the program."""
+        traces = [message["trace"] for message in self.messages("TRACE")]
+        times = [trace["emitted_at"] for trace in traces if trace["type"] == "STREAM_STATUS"]
+        return (max(times) - min(times)) / 1000 if times else 0.0
+
     def only(self, kind: str) -> Json:
         """Returns what its one message of a type holds.
 
@@ -103,18 +109,18 @@ def write_json(path: Path, value: Any) -> Path:
 
 
 def configured_catalog(catalog: Json) -> Json:
-    """Selects every stream, incremental where it can be."""
+    """Selects every stream: incremental, and deduplicated where there is a key."""
     return {"streams": [_configured(stream) for stream in catalog["streams"]]}
 
 
 def _configured(stream: Json) -> Json:
-    incremental = "incremental" in stream["supported_sync_modes"]
+    key = stream.get("source_defined_primary_key") or []
     return {
         "stream": stream,
-        "sync_mode": "incremental" if incremental else "full_refresh",
-        "destination_sync_mode": "append_dedup" if incremental else "overwrite",
-        "cursor_field": stream.get("default_cursor_field") or [],
-        "primary_key": stream.get("source_defined_primary_key") or [],
+        "sync_mode": "incremental",
+        "destination_sync_mode": "append_dedup" if key else "append",
+        "cursor_field": stream["default_cursor_field"],
+        "primary_key": key,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ SHARDS = 2
 TABLES = ("customers", "products", "orders", "order_items", "events", "all_types")
 SCHEMAS = Path(__file__).resolve().parent / "schema"
 _ALL_TYPES = Path(__file__).resolve().parent / "all_types.sql"
+
+#: An order whose key changes between the two syncs.
+OLD_KEY, NEW_KEY = 17, 900_001
 
 _NAMES = ("Ada Lovelace", "Łukasz Wiśniewski", "王小明", "Zoë O'Neill", "Åse Ødegård", "José Muñoz", "Ravi 🚲 Kumar")
 _GOODS = ("bicycle bell", "inner tube", "saddle", "brake cable", "pump", "headlight", "puncture kit")
@@ -70,9 +73,9 @@ def reset(cluster: Cluster, size: Size) -> None:
         cursor.execute(_ALL_TYPES.read_text(encoding="utf-8"))
 
 
-def count_rows(cluster: Cluster, tables: Iterable[str]) -> dict[str, int]:
-    """Counts the rows of tables."""
-    return {table: int(cluster.sql(KEYSPACE, f"select count(*) from `{table}`")[0][0]) for table in tables}
+def count_rows(cluster: Cluster) -> dict[str, int]:
+    """Counts the rows of every table."""
+    return {table: int(cluster.sql(KEYSPACE, f"select count(*) from `{table}`")[0][0]) for table in TABLES}
 
 
 def changes(size: Size) -> list[Change]:
@@ -96,11 +99,11 @@ def changes(size: Size) -> list[Change]:
         Change("DELETE 5 customers", ["delete from customers where customer_id between 11 and 15"], "5 deletes"),
         Change(
             "UPDATE the key of an order",
-            ["update orders set order_id = 900001 where order_id = 17"],
+            [f"update orders set order_id = {NEW_KEY} where order_id = {OLD_KEY}"],
             "1 delete of the old key, 1 record",
         ),
         Change(
-            "a transaction of 5 rows, 3 tables and both shards",
+            "COMMIT 5 rows of 3 tables on both shards at once",
             [
                 (
                     "insert into orders (order_id, customer_id, status, placed_at) "
@@ -116,8 +119,17 @@ def changes(size: Size) -> list[Change]:
             "5 records",
         ),
         Change(
-            "UPDATE every type to its other value", ["update all_types set c_int = 1, c_text = 'changed'"], "all rows"
+            "DELETE events, which have no key, INSERT one twice",
+            [
+                "delete from events where customer_id <= 3",
+                (
+                    "insert into events (customer_id, kind, at) values "
+                    "(1, 'click', '2026-02-03 04:05:06.789'), (1, 'click', '2026-02-03 04:05:06.789')"
+                ),
+            ],
+            "a delete of each, 2 records",
         ),
+        Change("UPDATE a column of every row of all_types", ["update all_types set c_int = 1"], "4 records"),
         Change(
             "ALTER TABLE customers ADD COLUMN phone",
             ["alter table customers add column phone varchar(30)"],

@@ -61,10 +61,10 @@ def _make_folder(cluster: Cluster) -> None:
     write_json(secrets / "unknown_keyspace.json", _elsewhere(cluster))
 
 
-def _elsewhere(cluster: Cluster) -> dict[str, object]:
+def _elsewhere(cluster: Cluster) -> dict[str, str]:
     """Returns a configuration that the servers refuse."""
     config = dict(cluster.config(shop.KEYSPACE))
-    config["url"] = str(config["url"]).replace(f"/{shop.KEYSPACE}?", "/no_such_keyspace?")
+    config["url"] = config["url"].replace(f"/{shop.KEYSPACE}?", "/no_such_keyspace?")
     return config
 
 
