@@ -13,6 +13,15 @@ ANONYMOUS = "source-vitess"
 #: In order: the first rule that matches counts. Texts are `<MySQL error number>: <message>`, numbers ≥ 2000 are
 #: PyMySQL's own.
 RULES: tuple[Rule, ...] = (
+    # Before the other errors with this number: a table ACL counts for information_schema, by the bare name.
+    Rule(
+        pattern=r"command denied to user '(?P<user>[^']*)'.* for table '(?P<name>[^']*)' \(ACL check error\)",
+        example="1045: target: main.0.primary: vttablet: rpc error: code = PermissionDenied desc = SelectStream command "
+        "denied to user 'bob' for table 'tables' (ACL check error) (CallerID: bob)",
+        error=ConfigError,
+        message="Vitess does not let the user {user} read information_schema.{name}, where the schema is. Make the "
+        "user a reader of the table names tables, columns and statistics (vttablet --table-acl-config).",
+    ),
     Rule(
         pattern=rf"^1045: .*'{ANONYMOUS}'",
         example=f"1045: Access denied for user '{ANONYMOUS}'",
@@ -45,13 +54,6 @@ RULES: tuple[Rule, ...] = (
         "tablet_type:RDONLY'",
         error=TransientError,
         message="The shard {shard} of keyspace {keyspace} has no {type} tablet that answers now.",
-    ),
-    Rule(
-        pattern=r"^(1142|1143|1227|1044): |command denied|ACL check error",
-        example="1142: target: main.0.primary: vttablet: rpc error: code = PermissionDenied desc = Select command "
-        "denied to user 'bob', in groups [], for table 'product' (ACL check error)",
-        error=ConfigError,
-        message="VTGate's user may not read the schema. Give it the right to.",
     ),
     Rule(
         pattern=r"Name or service not known|nodename nor servname|No address associated|getaddrinfo failed",
