@@ -178,6 +178,14 @@ def test_a_transaction_of_many_statements_comes_in_one_piece(vitess: Vitess, fol
     assert vitess.rows("t") == [{"id": 1, "name": "x"}]
 
 
+def test_a_statement_can_make_several_row_events(vitess: Vitess, follow: Follow) -> None:
+    """As a statement of more than some 8 KB does."""
+    vitess.rows_per_event = 2
+    start = vitess.positions()
+    vitess.insert("t", *rows(3), shard="-80")
+    assert kinds(follow(start).next()) == "BEGIN FIELD ROW ROW VGTID COMMIT"
+
+
 def test_responses_can_be_cut_anywhere(vitess: Vitess, follow: Follow) -> None:
     """A response need not be a transaction."""
     vitess.events_per_response = 2

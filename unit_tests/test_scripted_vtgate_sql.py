@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pymysql
@@ -179,6 +180,13 @@ def test_passwords_are_checked_if_there_are_any(vitess: Vitess) -> None:
     for user, password in (("u", "wrong"), ("nobody", "right"), ("u", "")):
         with pytest.raises(pymysql.MySQLError, match=f"1045.*Access denied for user '{user}'"):
             Client(vitess, user=user, password=password)
+
+
+def test_a_client_that_hangs_up_is_no_error(vitess: Vitess, caplog: pytest.LogCaptureFixture) -> None:
+    """Such as one that only looks whether the port is open."""
+    socket.create_connection(("127.0.0.1", vitess.mysql.port)).close()
+    Client(vitess).close()
+    assert "Unhandled exception" not in caplog.text
 
 
 def test_a_stopped_server_comes_back_on_its_port(vitess: Vitess, client: Client) -> None:

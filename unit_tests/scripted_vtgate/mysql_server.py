@@ -14,6 +14,7 @@ from mysql_mimic import IdentityProvider, MysqlServer, User  # type: ignore[impo
 from mysql_mimic.auth import NativePasswordAuthPlugin  # type: ignore[import-untyped]
 from mysql_mimic.errors import MysqlError  # type: ignore[import-untyped]
 from mysql_mimic.session import BaseSession  # type: ignore[import-untyped]
+from mysql_mimic.stream import ConnectionClosed  # type: ignore[import-untyped]
 from mysql_mimic.variables import GlobalVariables, SessionVariables  # type: ignore[import-untyped]
 
 #: What VTGate v24 calls itself in the handshake (vtgate --mysql-server-version).
@@ -88,6 +89,7 @@ class VtgateMysqlServer:
     def start(self) -> None:
         """Starts to serve. Allowed again after `stop`, on the same port."""
         loop = asyncio.new_event_loop()
+        loop.set_exception_handler(_report)
         thread = threading.Thread(target=loop.run_forever, name="scripted-mysql", daemon=True)
         thread.start()
         self._loop, self._thread = loop, thread
@@ -108,8 +110,6 @@ class VtgateMysqlServer:
         self._loop = self._thread = None
 
     async def _shut_down(self) -> None:
-        # asyncio would report each connection that is cut here.
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         self._server.close()
         connections = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in connections:
@@ -125,6 +125,12 @@ class VtgateMysqlServer:
         if statement.target:
             self.answering.check_target(statement.target)
         return self.answering.query(statement)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """A client that goes away in the handshake, and a connection that is cut by `stop`, are no errors of a test."""
+    if not isinstance(context.get("exception"), ConnectionClosed | ConnectionError | asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 class _Session(BaseSession):  # type: ignore[misc] # mysql-mimic has no types

@@ -18,6 +18,7 @@ class Cluster(SchemaChanges):
     Attributes:
         other_keyspaces: Names and shards of keyspaces that exist and hold nothing.
         batch_rows: Rows in one batch of a copy.
+        rows_per_event: If set, a statement's changes come in ROW events of this many; MySQL makes them of about 8 KB.
         events_per_response: If set, the events of a transaction come in responses of this many, whatever they are.
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
         faults: What goes wrong on streams.
@@ -33,6 +34,7 @@ class Cluster(SchemaChanges):
         super().__init__(keyspace, shards, track_schema_versions=track_schema_versions)
         self.other_keyspaces: dict[str, tuple[str, ...]] = {"main": ("0",)}
         self.batch_rows = 1000
+        self.rows_per_event: int | None = None
         self.events_per_response: int | None = None
         self.heartbeat_scale = 1.0
         self.faults = Faults()

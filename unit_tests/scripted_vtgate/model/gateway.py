@@ -143,6 +143,7 @@ class Gateway:
                 rules=self._request.filter.rules,
                 tables_to_copy=self._flags.tables_to_copy,
                 batch_rows=self._cluster.batch_rows,
+                rows_per_event=self._cluster.rows_per_event,
             ).groups()
         try:
             return next(shard.groups)

@@ -29,6 +29,9 @@ from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
 
 _QUOTED, _INTEGRAL = 2048, 256
 
+#: MySQL's flag of the last row event of a statement.
+_END_OF_STATEMENT = 1
+
 
 @dataclass(frozen=True)
 class Position:
@@ -75,6 +78,7 @@ class TabletStream:
         rules: Iterable[binlogdata_pb2.Rule],
         tables_to_copy: Iterable[str],
         batch_rows: int,
+        rows_per_event: int | None = None,
     ) -> None:
         self._database = database
         self._shard = shard
@@ -84,6 +88,7 @@ class TabletStream:
         self._rules = list(rules)
         self._tables_to_copy = frozenset(tables_to_copy)
         self._batch_rows = batch_rows
+        self._rows_per_event = rows_per_event
 
     def groups(self) -> Iterator[Group | None]:
         """Yields groups for ever; None when there is nothing to send now.
@@ -224,7 +229,12 @@ class TabletStream:
             )
             for before, after in written.changes
         ]
-        return [*events, self._row_event(table.name, row_changes, timestamp=timestamp, flags=1)]
+        size = self._rows_per_event or len(row_changes)
+        for start in range(0, len(row_changes), size):
+            part = row_changes[start : start + size]
+            flags = _END_OF_STATEMENT if start + size >= len(row_changes) else 0
+            events.append(self._row_event(table.name, part, timestamp=timestamp, flags=flags))
+        return events
 
     def _fields_now(self, then: Table) -> list[query_pb2.Field]:
         """Returns the columns that a row of a former time is sent with (vstreamer.go, buildTableColumns)."""
