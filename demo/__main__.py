@@ -149,7 +149,11 @@ def _key_change(run: Run) -> str:
     heads = ("order_id", "customer_id", "status", "_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
     keys = (shop.OLD_KEY, shop.NEW_KEY)
     orders = [each["record"]["data"] for each in run.messages("RECORD") if each["record"]["stream"] == "orders"]
-    return table(heads, [[str(data[head]) for head in heads] for data in orders if data["order_id"] in keys])
+    return table(heads, [[_cell(data[head]) for head in heads] for data in orders if data["order_id"] in keys])
+
+
+def _cell(value: object) -> str:
+    return "null" if value is None else str(value)
 
 
 def _compare(cluster: Cluster, store: Store, catalog: Json) -> None:
