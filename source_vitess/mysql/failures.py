@@ -16,8 +16,8 @@ RULES: tuple[Rule, ...] = (
     # Before the other errors with this number: a table ACL counts for information_schema, by the bare name.
     Rule(
         pattern=r"command denied to user '(?P<user>[^']*)'.* for table '(?P<name>[^']*)' \(ACL check error\)",
-        example="1045: target: main.0.primary: vttablet: rpc error: code = PermissionDenied desc = SelectStream command "
-        "denied to user 'bob' for table 'tables' (ACL check error) (CallerID: bob)",
+        example="1045: target: main.0.primary: vttablet: rpc error: code = PermissionDenied desc = SelectStream "
+        "command denied to user 'bob' for table 'tables' (ACL check error) (CallerID: bob)",
         error=ConfigError,
         message="Vitess does not let the user {user} read information_schema.{name}, where the schema is. Make the "
         "user a reader of the table names tables, columns and statistics (vttablet --table-acl-config).",
@@ -43,9 +43,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         pattern=r"does not allow insecure connections|secure transport",
-        example="1105: Server does not allow insecure connections, client must use SSL/TLS",
+        example="1105: unknown error: Code: UNAVAILABLE\nserver does not allow insecure connections, client must use "
+        "SSL/TLS\n",
         error=ConfigError,
-        message="VTGate's MySQL port wants an encrypted connection, which this connector does not make yet.",
+        message="VTGate's MySQL port wants an encrypted connection, which the installed PyMySQL does not make by "
+        "itself; versions from 1.2 do.",
     ),
     Rule(
         pattern=r"^1105: .*no healthy tablet available for .*keyspace:\\?\"(?P<keyspace>[^\"\\]+)\\?\" "

@@ -5,6 +5,7 @@
 - Autocommit is on: inside a transaction VTGate refuses to change the type of tablet (errno 1192).
 - The workload is OLTP but for `query_large`. In the OLAP workload a statement that fails after the names of its
   columns were sent is never answered, as seen with v24.0.0, so that the error would be a timeout.
+- PyMySQL ≥ 1.2 encrypts the connection if the server can, without looking at its certificate.
 - Statements are sent as text. VTGate's prepared statements are never used.
 """
 
