@@ -67,7 +67,7 @@ lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated 
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@cd vitess-local && ../$(BIN)/mypy && ../$(BIN)/mypy tests
+	@cd vitess-local && ../$(BIN)/mypy $(patsubst vitess-local/%,%,$(wildcard vitess-local/vitess_local vitess-local/tests))
 	@$(BIN)/lint-imports
 	@PYTHON=$(PROTO_VENV)/bin/python bash tools/compile_protos.sh --check
 
