@@ -40,6 +40,7 @@ _UNNEEDED = (
 # Not needed to run anything either.
 _PRUNED = ("usr/share/doc", "usr/share/locale", "usr/share/man")
 
+# The packages' versions, for people who wonder what they run.
 _MANIFEST = "manifest.json"
 
 
@@ -129,19 +130,6 @@ class PrivateRoot:
     def bin(self) -> Path:
         """The folder of the wrapper scripts."""
         return self.root / "bin"
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Package name to version, or empty if the root is not finished."""
-        manifest = self.root / _MANIFEST
-        if not manifest.is_file():
-            return {}
-        loaded: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8"))
-        return loaded
-
-    def holds(self, packages: Iterable[str]) -> bool:
-        """Tell whether the finished root has all these packages."""
-        return set(packages) <= set(self.versions)
 
 
 def install(target: PrivateRoot, packages: Sequence[str], programs: Sequence[str], log: Path, step: Step) -> None:

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +27,8 @@ from vitess_local.paths import Cache, module_file
 from vitess_local.progress import Step, step, tell_stderr
 from vitess_local.toolchain import Toolchain
 
-_MYSQL_PACKAGES = ("mysql-server-core", "mysql-client-core")
-_MYSQL_PROGRAMS = ("usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqladmin")
-_ETCD_PACKAGES = ("etcd-server",)
-_ETCD_PROGRAMS = ("usr/bin/etcd",)
+_PACKAGES = ("mysql-server-core", "mysql-client-core", "etcd-server")
+_PROGRAMS = ("usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqladmin", "usr/bin/etcd")
 
 _OLDEST_MYSQL = (8, 0, 0)
 # Where distributions put servers that are not on an ordinary user's PATH.
@@ -83,7 +80,8 @@ def _install(cache: Cache) -> Toolchain:
         folder.mkdir(parents=True, exist_ok=True)
     account = server_account(cache.locks)
     vitess = vitess_build.target_folder(cache)
-    _run_step(cache, "MySQL and etcd", "servers", lambda log, now: _provide_servers(cache, log, now))
+    if _find_servers(cache) is None:
+        _run_step(cache, "MySQL and etcd", "servers", lambda log, now: _fetch_servers(cache, log, now))
     servers = _find_servers(cache)
     if servers is None:
         raise VitessLocalError("MySQL or etcd is missing although the step succeeded.")
@@ -120,19 +118,9 @@ def _run_step(cache: Cache, title: str, log_name: str, action: Callable[[Path, S
             ) from error
 
 
-def _provide_servers(cache: Cache, log: Path, now: Step) -> None:
-    """Fetch what is not on PATH; both into one root, so that they share libraries."""
-    packages: list[str] = []
-    programs: list[str] = []
-    if _mysqld_on_path() is None:
-        packages += _MYSQL_PACKAGES
-        programs += _MYSQL_PROGRAMS
-    if shutil.which("etcd") is None:
-        packages += _ETCD_PACKAGES
-        programs += _ETCD_PROGRAMS
-    root = _private_root(cache)
-    if not root.holds(packages):
-        debian_packages.install(root, packages, programs, log, now)
+def _fetch_servers(cache: Cache, log: Path, now: Step) -> None:
+    """Fetch both servers, even if one is on PATH: what PATH holds may change later."""
+    debian_packages.install(_private_root(cache), _PACKAGES, _PROGRAMS, log, now)
 
 
 def _build(cache: Cache, vitess: Path, log: Path, now: Step) -> None:
@@ -140,7 +128,7 @@ def _build(cache: Cache, vitess: Path, log: Path, now: Step) -> None:
     go = go_toolchain.find_or_fetch(cache, needed, log, now)
     vitess_build.build(vitess, go, log, now)
     # Gigabytes that only an interrupted build needs again.
-    shutil.rmtree(cache.go / "build", ignore_errors=True)
+    shutil.rmtree(cache.go, ignore_errors=True)
 
 
 def _create_template(toolchain: Toolchain, servers: Servers, account: Account, log: Path) -> None:
@@ -215,8 +203,3 @@ def parse_mysql_version(text: str) -> tuple[int, ...] | None:
         return None
     match = re.search(r"\bVer (\d+)\.(\d+)\.(\d+)", text)
     return tuple(int(part) for part in match.groups()) if match else None
-
-
-def describe_installation(toolchain: Toolchain) -> dict[str, str]:
-    """Return the toolchain in a form for printing."""
-    return {**toolchain.to_json(), "python": sys.executable}
