@@ -317,16 +317,26 @@ def _sql(arguments: argparse.Namespace) -> None:
     cluster = Cluster.find(arguments.name)
     with cluster.connect(arguments.target, client_flag=MULTI_STATEMENTS) as connection:
         for row in script_results(connection, script):
-            print(json.dumps(row, default=_json_value, ensure_ascii=False))
+            print(json.dumps(row, default=json_value, ensure_ascii=False))
 
 
-def _json_value(value: object) -> str:
+def json_value(value: object) -> str:
     """Write what JSON has no form for: bytes in hexadecimal, the others as MySQL does."""
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, (date, datetime, timedelta, Decimal)):
+    if isinstance(value, timedelta):
+        return _time_of(value)
+    if isinstance(value, (date, datetime, Decimal)):
         return str(value)
     raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def _time_of(value: timedelta) -> str:
+    """Write a TIME, which reaches from -838:59:59 to 838:59:59."""
+    seconds, micros = divmod(abs(value) // timedelta(microseconds=1), 1_000_000)
+    fraction = f".{micros:06d}" if micros else ""
+    sign = "-" if value < timedelta() else ""
+    return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
 
 
 def _vtctldclient(arguments: argparse.Namespace) -> None:
