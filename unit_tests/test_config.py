@@ -185,8 +185,7 @@ def test_the_form_and_the_configuration_have_the_same_fields() -> None:
         name
         for name, shown in PROPERTIES.items()
         if "default" in shown
-        and shown["default"]
-        != json.loads(json.dumps(fields[name].default, default=lambda choice: choice.value))
+        and shown["default"] != json.loads(json.dumps(fields[name].default, default=lambda choice: choice.value))
     ] == []
 
 
@@ -208,9 +207,7 @@ def test_the_form_and_the_configuration_have_the_same_bounds(name: str) -> None:
     """A number that the form takes is taken, and its neighbours outside are not."""
     lowest, highest = PROPERTIES[name]["minimum"], PROPERTIES[name]["maximum"]
 
-    assert (lowest, highest) == tuple(
-        getattr(Config.from_json({"url": URL, name: n}), name) for n in (lowest, highest)
-    )
+    assert (lowest, highest) == tuple(getattr(Config.from_json({"url": URL, name: n}), name) for n in (lowest, highest))
     for number in (lowest - 1, highest + 1):
         message({"url": URL, name: number})
 
