@@ -7,8 +7,9 @@ from typing import Protocol
 
 import pytest
 
-from source_vitess.proto import vtgate_pb2
-from unit_tests.scripted_vtgate.client import Stream
+from source_vitess.proto import binlogdata_pb2, vtgate_pb2
+from unit_tests.scripted_vtgate.client import Stream, request
+from unit_tests.scripted_vtgate.events import position
 from unit_tests.scripted_vtgate.vitess import Vitess
 
 
@@ -23,6 +24,15 @@ class OpenStream(Protocol):
         metadata: Mapping[str, str] | None = None,
     ) -> Stream:
         """Opens a call."""
+
+
+class Follow(Protocol):
+    """Opens a stream of table `t`, or of others, from positions by shard or from a VGTID."""
+
+    def __call__(
+        self, start: Mapping[str, str] | binlogdata_pb2.VGtid, *tables: str, **flags: bool | int | list[str]
+    ) -> Stream:
+        """Opens a stream; `flags` are those of VStreamFlags."""
 
 
 @pytest.fixture
@@ -49,3 +59,18 @@ def open_stream() -> Iterator[OpenStream]:
     yield open_one
     for stream in streams:
         stream.close()
+
+
+@pytest.fixture
+def follow(vitess: Vitess, open_stream: OpenStream) -> Follow:
+    """Makes a table `t`, and opens plain streams of it."""
+    vitess.create_table("t", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
+
+    def open_one(
+        start: Mapping[str, str] | binlogdata_pb2.VGtid, *tables: str, **flags: bool | int | list[str]
+    ) -> Stream:
+        vgtid = start if isinstance(start, binlogdata_pb2.VGtid) else position(start)
+        made = vtgate_pb2.VStreamFlags(**flags)  # type: ignore[arg-type] # the names are known to be right only then
+        return open_stream(vitess.vstream.port, request(vgtid, tables or ["t"], flags=made))
+
+    return open_one

@@ -10,10 +10,11 @@ import pytest
 
 from source_vitess.proto import binlogdata_pb2
 from unit_tests.scripted_vtgate.client import Response, Stream, request
-from unit_tests.scripted_vtgate.scenarios import SCENARIOS, Driver, Sequences, comparable
+from unit_tests.scripted_vtgate.comparable import Sequences, comparable
+from unit_tests.scripted_vtgate.scenarios import SCENARIOS, Driver
 from unit_tests.scripted_vtgate.vitess import Vitess
 
-#: Written by unit_tests/scripted_vtgate/scenarios.py from a cluster of v24.0.0 with MySQL 9.7.4.
+#: Written by unit_tests/scripted_vtgate/recorder.py from a cluster of v24.0.0 with MySQL 9.7.4.
 _RECORDED: Mapping[str, Sequences] = json.loads(
     (Path(__file__).parent / "fixtures" / "vstream_v24.json").read_text(encoding="utf-8")
 )

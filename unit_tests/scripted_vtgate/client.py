@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import grpc
 
 from source_vitess.proto import binlogdata_pb2, vtgate_pb2
+from unit_tests.scripted_vtgate.wire import values_of
 
 Response = vtgate_pb2.VStreamResponse
 
@@ -100,3 +101,24 @@ def last_vgtid(responses: Iterable[Response]) -> binlogdata_pb2.VGtid:
 def kinds(response: Response) -> str:
     """Returns the types of a response's events: `BEGIN FIELD`."""
     return " ".join(binlogdata_pb2.VEventType.Name(event.type) for event in response.events)
+
+
+def rows(count: int, start: int = 1) -> list[dict[str, int | str]]:
+    """Returns rows for table `t` of the fixture `follow`."""
+    return [{"id": number, "name": f"n{number}"} for number in range(start, start + count)]
+
+
+def ids(responses: Iterable[Response]) -> list[int]:
+    """Returns the ids (the first column) of the rows there are after each change, in order."""
+    return [
+        int(values_of(change.after)[0] or 0)
+        for response in responses
+        for event in response.events
+        for change in event.row_event.row_changes
+        if change.HasField("after")
+    ]
+
+
+def is_lastpk(event: binlogdata_pb2.VEvent) -> bool:
+    """Tells a checkpoint of a copy."""
+    return any(entry.table_p_ks for entry in event.vgtid.shard_gtids)

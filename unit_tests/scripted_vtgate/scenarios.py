@@ -1,29 +1,19 @@
-"""What is done to a database to see what VTGate sends about it: once with a real Vitess, each time with the model.
+"""What is done to a database to see what VTGate sends about it: once to a real Vitess, each time to the model.
 
-`python -m unit_tests.scripted_vtgate.scenarios GRPC_PORT MYSQL_PORT KEYSPACE > unit_tests/fixtures/vstream_v24.json`
-records a real one: an unsharded keyspace, in which it makes and drops tables whose names begin with `sv_`.
+`recorder` keeps what the real one sends.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-import pymysql
-
-from source_vitess.proto import binlogdata_pb2, query_pb2
-from unit_tests.scripted_vtgate.client import Response, Stream, request
+from source_vitess.proto import binlogdata_pb2
+from unit_tests.scripted_vtgate.client import Response, Stream
 from unit_tests.scripted_vtgate.model.values import Given
-from unit_tests.scripted_vtgate.wire import values_of
 
-#: An event with everything in it that can be compared, as JSON.
-Event = dict[str, object]
-Sequences = list[list[Event]]
-
-_TABLES = ("sv_items", "sv_pairs", "sv_types")
+#: The tables that the scenarios make.
+TABLES = ("sv_items", "sv_pairs", "sv_types")
 _ITEMS = {"id": "bigint", "name": "varchar(64)"}
 _PAIRS = {"a": "int", "b": "varchar(10)", "v": "text"}
 _TYPES = {
@@ -128,82 +118,6 @@ class Driver(Protocol):
 
     def gtids(self) -> Mapping[str, str]:
         """Returns the shard's position."""
-
-
-class SqlDriver:
-    """A real Vitess."""
-
-    def __init__(self, grpc_port: int, mysql_port: int, keyspace: str, shard: str = "0") -> None:
-        self.keyspace = keyspace
-        self.shard = shard
-        self._port = grpc_port
-        self._connection = pymysql.connect(
-            host="127.0.0.1", port=mysql_port, user="recorder", database=keyspace, charset="utf8mb4", autocommit=True
-        )
-
-    def create_table(self, name: str, columns: Mapping[str, str], *, key: Sequence[str]) -> None:
-        """Creates a table."""
-        parts = [f"`{column}` {declaration}" for column, declaration in columns.items()]
-        self._run(f"create table `{name}` ({', '.join(parts)}, primary key ({', '.join(key)}))")
-        time.sleep(1)
-
-    def insert(self, table: str, *rows: Mapping[str, Given]) -> None:
-        """Inserts rows with one statement."""
-        names = list(rows[0])
-        marks = ", ".join(f"({', '.join(['%s'] * len(names))})" for _ in rows)
-        values = [row[name] for row in rows for name in names]
-        self._run(f"insert into `{table}` ({', '.join(f'`{name}`' for name in names)}) values {marks}", values)
-
-    def update(self, table: str, where: Mapping[str, Given], values: Mapping[str, Given]) -> None:
-        """Updates rows."""
-        self._run(
-            f"update `{table}` set {_assignments(values, ', ')} where {_assignments(where, ' and ')}",
-            [*values.values(), *where.values()],
-        )
-
-    def delete(self, table: str, where: Mapping[str, Given]) -> None:
-        """Deletes rows."""
-        self._run(f"delete from `{table}` where {_assignments(where, ' and ')}", list(where.values()))
-
-    def add_column(self, table: str, name: str, declaration: str) -> None:
-        """Adds a column as the last."""
-        self._run(f"alter table `{table}` add column `{name}` {declaration}")
-        time.sleep(1)
-
-    def truncate(self, table: str) -> None:
-        """Empties a table."""
-        self._run(f"truncate table `{table}`")
-
-    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str]) -> Stream:
-        """Opens a stream."""
-        return Stream(self._port, request(vgtid, tables))
-
-    def gtids(self) -> Mapping[str, str]:
-        """Returns the position of the shard."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"use `{self.keyspace}:{self.shard}@primary`")
-            cursor.execute("select @@global.gtid_executed")
-            [(gtids,)] = cursor.fetchall()
-            cursor.execute(f"use `{self.keyspace}`")
-        return {self.shard: "MySQL56/" + gtids.replace("\n", "")}
-
-    def drop(self, tables: Iterable[str]) -> None:
-        """Drops the tables that there are."""
-        for table in tables:
-            self._run(f"drop table if exists `{table}`")
-        time.sleep(1)
-
-    def close(self) -> None:
-        """Ends the connection."""
-        self._connection.close()
-
-    def _run(self, sql: str, values: Sequence[Given] = ()) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql, list(values) or None)
-
-
-def _assignments(values: Mapping[str, Given], separator: str) -> str:
-    return separator.join(f"`{name}` = %s" for name in values)
 
 
 def copy_rows(driver: Driver) -> list[Response]:
@@ -346,103 +260,3 @@ def _follow(driver: Driver, vgtid: binlogdata_pb2.VGtid, tables: Sequence[str]) 
         return stream.until_gtids(driver.gtids())
     finally:
         stream.close()
-
-
-def comparable(responses: Iterable[Response]) -> Sequences:
-    """Returns what the responses hold but for times, GTIDs, and what a real server does beside.
-
-    Left out: transactions without events for the stream (Vitess' own writes come at any time), and the row flags,
-    which depend on MySQL's version. Positions are numbered in the order in which they are seen.
-    """
-    positions: dict[str, int] = {}
-    sequences: Sequences = []
-    open_begin = False
-    for response in responses:
-        names = [binlogdata_pb2.VEventType.Name(event.type) for event in response.events]
-        if _is_beside(names, response, open_begin=open_begin):
-            open_begin = names == ["BEGIN", "VERSION"]
-            for event in response.events:
-                for entry in event.vgtid.shard_gtids:
-                    positions.setdefault(entry.gtid, max(positions.values(), default=0))
-            continue
-        open_begin = False
-        sequences.append([_comparable_event(event, positions) for event in response.events])
-    return sequences
-
-
-def _is_beside(names: list[str], response: Response, *, open_begin: bool) -> bool:
-    binlog = response.events[-1].timestamp != 0
-    return (
-        (binlog and names in (["BEGIN", "VGTID", "COMMIT"], ["VGTID", "OTHER"], ["BEGIN", "VERSION"]))
-        or names == ["HEARTBEAT"]
-        or (open_begin and names == ["VGTID", "COMMIT"])
-    )
-
-
-def _comparable_event(event: binlogdata_pb2.VEvent, positions: dict[str, int]) -> Event:
-    kind = binlogdata_pb2.VEventType.Name(event.type)
-    made: Event = {
-        "kind": kind,
-        "shard": f"{event.keyspace}/{event.shard}",
-        "timestamp": event.timestamp != 0,
-        "current_time": event.current_time != 0,
-    }
-    if kind == "FIELD":
-        made["table"] = event.field_event.table_name
-        made["strings"] = event.field_event.enum_set_string_values
-        made["fields"] = [_comparable_field(field) for field in event.field_event.fields]
-    elif kind == "ROW":
-        made["table"] = event.row_event.table_name
-        made["changes"] = [
-            [
-                _comparable_row(change.before) if change.HasField("before") else None,
-                _comparable_row(change.after) if change.HasField("after") else None,
-            ]
-            for change in event.row_event.row_changes
-        ]
-    elif kind == "VGTID":
-        made["vgtid"] = [
-            {
-                "shard": f"{entry.keyspace}/{entry.shard}",
-                "gtid": positions.setdefault(entry.gtid, max(positions.values(), default=-1) + 1),
-                "lastpks": {table.table_name: table.lastpk.decode("latin-1") for table in entry.table_p_ks},
-            }
-            for entry in event.vgtid.shard_gtids
-        ]
-    elif kind == "DDL":
-        made["statement"] = " ".join(event.statement.replace("`", "").lower().split())
-    return made
-
-
-def _comparable_field(field: query_pb2.Field) -> Event:
-    return {
-        "name": field.name,
-        "type": query_pb2.Type.Name(field.type),
-        "table": [field.table, field.org_table, field.database, field.org_name],
-        "numbers": [field.column_length, field.charset, field.decimals, field.flags],
-        "column_type": field.column_type,
-    }
-
-
-def _comparable_row(row: query_pb2.Row) -> list[str | None]:
-    return [None if value is None else value.decode("latin-1") for value in values_of(row)]
-
-
-def main() -> None:
-    """Records a real Vitess."""
-    grpc_port, mysql_port, keyspace = sys.argv[1:]
-    driver = SqlDriver(int(grpc_port), int(mysql_port), keyspace)
-    recorded = {}
-    try:
-        for scenario in SCENARIOS:
-            driver.drop(_TABLES)
-            recorded[scenario.__name__] = comparable(scenario(driver))
-        driver.drop(_TABLES)
-    finally:
-        driver.close()
-    json.dump(recorded, sys.stdout, indent=1)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -25,9 +25,11 @@ from unit_tests.scripted_vtgate.model.shard import (
     VersionWritten,
 )
 from unit_tests.scripted_vtgate.model.tables import LastPkError, Row, Table
+from unit_tests.scripted_vtgate.model.tablet_events import TabletEvents
 from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
 
 _QUOTED, _INTEGRAL = 2048, 256
+_ALL_COLUMNS = re.compile(r"select \* from (`(?:[^`]|``)+`|\w+)", re.IGNORECASE)
 
 #: MySQL's flag of the last row event of a statement.
 _END_OF_STATEMENT = 1
@@ -82,6 +84,7 @@ class TabletStream:
     ) -> None:
         self._database = database
         self._shard = shard
+        self._events = TabletEvents(shard)
         self._tablet_type = tablet_type
         self._gtid = gtid
         self._lastpks = dict(lastpks)
@@ -96,22 +99,29 @@ class TabletStream:
         Raises:
             StreamStatusError: As VTGate would end the stream.
         """
+        self._check_rules()
         plans = self._plans() if self._gtid == "" or self._lastpks else {}
         position: Gtids | None = None
         if self._gtid == "current":
             position = self._executed
-            other = self._event(binlogdata_pb2.OTHER, 0)
+            other = self._events.plain(binlogdata_pb2.OTHER, 0)
             yield Group([[Position(position.position), other]])
         elif self._gtid:
             position = self._start()
         if plans:
             position = yield from self._copy(plans, position)
-            yield Group([[self._event(binlogdata_pb2.COPY_COMPLETED, 0)]])
+            yield Group([[self._events.plain(binlogdata_pb2.COPY_COMPLETED, 0)]])
         if position is None:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, "stream needs a position or a table to copy")
         changes = _Changes(self, position, {})
         while True:
             yield changes.next()
+
+    def _check_rules(self) -> None:
+        for rule in self._rules:
+            if rule.filter and not _ALL_COLUMNS.fullmatch(rule.filter):
+                text = f"the scripted VTGate knows no filter but `select * from t`: {rule.filter}"
+                raise StreamStatusError(grpc.StatusCode.UNIMPLEMENTED, text)
 
     def _start(self) -> Gtids:
         try:
@@ -156,26 +166,26 @@ class TabletStream:
         except LastPkError as error:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
         snapshot = self._executed
-        field = self._field(table, 0, table.fields(self._database.database_name), strings=True)
-        messages: list[Message] = [[self._event(binlogdata_pb2.BEGIN, 0), field]]
+        field = self._events.field(table, 0, table.fields(self._database.database_name), strings=True)
+        messages: list[Message] = [[self._events.plain(binlogdata_pb2.BEGIN, 0), field]]
         if snapshot != position:
             messages.append([Position(snapshot.position)])
         for start in range(0, len(rows), self._batch_rows):
             batch = rows[start : start + self._batch_rows]
             plans[name] = table.lastpk(batch[-1])
             copied: Message = [self._copied_row(table, row) for row in batch]
-            copied += [LastPk(name, plans[name]), self._event(binlogdata_pb2.COMMIT, 0)]
+            copied += [LastPk(name, plans[name]), self._events.plain(binlogdata_pb2.COMMIT, 0)]
             yield Group([*messages, copied])
-            messages = [[self._event(binlogdata_pb2.BEGIN, 0)]]
-        done: Message = [self._event(binlogdata_pb2.BEGIN, 0), LastPk(name, None)]
-        done.append(self._event(binlogdata_pb2.COMMIT, 0))
+            messages = [[self._events.plain(binlogdata_pb2.BEGIN, 0)]]
+        done: Message = [self._events.plain(binlogdata_pb2.BEGIN, 0), LastPk(name, None)]
+        done.append(self._events.plain(binlogdata_pb2.COMMIT, 0))
         # After rows the last BEGIN was not sent; an empty table's first one was, and is never closed.
         yield Group([done] if rows else [*messages, done])
         return snapshot
 
     def _copied_row(self, table: Table, row: Row) -> binlogdata_pb2.VEvent:
         change = binlogdata_pb2.RowChange(after=table.copied(row))
-        return self._row_event(table.name, [change], timestamp=0, flags=0)
+        return self._events.rows(table.name, [change], timestamp=0, flags=0)
 
     def rule_for(self, table: str) -> binlogdata_pb2.Rule | None:
         """Returns the first rule that matches a table."""
@@ -194,17 +204,17 @@ class TabletStream:
         place = Position(position.position)
         if isinstance(first, DdlWritten):
             if any(self.rule_for(name) is not None for name in first.tables):
-                ddl = self._event(binlogdata_pb2.DDL, timestamp)
+                ddl = self._events.plain(binlogdata_pb2.DDL, timestamp)
                 ddl.statement = first.statement
                 return Group([[place, ddl]])
-            return Group([[place, self._event(binlogdata_pb2.OTHER, timestamp)]])
-        begin = self._event(binlogdata_pb2.BEGIN, timestamp)
-        commit = self._event(binlogdata_pb2.COMMIT, timestamp)
+            return Group([[place, self._events.plain(binlogdata_pb2.OTHER, timestamp)]])
+        begin = self._events.plain(binlogdata_pb2.BEGIN, timestamp)
+        commit = self._events.plain(binlogdata_pb2.COMMIT, timestamp)
         if isinstance(first, VersionWritten):
             # A VERSION event is sent at once, whatever it is in the middle of.
-            return Group([[begin, self._event(binlogdata_pb2.VERSION, timestamp)], [place, commit]])
+            return Group([[begin, self._events.plain(binlogdata_pb2.VERSION, timestamp)], [place, commit]])
         if isinstance(first, JournalWritten):
-            return Group([[begin, self._journal_event(first, timestamp), place, commit]], first)
+            return Group([[begin, self._events.journal(first, timestamp), place, commit]], first)
         message: Message = [begin]
         for written in transaction.written:
             assert isinstance(written, RowsWritten)
@@ -221,7 +231,7 @@ class TabletStream:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
         events = []
         if changes.announces(table):
-            events.append(self._field(table, timestamp, self._fields_now(table), strings=table.has_enum_or_set))
+            events.append(self._events.field(table, timestamp, self._fields_now(table), strings=table.has_enum_or_set))
         row_changes = [
             binlogdata_pb2.RowChange(
                 before=None if before is None else table.changed(before),
@@ -233,7 +243,7 @@ class TabletStream:
         for start in range(0, len(row_changes), size):
             part = row_changes[start : start + size]
             flags = _END_OF_STATEMENT if start + size >= len(row_changes) else 0
-            events.append(self._row_event(table.name, part, timestamp=timestamp, flags=flags))
+            events.append(self._events.rows(table.name, part, timestamp=timestamp, flags=flags))
         return events
 
     def _fields_now(self, then: Table) -> list[query_pb2.Field]:
@@ -254,62 +264,6 @@ class TabletStream:
                 for number, field in enumerate(old, 1)
             ]
         return new[: len(old)]
-
-    def _field(
-        self, table: Table, timestamp: int, fields: list[query_pb2.Field], *, strings: bool
-    ) -> binlogdata_pb2.VEvent:
-        event = self._event(binlogdata_pb2.FIELD, timestamp)
-        event.field_event.CopyFrom(
-            binlogdata_pb2.FieldEvent(
-                table_name=table.name,
-                fields=fields,
-                keyspace=self._shard.keyspace,
-                shard=self._shard.name,
-                enum_set_string_values=strings,
-            )
-        )
-        return event
-
-    def _row_event(
-        self, table: str, changes: list[binlogdata_pb2.RowChange], *, timestamp: int, flags: int
-    ) -> binlogdata_pb2.VEvent:
-        event = self._event(binlogdata_pb2.ROW, timestamp)
-        event.row_event.CopyFrom(
-            binlogdata_pb2.RowEvent(
-                table_name=table,
-                row_changes=changes,
-                keyspace=self._shard.keyspace,
-                shard=self._shard.name,
-                flags=flags,
-            )
-        )
-        return event
-
-    def _journal_event(self, written: JournalWritten, timestamp: int) -> binlogdata_pb2.VEvent:
-        event = self._event(binlogdata_pb2.JOURNAL, timestamp)
-        keyspace = self._shard.keyspace
-        event.journal.CopyFrom(
-            binlogdata_pb2.Journal(
-                id=written.journal_id,
-                migration_type=binlogdata_pb2.SHARDS,
-                shard_gtids=[
-                    binlogdata_pb2.ShardGtid(keyspace=keyspace, shard=shard, gtid=gtids.position)
-                    for shard, gtids in written.new.items()
-                ],
-                participants=[binlogdata_pb2.KeyspaceShard(keyspace=keyspace, shard=name) for name in written.old],
-            )
-        )
-        return event
-
-    def _event(self, kind: binlogdata_pb2.VEventType, timestamp: int) -> binlogdata_pb2.VEvent:
-        """Returns an event of this shard; those of a copy have neither time."""
-        return binlogdata_pb2.VEvent(
-            type=kind,
-            timestamp=timestamp,
-            current_time=timestamp * 10**9,
-            keyspace=self._shard.keyspace,
-            shard=self._shard.name,
-        )
 
     @property
     def log(self) -> list[Transaction]:
