@@ -177,7 +177,7 @@ def test_catch_up_leaves_out_tables_that_have_not_begun(vitess: Vitess, follow: 
 
 
 def test_a_copy_drops_a_table_when_resumed_before_its_first_checkpoint(vitess: Vitess, follow: Follow) -> None:
-    """A VGTID with a position and no lastpk starts no copy (go/vt/vttablet/tabletserver/vstreamer/uvstreamer.go, init)."""
+    """A VGTID with a position and no lastpk starts no copy (uvstreamer.go, init)."""
     vitess.insert("t", *rows(2), shard="-80")
     before_rows = last_vgtid(follow({"-80": ""}).until(lambda event: event.type == binlogdata_pb2.VGTID))
     vitess.touch("-80")
