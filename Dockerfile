@@ -14,9 +14,10 @@ RUN python3 -m venv /build/tools \
          -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY source_vitess source_vitess
+# Unidecode (GPL) is required by the CDK and imported by nothing; an image that is passed on does without it.
 RUN /build/tools/bin/hatchling build -t wheel \
     && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
-    && /opt/source-vitess/bin/pip uninstall --yes --quiet pip
+    && /opt/source-vitess/bin/pip uninstall --yes --quiet unidecode pip
 
 FROM ${BASE}
 LABEL io.airbyte.name="airbyte/source-vitess" \
