@@ -185,6 +185,6 @@ def expect_equal(store: Store, stream: str, expected: Iterable[Mapping[str, Any]
     missing, ghosts = want - got, got - want
     if missing or ghosts:
         raise OracleError(
-            f"{stream}: {sum(missing.values())} rows are missing or wrong, {sum(ghosts.values())} should not be there.\n"
+            f"{stream}: {sum(missing.values())} rows are missing or wrong, {sum(ghosts.values())} are too many.\n"
             f"in the database only: {list(missing.elements())[:3]}\nemitted only: {list(ghosts.elements())[:3]}"
         )

@@ -9,19 +9,25 @@ from vitess_local.cluster import Cluster
 
 TABLES = {
     "customers": (
-        "create table customers (id bigint unsigned not null, email varchar(100), name varchar(60), "
-        "created timestamp(6) null, primary key (id))",
+        (
+            "create table customers (id bigint unsigned not null, email varchar(100), name varchar(60), "
+            "created timestamp(6) null, primary key (id))"
+        ),
         "id",
     ),
     "order_items": (
-        "create table order_items (order_id bigint not null, line smallint not null, sku varbinary(16) not null, "
-        "price decimal(12,2) not null, primary key (line, order_id))",
+        (
+            "create table order_items (order_id bigint not null, line smallint not null, sku varbinary(16) not null, "
+            "price decimal(12,2) not null, primary key (line, order_id))"
+        ),
         "order_id",
     ),
     "codes": (
         # A key that is text, with a collation under which other letters are equal.
-        "create table codes (code varchar(20) character set utf8mb4 collate utf8mb4_0900_ai_ci not null, n int, "
-        "primary key (code))",
+        (
+            "create table codes (code varchar(20) character set utf8mb4 collate utf8mb4_0900_ai_ci not null, n int, "
+            "primary key (code))"
+        ),
         "code",
     ),
     "events": ("create table events (at datetime(3) not null, kind enum('in','out'), payload json)", "at"),
@@ -132,9 +138,8 @@ class Shop:
                 with self.cluster.connect(self.keyspace) as connection, connection.cursor() as cursor:
                     cursor.execute("begin")
                     for offset in range(4):
-                        cursor.execute(
-                            f"insert into customers ({COLUMNS['customers']}) values ({self._next + offset}, 'tx', 'tx', null)"
-                        )
+                        row = f"({self._next + offset}, 'tx', 'tx', null)"
+                        cursor.execute(f"insert into customers ({COLUMNS['customers']}) values {row}")
                     cursor.execute(f"update customers set name = 'in tx' where id = {self._next}")
                     cursor.execute(rnd.choice(["commit", "commit", "rollback"]))
                 self._next += 4

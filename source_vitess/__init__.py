@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceVitess"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol's type
+def __getattr__(name: str) -> Any:
     # The CDK takes seconds to import; who wants a position or a type does not pay for it.
     if name == "SourceVitess":
         from source_vitess.source import SourceVitess

@@ -27,7 +27,7 @@ def read_text(path: Path, what: str) -> str:
         raise ConfigError(f"The {what} file {str(path)!r} is not UTF-8 text.") from None
 
 
-def read_json(path: Path, what: str) -> Any:  # noqa: ANN401 - JSON
+def read_json(path: Path, what: str) -> Any:
     """Returns a file's JSON.
 
     Args:

@@ -152,12 +152,13 @@ class LiveVitess:
         with VtgateSession.connect(self._config) as session:
             require_position(session, self._config.keyspace, vgtid.shards, self.tablet_type)
 
-    def _codec(self, field: query_pb2.Field, labels: bool) -> Codec:
+    def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
         return codec_for(
             parse_column_type(field.column_type),
             collation_id=field.charset,
             options=self._options,
             enum_set_as_text=labels,
+            charset=charset,
         )
 
 

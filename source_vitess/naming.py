@@ -28,6 +28,15 @@ def quote_identifier(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def can_be_streamed(name: str) -> bool:
+    """Tells whether a VStream filter can name this table.
+
+    VTTablet cannot parse a backtick in a name ("UnescapeID err: no outer backticks found"), and takes a name that
+    begins with a slash for a regular expression (go/vt/vttablet/tabletserver/vstreamer/planbuilder.go).
+    """
+    return "`" not in name and not name.startswith("/")
+
+
 def is_internal_table(name: str) -> bool:
     """Tells whether VStream leaves a table of this name out of the change stream, because Vitess uses such names."""
     return _INTERNAL_TABLE.fullmatch(name) is not None

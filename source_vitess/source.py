@@ -110,7 +110,7 @@ class SourceVitess(Source):
         if failed:
             raise ConfigError(
                 f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, failed[:20]))}"
-                f"{' and more' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
+                f"{', …' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
             )
 
     def stop(self) -> None:

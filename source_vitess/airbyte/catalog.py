@@ -15,6 +15,7 @@ from airbyte_cdk.models import (
 )
 
 from source_vitess.errors import ConfigError, StreamError
+from source_vitess.naming import can_be_streamed
 from source_vitess.replication.ports import SelectedStream
 from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
 from source_vitess.schema import Schema, Table
@@ -110,6 +111,12 @@ def _select(
             f"{schema.keyspace!r}. Refresh the source's schema.",
         )
     table = schema.tables.get(stream.name)
+    if table is None and not can_be_streamed(stream.name):
+        raise StreamError(
+            stream.name,
+            f"Vitess cannot stream table {stream.name!r}, because of a backtick or a leading slash in its name. Rename "
+            "the table, or deselect the stream.",
+        )
     if table is None:
         raise StreamError(
             stream.name,

@@ -18,7 +18,7 @@ from source_vitess.config import TABLET_TYPES
 from source_vitess.errors import TransientError
 from source_vitess.mysql.session import Row, VtgateSession
 from source_vitess.mysql.topology import Topology, read_topology
-from source_vitess.naming import is_internal_table
+from source_vitess.naming import can_be_streamed, is_internal_table
 from source_vitess.schema import Column, Schema, Table
 
 _TABLES = """
@@ -99,7 +99,7 @@ def read_tables(session: VtgateSession) -> Mapping[str, tuple[int, int]]:
     return {
         name: (int(rows or 0), int(size or 0))
         for name, rows, size in session.query_large(_TABLES)
-        if not is_internal_table(name)
+        if can_be_streamed(name) and not is_internal_table(name)
     }
 
 

@@ -44,7 +44,11 @@ class Codec:
     Attributes:
         json_schema: The Airbyte schema of the column, `null` included.
         encode: The encoder, or None when VStream's bytes are JSON text already.
+        inline: What the generated row decoder does with ordinary values instead of calling the encoder, which costs
+            as much as the work itself: a Python expression over `v`, the value's bytes, that may use `encode` and
+            `dumps` (orjson's). Equal to `encode(v)`, or raises ValueError, and then `encode` is asked.
     """
 
     json_schema: Mapping[str, Any]
     encode: Encoder | None
+    inline: str | None = None

@@ -36,11 +36,13 @@ class Family:
         json_schema: Makes a type's JSON schema.
         encoder: Makes a column's encoder, once per FIELD event. The encoder raises nothing but `Altered`,
             whatever the bytes, and returns valid JSON.
+        inline: Makes `Codec.inline` of a column, where there is a way.
     """
 
     names: tuple[str, ...]
     json_schema: Callable[[ColumnType, TypeOptions], Mapping[str, Any]]
     encoder: Callable[[WireColumn], Encoder]
+    inline: Callable[[WireColumn], str | None] = lambda _column: None
 
 
 def nullable(json_type: str, **keywords: Any) -> dict[str, Any]:

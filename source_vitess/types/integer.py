@@ -49,6 +49,14 @@ def _encode_boolean(value: bytes) -> bytes:
     return b"false" if encode_integer(value) == b"0" else b"true"
 
 
+def _inline(column: WireColumn) -> str | None:
+    # 48 is "0": the first branch of encode_integer.
+    return None if _is_boolean(column.type, column.options) else "v if v.isdigit() and v[0] > 48 else encode(v)"
+
+
 FAMILY = Family(
-    names=("tinyint", "smallint", "mediumint", "int", "bigint", "year"), json_schema=_json_schema, encoder=_encoder
+    names=("tinyint", "smallint", "mediumint", "int", "bigint", "year"),
+    json_schema=_json_schema,
+    encoder=_encoder,
+    inline=_inline,
 )

@@ -86,4 +86,5 @@ def codec_for(
     column = WireColumn(column_type, name, enum_set_as_text, options)
     family = _BY_NAME.get(column_type.name)
     encode = family.encoder(column) if family else unknown.encoder(column)
-    return Codec(json_schema_for(column_type, name, options), encode)
+    inline = family.inline(column) if family else None
+    return Codec(json_schema_for(column_type, name, options), encode, inline)

@@ -37,6 +37,11 @@ def _encode_utf8(value: bytes) -> bytes:
         raise _replaced(value.decode(errors="replace")) from None
 
 
+def _inline(column: WireColumn) -> str | None:
+    # UnicodeDecodeError is a ValueError.
+    return "dumps(v.decode())" if decoder_of(column.charset) is None else None
+
+
 def _charset_encoder(decode: Decoder) -> Encoder:
     def encode(value: bytes) -> bytes:
         try:
@@ -55,4 +60,5 @@ FAMILY = Family(
     names=("char", "varchar", "tinytext", "text", "mediumtext", "longtext"),
     json_schema=_json_schema,
     encoder=_encoder,
+    inline=_inline,
 )

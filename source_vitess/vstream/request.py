@@ -14,6 +14,10 @@ HEARTBEAT_SECONDS = 5
 #: A transaction larger than this many bytes is sent in pieces by VTGate ≥ v24 instead of being held in its memory.
 TRANSACTION_CHUNK_BYTES = 4 * 1024 * 1024
 
+_SELECT = "select * from "
+
+_SELECT = "select * from "
+
 
 @dataclass(frozen=True)
 class StreamRequest:
@@ -55,8 +59,7 @@ class StreamRequest:
             ),
             filter=binlogdata_pb2.Filter(
                 rules=[
-                    binlogdata_pb2.Rule(match=table, filter="select * from " + quote_identifier(table))
-                    for table in self.tables
+                    binlogdata_pb2.Rule(match=table, filter=_SELECT + quote_identifier(table)) for table in self.tables
                 ]
             ),
             flags=vtgate_pb2.VStreamFlags(

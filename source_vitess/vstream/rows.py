@@ -8,6 +8,7 @@ walk that is written plainly.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -45,9 +46,10 @@ class RowDecoder:
 
     Attributes:
         columns: In the order of the row.
-        decode: From a row's lengths and values to its JSON members. Raises `Altered` when a value has no exact
-            JSON form (then `decode_altered` has the answer), and `MisfitError`.
+        decode: From a row's lengths and values to its JSON members. Raises `Altered` or ValueError when a value may
+            have no exact JSON form (then `decode_altered` has the answer), and `MisfitError`.
         source: The generated source of `decode`, for people.
+        has_key: Whether some columns identify a row.
     """
 
     def __init__(self, columns: Sequence[DecodedColumn]) -> None:
@@ -55,6 +57,7 @@ class RowDecoder:
         self.source = _generate(self.columns)
         self.decode = _compile(self.source, self.columns)
         self._keys = tuple(index for index, column in enumerate(self.columns) if column.key)
+        self.has_key = bool(self._keys)
 
     def decode_altered(self, lengths: bytes, values: bytes) -> tuple[bytes, tuple[FieldChange, ...]]:
         """Decodes a row that `decode` raised `Altered` for.
@@ -148,12 +151,12 @@ def _generate(columns: Sequence[DecodedColumn]) -> str:
             lines.append("    if size != 1: at += size >> 1")
             continue
         members.append(f"v{index}")
-        value = "values[at:end]" if column.codec.encode is None else f"encode{index}(values[at:end])"
         lines += [
             f"    if size == {_NULL}: v{index} = b'null'",
             "    else:",
             "        end = at + (size >> 1)",
-            f"        v{index} = {value}",
+            "        v = values[at:end]",
+            f"        v{index} = {_expression(column.codec, index)}",
             "        at = end",
         ]
     lines += [
@@ -163,6 +166,12 @@ def _generate(columns: Sequence[DecodedColumn]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _expression(codec: Codec, index: int) -> str:
+    if codec.encode is None:
+        return "v"
+    return re.sub(r"\bencode\b", f"encode{index}", codec.inline or "encode(v)")
+
+
 def _compile(source: str, columns: Sequence[DecodedColumn]) -> Callable[[bytes, bytes], bytes]:
     template = b"".join(orjson.dumps(column.name).replace(b"%", b"%%") + b":%b," for column in columns if column.codec)
     encoders: Mapping[str, Encoder] = {
@@ -170,7 +179,13 @@ def _compile(source: str, columns: Sequence[DecodedColumn]) -> Callable[[bytes, 
         for index, column in enumerate(columns)
         if column.codec and column.codec.encode
     }
-    names: dict[str, Any] = {"template": template, "unpack": _unpack, "misfit": _misfit, **encoders}
+    names: dict[str, Any] = {
+        "dumps": orjson.dumps,
+        "template": template,
+        "unpack": _unpack,
+        "misfit": _misfit,
+        **encoders,
+    }
     exec(compile(source, "<row decoder>", "exec"), names)  # noqa: S102 - the source holds numbers only
     return cast("Callable[[bytes, bytes], bytes]", names["decode"])
 

@@ -72,7 +72,7 @@ def test_json_round_trip() -> None:
         ],
     ],
 )
-def test_other_json_is_refused(value: Any) -> None:  # noqa: ANN401 - JSON
+def test_other_json_is_refused(value: Any) -> None:
     """A position of another shape is refused, never guessed at."""
     with pytest.raises(GtidError):
         Vgtid.from_json(value)

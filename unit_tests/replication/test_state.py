@@ -9,8 +9,8 @@ import pytest
 from source_vitess.errors import ConfigError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.state import (
-    CopiedAt,
     Copied,
+    CopiedAt,
     Copying,
     Refreshed,
     Refreshing,
@@ -81,7 +81,7 @@ GOOD: dict[str, Any] = {"version": 1, "vgtid": VGTID.to_json(), "cursor": 5}
         (GOOD, {"t": {"copied_at": [{"shard": "0", "gtid": "x:y"}]}}, "cannot be used"),
     ],
 )
-def test_other_states_are_refused(shared: Any, tables: dict[str, Any], found: str) -> None:  # noqa: ANN401 - JSON
+def test_other_states_are_refused(shared: Any, tables: dict[str, Any], found: str) -> None:
     """A state of another version, keyspace or shape is a config error that names what was found."""
     with pytest.raises(ConfigError) as caught:
         SyncState.from_json("shop", shared, tables)

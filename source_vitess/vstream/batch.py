@@ -1,0 +1,101 @@
+"""Consecutive ROW events of one table as one batch of JSON rows.
+
+VTGate sends a copy as an event for each row. Everything behind the reader works on batches, so that what is done per
+event there costs next to nothing per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from source_vitess.proto import binlogdata_pb2, query_pb2
+from source_vitess.types.codec import Altered
+from source_vitess.vstream.events import FieldChange, Rows
+from source_vitess.vstream.rows import RowDecoder
+
+
+class PartialImageError(Exception):
+    """A row image lacks the value of a column that is selected."""
+
+
+class RowBatch:
+    """Collects rows that belong together.
+
+    Args:
+        shard: Where they are from.
+        table: Their table.
+        timestamp: Seconds since 1970 of their transaction; 0 in a copy.
+        decoder: For the table's columns in that shard.
+    """
+
+    def __init__(self, shard: str, table: str, timestamp: int, decoder: RowDecoder) -> None:
+        self.shard = shard
+        self.table = table
+        self.timestamp = timestamp
+        self._decoder = decoder
+        self._decode = decoder.decode
+        self._members: list[bytes] = []
+        self._deleted: list[int] = []
+        self._altered: dict[int, tuple[FieldChange, ...]] = {}
+
+    def to_rows(self) -> Rows:
+        """Returns the batch as an event."""
+        return Rows(self.shard, self.table, self.timestamp, self._members, frozenset(self._deleted), self._altered)
+
+    def add(self, changes: Iterable[binlogdata_pb2.RowChange]) -> None:
+        """Adds the rows of one event.
+
+        Raises:
+            MisfitError: A row does not have the form that the columns announced.
+            PartialImageError: A row image lacks a selected column.
+        """
+        if not self.timestamp:
+            for change in changes:  # a copy's rows are whole, and only there after
+                self._append(change.after)
+            return
+        for change in changes:
+            before, after = change.HasField("before"), change.HasField("after")
+            if after:
+                self._check_complete(change)
+            if before and (not after or self._moved(change.before, change.after)):
+                self._deleted.append(len(self._members))
+                self._append(change.before)
+            if after:
+                self._append(change.after)
+
+    def _append(self, row: query_pb2.Row) -> None:
+        try:
+            self._members.append(self._decode(row.lengths, row.values))
+        except (Altered, ValueError):
+            members, changes = self._decoder.decode_altered(row.lengths, row.values)
+            if changes:
+                self._altered[len(self._members)] = changes
+            self._members.append(members)
+
+    def _moved(self, before: query_pb2.Row, after: query_pb2.Row) -> bool:
+        """Tells whether the row of `before` does not exist any more under the same key.
+
+        Without a key no later record could tell that it is gone.
+        """
+        if not self._decoder.has_key:
+            return True
+        key = self._decoder.key
+        return key(before.lengths, before.values) != key(after.lengths, after.values)
+
+    def _check_complete(self, change: binlogdata_pb2.RowChange) -> None:
+        """Refuses a row image that leaves out a selected column: it must not become a null.
+
+        `data_columns` has a bit for each column of the table, `json_partial_values` one for each JSON column.
+        """
+        if change.HasField("data_columns"):
+            present = _bits(change.data_columns)
+            for column, given in zip(self._decoder.columns, present, strict=False):
+                if column.codec and not given:
+                    raise PartialImageError(f"column {column.name!r} is missing, as with binlog_row_image=NOBLOB")
+        if change.HasField("json_partial_values") and any(_bits(change.json_partial_values)):
+            raise PartialImageError("a JSON column holds a partial update, as with PARTIAL_JSON")
+
+
+def _bits(bitmap: binlogdata_pb2.RowChange.Bitmap) -> Sequence[bool]:
+    cols = bitmap.cols
+    return [bool(cols[i >> 3] >> (i & 7) & 1) if i >> 3 < len(cols) else False for i in range(bitmap.count)]
