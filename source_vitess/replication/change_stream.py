@@ -101,28 +101,30 @@ class ChangeStream:
     def _stream(self, start: Vgtid, target: Vgtid, tables: tuple[str, ...], retry: Retry) -> Iterator[Message]:
         request = StreamRequest(start.keyspace, start.shards, tables)
         goal = _Goal(start, target)
-        last_commit = self._clock.monotonic()
+        progressed = self._clock.monotonic()
         with self._vitess.stream(request, {name: self._streams[name].streamed for name in tables}) as events:
             for event in events:
                 match event:
                     case Rows():
                         yield from self._rows(event)
                     case Committed():
-                        last_commit = self._clock.monotonic()
-                        retry.progressed()
                         yield from self._committed(event)
-                        if goal.resharded(event.position):
+                        if goal.resharded(event.shard):
                             goal = _Goal(event.position.to_vgtid(start.keyspace), self._vitess.current())
+                        if goal.awaits(event.shard):
+                            # Not what a shard that is there already goes on to send: another one may be stuck.
+                            progressed = self._clock.monotonic()
+                            retry.progressed()
                         if goal.reached(event.shard, event.position):
                             return
                         yield from self._checkpointer.due()
+                        self._check_progress(progressed)
                     case Heartbeat(throttled_reason):
                         yield from self._checkpointer.due()
-                        silence = self._clock.monotonic() - last_commit
+                        silence = self._clock.monotonic() - progressed
                         if silence >= SILENCE_SECONDS and self._covers_current():
                             return
-                        if silence >= self._settings.no_progress_seconds:
-                            raise _stuck(silence, throttled_reason)
+                        self._check_progress(progressed, throttled_reason)
                     case TableFailed(_, error):
                         yield self._fail(error)
                     case Ddl(shard, statement):
@@ -130,6 +132,18 @@ class ChangeStream:
                     case _:
                         pass
         raise TransientError("VTGate ended the change stream before its end position was reached.")
+
+    def _check_progress(self, progressed: float, throttled_reason: str = "") -> None:
+        silence = self._clock.monotonic() - progressed
+        if silence < self._settings.no_progress_seconds:
+            return
+        why = f" A tablet reports that it is throttled: {throttled_reason}." if throttled_reason else ""
+        raise TransientError(
+            f"VTGate sent no transaction of a shard for {silence:.0f} s although there are some that were not read "
+            f"yet.{why} If this happens again, look at VTGate's log: a row larger than --grpc-max-message-size "
+            "(16 MiB unless set), a shard without a healthy tablet of the chosen type and a throttled tablet all look "
+            "like this."
+        )
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
         match self._state.tables.get(rows.table):
@@ -217,9 +231,13 @@ class _Goal:
             if shard not in start.shards or not contains(start.shards[shard], gtid)
         }
 
-    def resharded(self, position: StreamPosition) -> bool:
-        """Tells whether the stream goes over other shards than before."""
-        return frozenset(position.shards()) != self._shards
+    def resharded(self, shard: str) -> bool:
+        """Tells whether the stream goes over other shards than before, by the shard that has just spoken."""
+        return shard not in self._shards
+
+    def awaits(self, shard: str) -> bool:
+        """Tells whether a shard has not reached its end position yet."""
+        return shard in self._missing
 
     def reached(self, shard: str, position: StreamPosition) -> bool:
         """Notes a shard's new position, and tells whether no shard is missing any more."""
@@ -229,12 +247,3 @@ class _Goal:
             if gtid is not None and contains(gtid, target):
                 del self._missing[shard]
         return not self._missing
-
-
-def _stuck(seconds: float, throttled_reason: str) -> TransientError:
-    why = f" A tablet reports that it is throttled: {throttled_reason}." if throttled_reason else ""
-    return TransientError(
-        f"VTGate sent no transaction for {seconds:.0f} s although there are some that were not read yet.{why} If this "
-        "happens again, look at VTGate's log: a row larger than --grpc-max-message-size (16 MiB unless set), a shard "
-        "without a healthy tablet of the chosen type and a throttled tablet all look like this."
-    )

@@ -30,6 +30,9 @@ from source_vitess.replication.state import (
 from source_vitess.vstream.events import Committed, CopyCompleted, Fields, Heartbeat, Rows, TableFailed
 from source_vitess.vstream.request import StreamRequest
 
+#: Seconds between two lines that say how far a copy is.
+REPORT_SECONDS = 30.0
+
 
 class CopyTimeUpError(TransientError):
     """The time for copying in one sync is over; the next one goes on from here."""
@@ -76,6 +79,8 @@ class TableCopy:
         self._attempt = 1
         self._shards: dict[str, ShardCopy] = {}
         self.records = 0
+        self._reported = clock.monotonic()
+        self._reported_records = 0
 
     def run(self, shards: tuple[str, ...]) -> Iterator[Message]:
         """Yields the table's rows, with checkpoints; leaves its state as copied.
@@ -131,26 +136,28 @@ class TableCopy:
         asked = frozenset(todo)
         told: set[str] = set()
         empty: dict[str, str] = {}
-        last_event = self._clock.monotonic()
+        progressed = self._clock.monotonic()
         with self._vitess.stream(request, {name: self._stream.streamed}) as events:
             for event in events:
                 match event:
                     case Rows():
                         if event.shard in todo:
                             yield self._emit(event)
-                        continue
                     case Fields(shard, _) if shard in todo:
                         if shard in told and shard not in lastpks:
                             self._told_again(shard)
                         told.add(shard)
                     case Committed(shard):
-                        if frozenset(event.position.shards()) != asked:
+                        if shard not in asked:
                             raise _StartOver("the keyspace was resharded")
                         if shard in todo:
+                            # What a finished shard goes on to send is no progress of the copy.
+                            progressed = self._clock.monotonic()
+                            retry.progressed()
                             self._committed(event, todo, empty)
-                        retry.progressed()
+                        yield from self._report()
                         yield from self._checkpointer.due()
-                        self._check_time()
+                        self._check_time(progressed)
                     case CopyCompleted(shard) if shard in todo:
                         if shard not in empty:
                             raise _StartOver(f"VTGate ended the copy of shard {shard!r} before its last row")
@@ -161,18 +168,9 @@ class TableCopy:
                         raise error
                     case Heartbeat():
                         yield from self._checkpointer.due()
-                        self._check_time()
-                        if self._clock.monotonic() - last_event > self._settings.no_progress_seconds:
-                            raise TransientError(
-                                f"VTGate sent nothing of table {name!r} for "
-                                f"{self._settings.no_progress_seconds:.0f} s. If this happens again, look at VTGate's "
-                                "log: a row larger than --grpc-max-message-size (16 MiB unless set), a throttled "
-                                "tablet and a shard without a healthy tablet all look like this."
-                            )
-                        continue
+                        self._check_time(progressed)
                     case _:
                         pass
-                last_event = self._clock.monotonic()
                 if not todo:
                     return
         raise TransientError(f"VTGate ended the copy of table {name!r} before it was complete.")
@@ -208,8 +206,24 @@ class TableCopy:
         self._attempt += 1
         self._store()
 
-    def _check_time(self) -> None:
-        if self._clock.monotonic() > self._deadline:
+    def _report(self) -> Iterator[Message]:
+        """Says how far a long copy is, every half minute."""
+        now = self._clock.monotonic()
+        if now - self._reported < REPORT_SECONDS:
+            return
+        rate = (self.records - self._reported_records) / (now - self._reported)
+        self._reported, self._reported_records = now, self.records
+        yield Log(f"Copying table {self._table.name!r}: {self.records:,} rows so far, {rate:,.0f} rows/s.")
+
+    def _check_time(self, progressed: float) -> None:
+        now = self._clock.monotonic()
+        if now - progressed > self._settings.no_progress_seconds:
+            raise TransientError(
+                f"VTGate sent nothing of table {self._table.name!r} for {self._settings.no_progress_seconds:.0f} s. If "
+                "this happens again, look at VTGate's log: a row larger than --grpc-max-message-size (16 MiB unless "
+                "set), a throttled tablet and a shard without a healthy tablet all look like this."
+            )
+        if now > self._deadline:
             raise CopyTimeUpError(
                 f"The time for copying in one sync is over while table {self._table.name!r} is being copied. The next "
                 "sync reads the changes made in the meantime and goes on with the copy; nothing has to be done."

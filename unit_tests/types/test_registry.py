@@ -6,7 +6,7 @@ import base64
 import subprocess
 import sys
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
