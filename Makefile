@@ -64,12 +64,14 @@ test: venv ## all checks and all tests, on a real Vitess
 
 .PHONY: lint
 lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated code
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@cd vitess-local && ../$(BIN)/mypy $(patsubst vitess-local/%,%,$(wildcard vitess-local/vitess_local vitess-local/tests))
-	@$(BIN)/lint-imports
-	@PYTHON=$(PROTO_VENV)/bin/python bash tools/compile_protos.sh --check
+	@failed=0; check() { "$$@" || failed=1; }; \
+	check $(BIN)/ruff check .; \
+	check $(BIN)/ruff format --check .; \
+	check $(BIN)/mypy; \
+	cd vitess-local && check ../$(BIN)/mypy vitess_local tests; cd ..; \
+	check $(BIN)/lint-imports; \
+	PYTHON=$(PROTO_VENV)/bin/python check bash tools/compile_protos.sh --check; \
+	exit $$failed
 
 .PHONY: format
 format: venv ## put the code in its form
