@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,6 +67,35 @@ class ShardGtidMessage(Protocol):
     @property
     def shard(self) -> str: ...  # noqa: D102
     @property
+    def gtid(self) -> str: ...  # noqa: D102
+    @property
+    def table_p_ks(self) -> Sequence[TableLastPKMessage]: ...  # noqa: D102
+
+
+class TableLastPKMessage(Protocol):
+    """The parts of binlogdata.TableLastPK that are read here."""
+
+    @property
+    def table_name(self) -> str: ...  # noqa: D102
+    @property
+    def lastpk(self) -> bytes: ...  # noqa: D102
+
+
+class VGtidMessage(Protocol):
+    """The part of binlogdata.VGtid that is read here."""
+
+    @property
+    def shard_gtids(self) -> Sequence[ShardGtidMessage]: ...  # noqa: D102
+
+
+class StreamPosition:
+    """The position that VTGate sent with a transaction, read only as far as it is asked for."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: VGtidMessage) -> None:
+        self._message = message
+
     def gtid(self) -> str: ...  # noqa: D102
     @property
     def table_p_ks(self) -> Sequence[TableLastPKMessage]: ...  # noqa: D102
