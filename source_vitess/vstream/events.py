@@ -96,39 +96,6 @@ class StreamPosition:
     def __init__(self, message: VGtidMessage) -> None:
         self._message = message
 
-    def gtid(self) -> str: ...  # noqa: D102
-    @property
-    def table_p_ks(self) -> Sequence[TableLastPKMessage]: ...  # noqa: D102
-
-
-class TableLastPKMessage(Protocol):
-    """The parts of binlogdata.TableLastPK that are read here."""
-
-    @property
-    def table_name(self) -> str: ...  # noqa: D102
-    @property
-    def lastpk(self) -> bytes: ...  # noqa: D102
-
-
-class VGtidMessage(Protocol):
-    """The part of binlogdata.VGtid that is read here."""
-
-    @property
-    def shard_gtids(self) -> Sequence[ShardGtidMessage]: ...  # noqa: D102
-
-
-class StreamPosition:
-    """The position that VTGate sent with a transaction, read only as far as it is asked for."""
-
-    __slots__ = ("_message",)
-
-    def __init__(self, message: VGtidMessage) -> None:
-        self._message = message
-
-    def shards(self) -> Iterator[str]:
-        """Returns the names of the shards, in VTGate's order."""
-        return (entry.shard for entry in self._message.shard_gtids)
-
     def gtid(self, shard: str) -> str | None:
         """Returns the shard's position, None if the shard is not part of the stream any more."""
         for entry in self._message.shard_gtids:
