@@ -3,7 +3,7 @@ INSERT INTO all_types
   (id, c_tinyint, c_boolean, c_smallint, c_mediumint, c_int, c_bigint, c_bigint_unsigned, c_zerofill, c_bit1,
    c_bit, c_decimal, c_decimal_whole, c_float, c_double, c_char, c_varchar, c_latin1, c_text, c_longtext, c_enum,
    c_set, c_json, c_date, c_datetime, c_datetime6, c_timestamp, c_timestamp3, c_time, c_time6, c_year, c_binary,
-   c_varbinary, c_blob, c_point)
+   c_varbinary, c_blob, c_geometry)
 VALUES
   (1, -128, 0, 0, -8388608, 0, -9223372036854775808, 0, 0, b'0', b'0',
    -99999999999999999999999999999999999.999999999999999999999999999999, -99999999999999999999, -1.5, -2.5e-308, '',

@@ -50,7 +50,7 @@ CREATE TABLE all_types (
   c_enum ENUM('small', 'medium', 'large'), c_set SET('red', 'green', 'blue'), c_json JSON,
   c_date DATE, c_datetime DATETIME, c_datetime6 DATETIME(6), c_timestamp TIMESTAMP NULL, c_timestamp3 TIMESTAMP(3) NULL,
   c_time TIME, c_time6 TIME(6), c_year YEAR,
-  c_binary BINARY(8), c_varbinary VARBINARY(50), c_blob BLOB, c_point POINT,
+  c_binary BINARY(8), c_varbinary VARBINARY(50), c_blob BLOB, c_geometry GEOMETRY,
   PRIMARY KEY (id)
 );
 
