@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,13 @@ def connect_mysqld(deployment: Deployment, tablet: Tablet, **options: Any) -> Co
     The account has no password and is only let in through the socket
     (config/init_db.sql in the Vitess module).
     """
+    path = str(deployment.socket(tablet))
+    # PyMySQL leaks its socket if nobody listens on the other end, so that is asked first.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_CONNECT_SECONDS)
+        probe.connect(path)
     settings: dict[str, Any] = {
-        "unix_socket": str(deployment.socket(tablet)),
+        "unix_socket": path,
         "user": "vt_dba",
         "charset": "utf8mb4",
         "autocommit": True,

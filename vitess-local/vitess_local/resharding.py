@@ -19,13 +19,17 @@ from typing import Any
 from vitess_local.bringup import give_primaries, start_tablets
 from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
+from vitess_local.mysql_access import connect_mysqld, query
 from vitess_local.progress import Tell
 from vitess_local.serving import tablets_seen_by_vtgate, wait_for_service
+from vitess_local.tablets import primary_of
+from vitess_local.topology import Tablet
 from vitess_local.vtctl import vtctl, vtctl_json
 from vitess_local.waiting import wait_until
 
 _COPY_SECONDS = 600.0
 _SERVE_SECONDS = 60.0
+_CLEAN_UP_SECONDS = 60.0
 
 # topodata.TabletType; vtctldclient prints the number or the name.
 _PRIMARY = (1, "PRIMARY")
@@ -116,10 +120,43 @@ def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     """Send reads and writes to the new shards."""
     if serves(deployment, reshard):
         return
+    _clean_up_migrations(deployment, reshard, tell)
     tell(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
     vtctl(deployment, *reshard.words("switchtraffic"))
     pairs = [(reshard.keyspace, shard) for shard in reshard.targets]
     wait_for_service(deployment, tell, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
+
+
+def _clean_up_migrations(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+    """Let Vitess delete what finished online schema changes have left on the old shards.
+
+    It keeps their stopped streams for a day, and refuses to switch while there are any
+    (go/vt/vtctl/workflow/stream_migrator.go, readSourceStreams).
+    """
+    primaries = [primary_of(deployment, reshard.keyspace, shard) for shard in reshard.sources]
+
+    def check() -> str | None:
+        left = sum(_stopped_migrations(deployment, primary) for primary in primaries)
+        return f"{left} streams left" if left else None
+
+    if check() is None:
+        return
+    tell(f"{reshard.keyspace}: cleaning up after online schema changes")
+    vtctl(deployment, "OnlineDDL", "cleanup", reshard.keyspace, "all")
+    wait_until(
+        check,
+        what="the clean-up of online schema changes",
+        timeout=_CLEAN_UP_SECONDS,
+        tell=tell,
+        servers=[deployment.vttablet(primary) for primary in primaries],
+    )
+
+
+def _stopped_migrations(deployment: Deployment, primary: Tablet) -> int:
+    """Count the stopped streams of online schema changes (workflow type 5, binlogdata.proto)."""
+    with connect_mysqld(deployment, primary) as connection:
+        rows = query(connection, "SELECT COUNT(*) FROM _vt.vreplication WHERE workflow_type = 5 AND state = 'Stopped'")
+    return int(rows[0][0])
 
 
 def complete(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
