@@ -13,7 +13,8 @@ read. A change is emitted if, and only if, its transaction is not contained in i
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TypeVar
 
 from source_vitess.errors import (
     ConfigError,
@@ -39,6 +40,8 @@ from source_vitess.replication.state import (
     SyncState,
 )
 from source_vitess.replication.table_copy import TableCopy
+
+Answer = TypeVar("Answer")
 
 
 class Sync:
@@ -110,7 +113,7 @@ class Sync:
                 yield Completed(name)
 
     def _run(self) -> Iterator[Message]:
-        end = self._end_position()
+        end = yield from self._retrying(self._vitess.current)
         yield from self._verify(end)
         yield from self._report_refresh_needed()
         if self._state.vgtid is None:
@@ -118,7 +121,7 @@ class Sync:
         yield from self._changes.run(end)
         copied = yield from self._copy_tables(tuple(end.shards))
         if copied:
-            end = self._end_position()
+            end = yield from self._retrying(self._vitess.current)
             ahead = [state.shards for state in self._state.tables.values() if isinstance(state, CopiedAt)]
             for positions in ahead:
                 end = end.union(positions)
@@ -136,13 +139,14 @@ class Sync:
                 kept[name] = table
         self._state.tables = kept
 
-    def _end_position(self) -> Vgtid:
+    def _retrying(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
+        """Returns an answer, asking again while it can be hoped for."""
         retry = Retry(self._clock, self._settings.retries)
         while True:
             try:
-                return self._vitess.current()
+                return ask()
             except TransientError as error:
-                retry.failed(error)
+                yield retry.failed(error)
 
     def _verify(self, end: Vgtid) -> Iterator[Message]:
         """Checks that the saved position can be continued; starts over if it cannot and the user wants that."""
@@ -154,7 +158,7 @@ class Sync:
             return
         _check_shards(saved, end)
         try:
-            self._vitess.verify(saved)
+            yield from self._retrying(lambda: self._vitess.verify(saved))
         except PositionLostError as error:
             if not self._settings.resync_lost_position:
                 raise

@@ -102,19 +102,23 @@ class TableCopy:
         yield self._checkpointer.now()
         yield Estimate(table.name, table.estimated_rows, table.estimated_bytes)
         yield Log(f"Copying table {table.name!r} (about {table.estimated_rows:,} rows, attempt {self._attempt}).")
+        keep: bool | None = None  # after an interruption: whether the copy can go on where it was
         while any(shard not in self._shards or not self._shards[shard].done for shard in shards):
             try:
+                if keep is not None:
+                    shards = self._again(tuple(self._vitess.current().shards), keep=keep)
+                    keep = None
                 yield from self._copy(shards, retry)
             except CopyTimeUpError:
                 yield self._checkpointer.now()
                 raise
             except _StartOver as again:
                 yield retry.failed(TransientError(f"the copy of table {table.name!r} starts over: {again}"))
-                shards = self._again(tuple(self._vitess.current().shards), keep=False)
+                keep = False
             except (TransientError, TableNotFoundError) as error:
                 # A replica learns of a young table late (--queryserver-config-schema-reload-time).
                 yield retry.failed(error)
-                shards = self._again(tuple(self._vitess.current().shards), keep=True)
+                keep = keep is not False
         self._finish()
         seconds = max(self._clock.monotonic() - began, 0.001)
         yield Log(
