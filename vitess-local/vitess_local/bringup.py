@@ -16,6 +16,7 @@ from vitess_local.errors import VitessLocalError
 from vitess_local.mysql_access import connect_mysqld, query, query_dicts
 from vitess_local.ports import LOOPBACK, accepts_connections
 from vitess_local.progress import Tell, format_seconds
+from vitess_local.routing import Routing
 from vitess_local.schema import apply_sharded_vschema, load_schema_dir
 from vitess_local.servers import CELL_ROOT
 from vitess_local.serving import (
@@ -58,7 +59,9 @@ def bring_up(deployment: Deployment, *, new: bool, timeout: float, tell: Tell) -
     start_tablets(deployment, tablets, tell)
     deployment.start_vtgate()
     give_primaries(deployment, deployment.topology.shards(), tell)
-    wait_for_service(deployment, tell, timeout=timeout)
+    # A new cluster's routing may still be incomplete; nothing overlaps in it.
+    routing = Routing.everything(deployment.topology) if new else None
+    wait_for_service(deployment, tell, timeout=timeout, routing=routing)
     if new:
         _load_schemas(deployment, tell)
     tell(f"{deployment.topology.spec.name} serves after {format_seconds(time.monotonic() - started)}")

@@ -48,6 +48,7 @@ from vitess_local.paths import Cache
 from vitess_local.processes import Server
 from vitess_local.progress import Tell, tell_stderr
 from vitess_local.resharding import Reshard, ReshardStep
+from vitess_local.routing import read_routing
 from vitess_local.serving import wait_for_service
 from vitess_local.shards import KeyspaceSpec, Shards, parse_keyspace_shard, shard_names
 from vitess_local.topology import ClusterSpec, Tablet
@@ -159,8 +160,8 @@ class Cluster:
         return [shard for _, shard in self._deployment.topology.shards(keyspace)]
 
     def serving_shards(self, keyspace: str) -> set[str]:
-        """Return the shards of a keyspace that VTGate sends writes to."""
-        return resharding.serving_shards(self._deployment, keyspace)
+        """Return the shards of a keyspace that take writes."""
+        return {shard for owner, shard in read_routing(self._deployment).writable if owner == keyspace}
 
     def primary(self, keyspace: str, shard: str) -> Tablet:
         """Return the present primary of a shard, as the topology records it."""

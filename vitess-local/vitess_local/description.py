@@ -7,6 +7,7 @@ from typing import Any
 
 from vitess_local.deployment import Deployment
 from vitess_local.ports import LOOPBACK
+from vitess_local.routing import read_routing
 from vitess_local.serving import missing_for_service, tablets_seen_by_vtgate
 
 
@@ -42,9 +43,16 @@ def describe(deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def _missing(deployment: Deployment) -> str | None:
+    if deployment.vtctld.pid() is None:
+        return "vtctld is not running"
+    routing = read_routing(deployment)
+    return missing_for_service(deployment, routing, routing.writable, deployment.topology.tablets)
+
+
 def describe_health(deployment: Deployment) -> dict[str, Any]:
     """Return the description together with what VTGate says of the tablets."""
-    missing = missing_for_service(deployment, deployment.topology.shards(), deployment.topology.tablets)
+    missing = _missing(deployment)
     health = [
         {
             "alias": seen.alias,

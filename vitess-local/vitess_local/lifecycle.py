@@ -10,7 +10,6 @@ import shutil
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from vitess_local import registry
@@ -71,12 +70,9 @@ def up(
             deployment = _lay_out(cache, toolchain, spec, data_dir, account)
             _bring_up_new(deployment, timeout, tell)
             return deployment
-        if _differs(known.topology.spec, spec):
-            tell(f"{spec.name} already exists with other settings; those of this call do not count")
+        tell(f"{spec.name} exists already and keeps the settings it was created with")
         if any(server.pid() is None for server in known.servers().values()):
             bring_up(known, new=False, timeout=timeout, tell=tell)
-        else:
-            tell(f"{spec.name} is running already")
         return known
 
 
@@ -90,11 +86,6 @@ def _known(cache: Cache, name: str, account: Account, tell: Tell) -> Deployment 
     tell(f"{name} was never started completely; starting afresh")
     wipe(cache, deployment)
     return None
-
-
-def _differs(known: ClusterSpec, asked: ClusterSpec) -> bool:
-    """Compare what matters for a running cluster; a schema is loaded only once anyway."""
-    return replace(known, schema_dir=None) != replace(asked, schema_dir=None)
 
 
 def _lay_out(cache: Cache, toolchain: Toolchain, spec: ClusterSpec, data_dir: Path, account: Account) -> Deployment:

@@ -21,6 +21,7 @@ from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
 from vitess_local.mysql_access import connect_mysqld, query
 from vitess_local.progress import Tell
+from vitess_local.routing import read_routing
 from vitess_local.serving import tablets_seen_by_vtgate, wait_for_service
 from vitess_local.tablets import primary_of
 from vitess_local.topology import Tablet
@@ -30,9 +31,6 @@ from vitess_local.waiting import wait_until
 _COPY_SECONDS = 600.0
 _SERVE_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 60.0
-
-# topodata.TabletType; vtctldclient prints the number or the name.
-_PRIMARY = (1, "PRIMARY")
 
 
 class ReshardStep(Enum):
@@ -167,18 +165,8 @@ def complete(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
 
 def serves(deployment: Deployment, reshard: Reshard) -> bool:
     """Tell whether the traffic is switched: the workflow's streams are then frozen."""
-    return serving_shards(deployment, reshard.keyspace) >= set(reshard.targets)
-
-
-def serving_shards(deployment: Deployment, keyspace: str) -> set[str]:
-    """Return the shards that VTGate sends writes to."""
-    cells = vtctl_json(deployment, "GetSrvKeyspaces", keyspace)
-    shards: set[str] = set()
-    for srv_keyspace in cells.values():
-        for partition in srv_keyspace.get("partitions", []):
-            if partition["served_type"] in _PRIMARY:
-                shards |= {reference["name"] for reference in partition["shard_references"]}
-    return shards
+    writable = set(read_routing(deployment).writable)
+    return writable >= {(reshard.keyspace, shard) for shard in reshard.targets}
 
 
 def _workflows(deployment: Deployment, reshard: Reshard) -> list[Any]:

@@ -15,6 +15,7 @@ from vitess_local.deployment import Deployment
 from vitess_local.mysql_access import connect_mysqld, connect_vtgate, query
 from vitess_local.ports import LOOPBACK, accepts_connections
 from vitess_local.progress import Tell
+from vitess_local.routing import Routing, Shard, read_routing
 from vitess_local.topology import Tablet
 from vitess_local.waiting import wait_until
 
@@ -53,9 +54,9 @@ def tablets_seen_by_vtgate(deployment: Deployment) -> list[TabletHealth]:
 
 
 def missing_for_service(
-    deployment: Deployment, shards: Collection[tuple[str, str]], tablets: Collection[Tablet]
+    deployment: Deployment, routing: Routing, shards: Collection[Shard], tablets: Collection[Tablet]
 ) -> str | None:
-    """Return what is missing until these shards and tablets serve, or None.
+    """Return what is missing until these shards, and those of the tablets that should, serve.
 
     A shard serves if VTGate gets an answer from its primary; a stream of changes can
     then be opened, because the primary's binlog reader is open whenever it serves.
@@ -66,8 +67,9 @@ def missing_for_service(
     for tablet in tablets:
         health = seen.get(tablet.alias)
         if health is None:
-            return f"vtgate does not know tablet {tablet.alias}"
-        if not health.serves:
+            if routing.uses(tablet.keyspace, tablet.shard, tablet.kind.upper()):
+                return f"vtgate does not know tablet {tablet.alias}"
+        elif routing.uses(health.keyspace, health.shard, health.tablet_type) and not health.serves:
             return f"tablet {tablet.alias} is {health.tablet_type} {health.state}"
     for keyspace, shard in shards:
         if (reason := shard_refuses(deployment, keyspace, shard)) is not None:
@@ -138,14 +140,19 @@ def wait_for_service(
     tell: Tell,
     *,
     timeout: float,
-    shards: Collection[tuple[str, str]] | None = None,
+    routing: Routing | None = None,
+    shards: Collection[Shard] | None = None,
     tablets: Collection[Tablet] | None = None,
 ) -> None:
-    """Wait until shards and tablets (default: all) serve through VTGate."""
-    wanted_shards = deployment.topology.shards() if shards is None else shards
+    """Wait until shards and tablets (default: all that should) serve through VTGate.
+
+    What should serve is asked of the topology, unless `routing` says it.
+    """
+    routed = read_routing(deployment) if routing is None else routing
+    wanted_shards = routed.writable if shards is None else shards
     wanted_tablets = deployment.topology.tablets if tablets is None else tablets
     wait_until(
-        lambda: missing_for_service(deployment, wanted_shards, wanted_tablets),
+        lambda: missing_for_service(deployment, routed, wanted_shards, wanted_tablets),
         what="vtgate to serve every shard",
         timeout=timeout,
         tell=tell,
