@@ -27,7 +27,7 @@ LABEL io.airbyte.name="airbyte/source-vitess" \
       org.opencontainers.image.licenses="MIT"
 RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte
 COPY --from=build /opt/source-vitess /opt/source-vitess
-# No byte code is written at run time, so a read-only root file system is no obstacle.
+# No byte code is written at run time: a read-only root file system is no obstacle (the CDK wants a /tmp).
 ENV PATH="/opt/source-vitess/bin:${PATH}" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
