@@ -60,5 +60,8 @@ def _keyspace(cluster: Cluster, keyspace: str) -> Iterator[Connector]:
 
 
 def _drop_all(cluster: Cluster, keyspace: str) -> None:
-    for name, kind in cluster.sql(keyspace, "show full tables"):
-        cluster.sql(keyspace, f"drop {'view' if kind == 'VIEW' else 'table'} `{name}`")
+    for shard in cluster.serving_shards(keyspace):
+        # On the shard itself: VTGate cannot drop a view that was not made through it.
+        target = f"{keyspace}:{shard}@primary"
+        for name, kind in cluster.sql(target, "show full tables"):
+            cluster.sql(target, f"drop {'view' if kind == 'VIEW' else 'table'} `{name}`")

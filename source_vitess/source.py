@@ -100,9 +100,8 @@ class SourceVitess(Source):
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
             writer = LineWriter(parsed.keyspace)
-            failed = [error.stream for error in selection.refused]
-            yield from writer.render(Failed(error.stream, error) for error in selection.refused)
-            sync = Sync(vitess, self._clock, sync_settings(parsed), selection.streams, sync_from)
+            failed: list[str] = []
+            sync = Sync(vitess, self._clock, sync_settings(parsed), selection.streams, sync_from, selection.refused)
             for message in sync.run():
                 if isinstance(message, Failed):
                     failed.append(message.stream)

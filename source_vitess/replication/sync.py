@@ -53,6 +53,7 @@ class Sync:
         settings: How to behave.
         streams: The streams to sync.
         state: The state to go on from; changed as the sync goes.
+        refused: What of the configured catalog cannot be read, and why.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Sync:
         settings: SyncSettings,
         streams: Sequence[SelectedStream],
         state: SyncState,
+        refused: Sequence[StreamError] = (),
     ) -> None:
         self._vitess = vitess
         self._clock = clock
@@ -83,6 +85,7 @@ class Sync:
             {name: stream for name, stream in self._streams.items() if stream.incremental},
             self._makers,
         )
+        self._refused = tuple(refused)
         self._failed: set[str] = set()
 
     def run(self) -> Iterator[Message]:
@@ -96,6 +99,7 @@ class Sync:
         for name in self._streams:
             yield Started(name)
         self._drop_unselected()
+        yield from self._report_refused()
         try:
             for message in self._run():
                 if isinstance(message, Failed):
@@ -130,14 +134,20 @@ class Sync:
     def _drop_unselected(self) -> None:
         """Forgets streams that are not selected, and what another sync mode left."""
         kept = {}
+        refused = {error.stream for error in self._refused}
         for name, table in self._state.tables.items():
             stream = self._streams.get(name)
-            if stream is None:
-                continue
             followed = isinstance(table, (*FOLLOWED, RefreshNeeded))
-            if followed == stream.incremental:
+            if name in refused or (stream is not None and followed == stream.incremental):
                 kept[name] = table
         self._state.tables = kept
+
+    def _report_refused(self) -> Iterator[Message]:
+        """Takes out the streams that cannot be read: the shared position goes on without them."""
+        for error in self._refused:
+            if isinstance(self._state.tables.get(error.stream), FOLLOWED):
+                self._state.tables[error.stream] = RefreshNeeded(error.message)
+            yield Failed(error.stream, error)
 
     def _retrying(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
         """Returns an answer, asking again while it can be hoped for."""
@@ -175,7 +185,7 @@ class Sync:
 
     def _report_refresh_needed(self) -> Iterator[Message]:
         for name, table in self._state.tables.items():
-            if isinstance(table, RefreshNeeded):
+            if isinstance(table, RefreshNeeded) and name in self._streams:
                 yield Failed(name, StreamError(name, table.reason))
 
     def _copy_tables(self, shards: tuple[str, ...]) -> Generator[Message, None, bool]:
