@@ -48,16 +48,19 @@ class RowDecoder:
         columns: In the order of the row.
         decode: From a row's lengths and values to its JSON members. Raises `Altered` or ValueError when a value may
             have no exact JSON form (then `decode_altered` has the answer), and `MisfitError`.
-        source: The generated source of `decode`, for people.
+        key: From a row's lengths and values to the raw values of its key columns; of all columns if there is no key.
+            Raises `MisfitError`.
+        source: The generated source of both, for people.
         has_key: Whether some columns identify a row.
     """
 
     def __init__(self, columns: Sequence[DecodedColumn]) -> None:
         self.columns = tuple(columns)
-        self.source = _generate(self.columns)
-        self.decode = _compile(self.source, self.columns)
-        self._keys = tuple(index for index, column in enumerate(self.columns) if column.key)
-        self.has_key = bool(self._keys)
+        self.source = _generate(self.columns) + "\n\n" + _generate_key(self.columns)
+        compiled = _compile(self.source, self.columns)
+        self.decode = cast("Callable[[bytes, bytes], bytes]", compiled["decode"])
+        self.key = cast("Callable[[bytes, bytes], tuple[bytes | None, ...]]", compiled["key"])
+        self.has_key = any(column.key for column in self.columns)
 
     def decode_altered(self, lengths: bytes, values: bytes) -> tuple[bytes, tuple[FieldChange, ...]]:
         """Decodes a row that `decode` raised `Altered` for.
@@ -82,15 +85,6 @@ class RowDecoder:
                     changes.append(FieldChange(column.name, altered.change, altered.reason))
             members.append(orjson.dumps(column.name) + b":" + json + b",")
         return b"".join(members), tuple(changes)
-
-    def key(self, lengths: bytes, values: bytes) -> tuple[bytes | None, ...]:
-        """Returns the raw values of the key columns; all columns' if the table has no key.
-
-        Raises:
-            MisfitError: The row is not of the form that was announced.
-        """
-        row = list(self._split(lengths, values))
-        return tuple(row[index] for index in self._keys) if self._keys else tuple(row)
 
     def _split(self, lengths: bytes, values: bytes) -> Iterator[bytes | None]:
         sizes = unpack_lengths(lengths)
@@ -148,7 +142,7 @@ def _generate(columns: Sequence[DecodedColumn]) -> str:
     for index, column in enumerate(columns):
         lines.append(f"    size = lengths[{index}]")
         if column.codec is None:
-            lines.append("    if size != 1: at += size >> 1")
+            lines.append(f"    if size != {_NULL}: at += size >> 1")
             continue
         members.append(f"v{index}")
         lines += [
@@ -166,13 +160,30 @@ def _generate(columns: Sequence[DecodedColumn]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _generate_key(columns: Sequence[DecodedColumn]) -> str:
+    """Writes the source of a table's `key`, which walks a row no further than to the last key column."""
+    keys = [index for index, column in enumerate(columns) if column.key] or list(range(len(columns)))
+    lines = [
+        "def key(lengths, values):",
+        f"    if len(lengths) != {len(columns)}: lengths = unpack(lengths, {len(columns)})",
+        "    at = 0",
+    ]
+    for index in range(max(keys, default=-1) + 1):
+        lines.append(f"    size = lengths[{index}]")
+        if index in keys:
+            lines.append(f"    v{index} = None if size == {_NULL} else values[at:at + (size >> 1)]")
+        lines.append(f"    if size != {_NULL}: at += size >> 1")
+    lines.append(f"    return ({''.join(f'v{index}, ' for index in keys)})")
+    return "\n".join(lines) + "\n"
+
+
 def _expression(codec: Codec, index: int) -> str:
     if codec.encode is None:
         return "v"
     return re.sub(r"\bencode\b", f"encode{index}", codec.inline or "encode(v)")
 
 
-def _compile(source: str, columns: Sequence[DecodedColumn]) -> Callable[[bytes, bytes], bytes]:
+def _compile(source: str, columns: Sequence[DecodedColumn]) -> Mapping[str, Any]:
     template = b"".join(orjson.dumps(column.name).replace(b"%", b"%%") + b":%b," for column in columns if column.codec)
     encoders: Mapping[str, Encoder] = {
         f"encode{index}": column.codec.encode
@@ -187,7 +198,7 @@ def _compile(source: str, columns: Sequence[DecodedColumn]) -> Callable[[bytes, 
         **encoders,
     }
     exec(compile(source, "<row decoder>", "exec"), names)  # noqa: S102 - the source holds numbers only
-    return cast("Callable[[bytes, bytes], bytes]", names["decode"])
+    return names
 
 
 def _unpack(lengths: bytes, count: int) -> list[int]:
