@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import Any
 
 from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
 from vitess_local.ports import LOOPBACK
+from vitess_local.processes import Server
 from vitess_local.servers import topo_flags
 
 # Longer than any action timeout vtctldclient itself applies here.
 _TIMEOUT_SECONDS = 180.0
+# How often a running client's server is looked at.
+_LOOK_SECONDS = 1.0
 
 
 def client_argv(deployment: Deployment) -> list[str]:
@@ -24,7 +28,7 @@ def client_argv(deployment: Deployment) -> list[str]:
 
 def vtctl(deployment: Deployment, *words: str) -> str:
     """Run one command through vtctld and return what it printed on standard output."""
-    return _run([*client_argv(deployment), *words], words)
+    return _run([*client_argv(deployment), *words], words, deployment.vtctld)
 
 
 def vtctl_json(deployment: Deployment, *words: str) -> Any:
@@ -40,26 +44,35 @@ def topo_command(deployment: Deployment, *words: str) -> str:
     """Run a command that only writes to etcd; it needs no vtctld."""
     program = str(deployment.toolchain.vitess("vtctldclient"))
     topo = topo_flags(deployment.topology)
-    return _run([program, "--server=internal", *topo, "--log-format=text", *words], words)
+    return _run([program, "--server=internal", *topo, "--log-format=text", *words], words, deployment.etcd)
 
 
-def _run(argv: list[str], words: tuple[str, ...]) -> str:
+def _run(argv: list[str], words: tuple[str, ...], server: Server) -> str:
+    """Run the client until it ends, the server it talks to is gone, or time is up."""
     shown = "vtctldclient " + " ".join(words)
-    try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise VitessLocalError(f"`{shown}` did not end in {_TIMEOUT_SECONDS:.0f} s.") from None
-    if done.returncode != 0:
-        reason = _error_text(done.stderr) or done.stdout.strip()
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while True:
+            try:
+                stdout, stderr = process.communicate(timeout=_LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                # The client itself would wait for a server that has ended.
+                ended = server.pid() is None
+                if not ended and time.monotonic() < deadline:
+                    continue
+                process.kill()
+                reason = f"{server.name} has ended" if ended else f"no end after {_TIMEOUT_SECONDS:.0f} s"
+                raise VitessLocalError(f"`{shown}` failed: {reason}.", log=server.log) from None
+            except BaseException:
+                process.kill()
+                raise
+    if process.returncode != 0:
+        reason = _error_text(stderr) or stdout.strip()
         raise VitessLocalError(f"`{shown}` failed: {reason}")
-    return done.stdout
+    return stdout
 
 
 def _error_text(stderr: str) -> str:
