@@ -1,5 +1,6 @@
 """Starting, finding and ending processes."""
 
+import dataclasses
 import json
 import os
 import pwd
@@ -13,7 +14,7 @@ import pytest
 
 from vitess_local.account import Account
 from vitess_local.errors import VitessLocalError
-from vitess_local.processes import Server, parse_start_ticks, start_ticks
+from vitess_local.processes import RestartedElsewhere, Server, parse_start_ticks, start_ticks
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 STUBBORN = [
@@ -106,6 +107,26 @@ def test_a_process_id_used_again_is_left_alone(server: Server) -> None:
             assert not server.signal(signal.SIGKILL)
         assert other.poll() is None
         other.kill()
+
+
+def test_a_server_restarted_by_another_one_is_found(server: Server, tmp_path: Path) -> None:
+    """By the process id it wrote, if its command line names the cluster's file."""
+    pid_file = tmp_path / "mysql.pid"
+    mine = dataclasses.replace(server, restarted=RestartedElsewhere(pid_file, "--defaults-file=/mine"))
+    with subprocess.Popen([*SLEEP, "--defaults-file=/mine"], stdout=subprocess.DEVNULL) as process:
+        assert mine.pid() is None
+        pid_file.write_text(f"{process.pid}\n", encoding="ascii")
+
+        assert mine.pid() == process.pid
+        # From now on it is in the record.
+        assert server.pid() == process.pid
+        mine.signal(signal.SIGKILL)
+    assert mine.pid() is None
+
+    with subprocess.Popen([*SLEEP, "--defaults-file=/other"], stdout=subprocess.DEVNULL) as process:
+        pid_file.write_text(f"{process.pid}\n", encoding="ascii")
+        assert mine.pid() is None
+        process.kill()
 
 
 def test_a_zombie_has_ended() -> None:

@@ -23,7 +23,7 @@ from vitess_local import mysql_template, servers
 from vitess_local.account import Account
 from vitess_local.errors import VitessLocalError
 from vitess_local.ports import LOOPBACK
-from vitess_local.processes import Server, write_whole
+from vitess_local.processes import RestartedElsewhere, Server, write_whole
 from vitess_local.toolchain import Toolchain
 from vitess_local.topology import Tablet, Topology
 
@@ -77,7 +77,9 @@ class Deployment:
 
     def mysqld(self, tablet: Tablet) -> Server:
         """The MySQL half of a tablet."""
-        return self.server(f"mysqld-{tablet.uid}")
+        folder = self.tablet_dir(tablet)
+        restarted = RestartedElsewhere(folder / "mysql.pid", servers.defaults_file(self.topology, tablet))
+        return replace(self.server(f"mysqld-{tablet.uid}"), restarted=restarted)
 
     def tablet_dir(self, tablet: Tablet) -> Path:
         """The folder of a tablet."""

@@ -36,12 +36,35 @@ class ProcessRecord:
 
 
 @dataclass(frozen=True)
+class RestartedElsewhere:
+    """How to find a server that was restarted by another one.
+
+    vttablet does that to its mysqld during a backup. The process is the cluster's own if
+    its command line holds `argument`, which names a file in the cluster's folder.
+    """
+
+    pid_file: Path
+    argument: str
+
+    def find(self) -> int | None:
+        """Return the process id that the server wrote, if the process is the cluster's."""
+        try:
+            pid = int(self.pid_file.read_text(encoding="ascii"))
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return None
+        return pid if self.argument.encode() in words else None
+
+
+@dataclass(frozen=True)
 class Server:
     """A named server whose record and log lie in the cluster's data folder."""
 
     name: str
     run_dir: Path
     log_dir: Path
+    # Set for a server that another server of the cluster may restart.
+    restarted: RestartedElsewhere | None = None
 
     @property
     def log(self) -> Path:
@@ -64,7 +87,18 @@ class Server:
     def pid(self) -> int | None:
         """Return the process id if the server is running."""
         record = self.record()
-        return record.pid if record is not None and _is_running(record) else None
+        if record is not None and _is_running(record):
+            return record.pid
+        return self._adopt() if self.restarted is not None else None
+
+    def _adopt(self) -> int | None:
+        """Look for a process that took the recorded one's place, and record it instead."""
+        pid = self.restarted.find() if self.restarted is not None else None
+        ticks = start_ticks(pid) if pid is not None else None
+        if pid is None or ticks is None:
+            return None
+        self._write_record(pid, ticks)
+        return pid
 
     def start(self, argv: Sequence[str | Path], *, account: Account, cwd: Path, env: Mapping[str, str]) -> None:
         """Start the server in a session of its own; does nothing if it is running."""
@@ -91,6 +125,9 @@ class Server:
         ticks = start_ticks(pid)
         if ticks is None:
             raise VitessLocalError(f"{self.name} ended at once.\n{self.log_tail()}", log=self.log)
+        self._write_record(pid, ticks)
+
+    def _write_record(self, pid: int, ticks: int) -> None:
         record = ProcessRecord(pid, ticks, _boot_id())
         write_whole(self.record_file, json.dumps(asdict(record)))
 

@@ -101,9 +101,14 @@ def mysqld_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> lis
     """Return the command of a tablet's MySQL server, as mysqlctl would start it."""
     return [
         toolchain.mysqld,
-        f"--defaults-file={topology.data_dir / tablet.folder / 'my.cnf'}",
+        defaults_file(topology, tablet),
         f"--basedir={toolchain.mysql_root}",
     ]
+
+
+def defaults_file(topology: Topology, tablet: Tablet) -> str:
+    """Return the flag that names the tablet's settings; vttablet uses the same."""
+    return f"--defaults-file={topology.data_dir / tablet.folder / 'my.cnf'}"
 
 
 def vttablet_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> list[str | Path]:

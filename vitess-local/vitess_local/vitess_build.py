@@ -92,13 +92,14 @@ def _download(work: Path, go: Go, log: Path, step: Step) -> int:
 
 def _compile(work: Path, go: Go, log: Path, step: Step, total: int) -> None:
     compiled = 0
+    programs = {f"{_MODULE}/go/cmd/{program}" for program in _PROGRAMS}
 
     def on_line(line: str) -> None:
         nonlocal compiled
         # With -v Go names each package when it starts on it; a program's own package
         # comes when it is linked.
         compiled += 1
-        doing = "linking" if line.startswith(f"{_MODULE}/go/cmd/") else "compiling"
+        doing = "linking" if line in programs else "compiling"
         step.update(f"package {compiled} of at most {total}, {doing} {line}")
 
     step.update(f"compiling up to {total} packages")
