@@ -5,6 +5,7 @@ leaves it serving. It takes about a minute (and minutes more if nothing is insta
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,22 +15,32 @@ import pytest
 
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
+from vitess_local.processes import start_ticks
 
 pytestmark = pytest.mark.cluster
 
-NAME = "vitess-local-tests"
+# With the process id, so that two runs at the same time do not share a cluster.
+PREFIX = "test-"
+NAME = f"{PREFIX}{os.getpid()}"
 EXAMPLE = Path(__file__).resolve().parents[1] / "example"
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A cluster with the example's schema and some customers."""
-    if NAME in Cluster.names():
-        Cluster.find(NAME).down()
+    end_clusters_of_dead_runs()
     started = Cluster.up(NAME, keyspaces={"commerce": 2, "main": 1}, replicas=1, schema_dir=EXAMPLE)
     with started:
         add_customers(started, 20)
         yield started
+
+
+def end_clusters_of_dead_runs() -> None:
+    """A run that was killed could not end its cluster."""
+    for name in Cluster.names():
+        pid = name.removeprefix(PREFIX).partition("-")[0]
+        if name.startswith(PREFIX) and pid.isdecimal() and start_ticks(int(pid)) is None:
+            Cluster.find(name).down()
 
 
 def add_customers(cluster: Cluster, count: int) -> None:
@@ -186,6 +197,7 @@ def test_a_reshard_can_be_stopped_and_continued(cluster: Cluster) -> None:
     assert cluster.serving_shards("commerce") == {"-55", "55-aa", "aa-"}
     expected = count_customers(cluster)
 
+    cluster.reshard(*words)
     cluster.reshard(*words)
     assert cluster.shards("commerce") == ["-55", "55-aa", "aa-"]
     assert sum(count_customers(cluster, f"commerce:{shard}") for shard in cluster.shards("commerce")) == expected

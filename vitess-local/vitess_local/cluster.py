@@ -269,8 +269,8 @@ class Cluster:
         last = None if stop_before is None else ReshardStep(stop_before)
         reshard = Reshard(keyspace, shard_names(sources), shard_names(targets))
         with self._exclusively():
-            known = set(self.shards(keyspace))
-            self._add_shards(keyspace, tuple(s for s in reshard.targets if s not in known))
+            if not resharding.serves(self._deployment, reshard):
+                self._add_shards(keyspace, reshard.targets)
             if last is ReshardStep.CREATE:
                 return
             resharding.create(self._deployment, reshard, self._tell)
@@ -344,9 +344,9 @@ class Cluster:
             yield
 
     def _add_shards(self, keyspace: str, shards: tuple[str, ...]) -> None:
-        if not shards:
-            return
-        self._deployment = lifecycle.add_tablets(self._cache, self._deployment, keyspace, shards)
+        known = self.shards(keyspace)
+        missing = tuple(shard for shard in shards if shard not in known)
+        self._deployment = lifecycle.add_tablets(self._cache, self._deployment, keyspace, missing)
         resharding.start_shards(self._deployment, keyspace, shards, self._tell)
 
     def _drop_shards(self, keyspace: str, shards: tuple[str, ...]) -> None:

@@ -122,7 +122,8 @@ class Deployment:
                 folder,
                 uid=tablet.uid,
                 port=tablet.mysql_port,
-                settings=self.topology.spec.mysql_settings,
+                # With the other logs, where the reason of a failed start is looked for.
+                settings={"log-error": str(self.mysqld(tablet).log), **self.topology.spec.mysql_settings},
                 account=self.account,
             )
         server = self.mysqld(tablet)

@@ -147,8 +147,6 @@ def add_tablets(cache: Cache, deployment: Deployment, keyspace: str, shards: tup
     topology = deployment.topology
     if keyspace not in {known.name for known in topology.spec.keyspaces}:
         raise VitessLocalError(f"There is no keyspace {keyspace}.")
-    if existing := {shard for _, shard in topology.shards(keyspace)} & set(shards):
-        raise VitessLocalError(f"{keyspace} already has {', '.join(sorted(existing))}.")
     with _port_lock(cache):
         ports = choose_ports(ports_needed(topology.spec, len(shards)), registry.reserved_ports(cache))
         grown = deployment.with_topology(topology.with_shards(keyspace, shards, ports))

@@ -94,7 +94,7 @@ def create(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     """Start copying and wait until all streams have caught up."""
     if serves(deployment, reshard):
         return
-    if not _exists(deployment, reshard):
+    if not _workflows(deployment, reshard):
         tell(f"{reshard.keyspace}: copying {','.join(reshard.sources)} to {','.join(reshard.targets)}")
         vtctl(
             deployment,
@@ -159,6 +159,8 @@ def _stopped_migrations(deployment: Deployment, primary: Tablet) -> int:
 
 def complete(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     """End the workflow; Vitess deletes the old shards from its topology."""
+    if not _workflows(deployment, reshard):
+        return
     tell(f"{reshard.keyspace}: completing, Vitess deletes {','.join(reshard.sources)}")
     vtctl(deployment, *reshard.words("complete"))
 
@@ -172,13 +174,6 @@ def serves(deployment: Deployment, reshard: Reshard) -> bool:
 def _workflows(deployment: Deployment, reshard: Reshard) -> list[Any]:
     shown = vtctl_json(deployment, *reshard.words("show"))
     return list(shown.get("workflows") or [])
-
-
-def _exists(deployment: Deployment, reshard: Reshard) -> bool:
-    try:
-        return bool(_workflows(deployment, reshard))
-    except VitessLocalError:
-        return False
 
 
 def _not_running(deployment: Deployment, reshard: Reshard) -> str | None:
