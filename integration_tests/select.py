@@ -78,10 +78,10 @@ def _converter(column_type: str) -> Callable[[Any], Any]:
     }
     if kind in by_kind:
         return by_kind[kind]
-    if kind.endswith("int"):
-        return lambda value: int(_text(value))
     if kind.endswith(("binary", "blob")) or kind in _SPATIAL:
         return lambda value: base64.b64encode(_bytes(value)).decode()
+    if kind.endswith("int"):
+        return lambda value: int(_text(value))
     return _text
 
 
