@@ -12,7 +12,8 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 def to_messages(lines: Iterable[bytes]) -> Iterator[AirbyteMessage]:
     """Yields the message of each line.
 
-    A number that a float or 64 bits do not hold exactly stays text inside an orjson.Fragment, which the CDK writes out as it is.
+    A number that a float or 64 bits do not hold exactly stays text inside an orjson.Fragment, which the CDK writes out
+    as it is.
     """
     for chunk in lines:
         for line in chunk.splitlines():
