@@ -126,7 +126,8 @@ class VtgateSql(Answering):
             connection.create_function("gtid_subset", 2, lambda a, b: int(Gtids.parse(a) <= Gtids.parse(b)))
             connection.create_function("gtid_subtract", 2, lambda a, b: str(Gtids.parse(a).minus(Gtids.parse(b))))
             cursor = connection.execute(sql)
-            return cursor.fetchall(), [column[0] for column in cursor.description]
+            # Literals in the place of variables can make two columns' names equal, which mysql-mimic cannot take.
+            return cursor.fetchall(), [f"{column[0]} #{number}" for number, column in enumerate(cursor.description)]
         except sqlite3.Error as error:
             raise MysqlStatusError(1064, f"the scripted VTGate cannot run this ({error}): {sql}") from error
         finally:
