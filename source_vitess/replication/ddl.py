@@ -20,13 +20,20 @@ _ALTER_RENAME = re.compile(
     rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s.*?\bRENAME\s+(?!COLUMN\b|INDEX\b|KEY\b)(?:TO\s+|AS\s+|=\s*)?{_TABLE}",
     re.IGNORECASE | re.DOTALL,
 )
+_PARTITION = re.compile(
+    rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s+(DROP|TRUNCATE|EXCHANGE)\s+PARTITION\b"
+    rf"(?:.*?\bWITH\s+TABLE\s+{_TABLE})?",
+    re.IGNORECASE | re.DOTALL,
+)
+#: How gh-ost, pt-online-schema-change, spirit, Vitess (all `_`) and LHM name a table that is to become another one.
+_SHADOW = ("_", "lhmn_")
 
 
 def tables_emptied(statement: str) -> Iterator[tuple[str, str]]:
     """Yields each table whose rows a statement removed, and the word for how.
 
-    A rename that puts another table in the place of the first, as Vitess' online DDL and gh-ost end theirs, keeps
-    the rows and is not one of these.
+    A rename that puts a shadow table in the place of the first, as online schema changes end, keeps the rows and is
+    not one of these; any other table in its place has rows of its own.
     """
     text = _COMMENT.sub(" ", statement).strip()
     if match := _TRUNCATE.match(text):
@@ -37,10 +44,15 @@ def tables_emptied(statement: str) -> Iterator[tuple[str, str]]:
                 yield _unquoted(name), "dropped"
     elif match := _RENAME.match(text):
         pairs = [(_unquoted(a), _unquoted(b)) for a, b in _RENAME_PAIR.findall(text[match.end() :])]
-        replaced = {new for _, new in pairs}
+        successors = {new: old for old, new in pairs}
         for old, _ in pairs:
-            if old not in replaced:
+            if old not in successors:
                 yield old, "renamed"
+            elif not successors[old].startswith(_SHADOW):
+                yield old, "replaced"
+    elif match := _PARTITION.match(text):
+        for name in filter(None, (match[1], match[3])):
+            yield _unquoted(name), f"altered with {match[2].upper()} PARTITION"
     elif match := _ALTER_RENAME.match(text):
         yield _unquoted(match[1]), "renamed"
 

@@ -25,7 +25,19 @@ from source_vitess.replication.ddl import tables_emptied
         ("alter table a add column truncated int", []),
         # The end of an online DDL: the table is replaced by its new self.
         ("RENAME TABLE `w1` TO `_vt_hld_1`, `_vt_vrp_1` TO `w1`", [("_vt_vrp_1", "renamed")]),
-        ("RENAME TABLE w1 TO old, new TO w1, x TO y", [("new", "renamed"), ("x", "renamed")]),
+        ("RENAME TABLE w1 TO _w1_old, _w1_new TO w1, x TO y", [("_w1_new", "renamed"), ("x", "renamed")]),
+        ("RENAME TABLE w1 TO lhma_1_w1, lhmn_w1 TO w1", [("lhmn_w1", "renamed")]),
+        # Somebody's own exchange of tables: the other one has rows of its own.
+        ("RENAME TABLE w1 TO old, new TO w1", [("w1", "replaced"), ("new", "renamed")]),
+        ("RENAME TABLE a TO tmp, b TO a, tmp TO b", [("a", "replaced"), ("b", "replaced"), ("tmp", "replaced")]),
+        ("ALTER TABLE t DROP PARTITION p0, p1", [("t", "altered with DROP PARTITION")]),
+        ("alter table `t` truncate partition all", [("t", "altered with TRUNCATE PARTITION")]),
+        (
+            "ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u",
+            [("t", "altered with EXCHANGE PARTITION"), ("u", "altered with EXCHANGE PARTITION")],
+        ),
+        ("ALTER TABLE t ADD PARTITION (PARTITION p1 VALUES LESS THAN (9))", []),
+        ("ALTER TABLE t DROP `partition`", []),
         ("CREATE TABLE t (id int)", []),
         ("", []),
     ],
