@@ -60,18 +60,18 @@ class SystemClock:
 
     @contextmanager
     def watch(self, stream: VStream) -> Iterator[None]:
-        """Lets `stop` end this stream while the context lasts.
+        """Lets `stop` end this stream while the context lasts, instead of another that is open around it.
 
         Raises:
             StreamCancelledError: The sync is asked to stop already.
         """
-        self._open = stream
+        outer, self._open = self._open, stream
         try:
             if self.stopping:
                 raise StreamCancelledError("The stream was not opened, because this sync was asked to stop.")
             yield
         finally:
-            self._open = None
+            self._open = outer
 
 
 class LiveVitess:
@@ -143,7 +143,12 @@ class LiveVitess:
             topology = read_topology(session, self._config.keyspace)
         shards = topology.select_shards(self._config.shards)
         positions = read_current_position(
-            self._client, self._config.keyspace, shards, self.tablet_type, self._config.cells
+            self._client,
+            self._config.keyspace,
+            shards,
+            self.tablet_type,
+            self._config.cells,
+            watch=self._clock.watch,
         )
         return Vgtid(self._config.keyspace, {shard: positions[shard] for shard in shards})
 

@@ -6,6 +6,7 @@
   known only when the transaction ends, so such rows are held back until then; a transaction too large to hold is
   emitted, and from then on everything of that table and shard: duplicates, never gaps.
 - A reshard needs nothing: VTGate follows it, and the target is asked for anew.
+- What goes for rows goes for statements that empty a table: one that the copy position contains is no news.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from source_vitess.replication.messages import Failed, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.retry import Retry
+from source_vitess.replication.silence import Silence
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
 from source_vitess.vstream.events import Committed, Ddl, Heartbeat, Rows, StreamPosition, TableFailed
 from source_vitess.vstream.request import StreamRequest
@@ -27,8 +29,8 @@ from source_vitess.vstream.request import StreamRequest
 #: Bytes of JSON of one transaction that are held back at most.
 HELD_BYTES = 16 * 1024 * 1024
 
-#: Seconds without a transaction after which a new end position is asked for: the old one may hold transactions that
-#: no server has any more (a failover), and then it would never be reached.
+#: Seconds of waiting without a transaction after which a new end position is asked for: the old one may hold
+#: transactions that no server has any more (a failover), and then it would never be reached.
 SILENCE_SECONDS = 10
 
 
@@ -62,6 +64,7 @@ class ChangeStream:
         self._makers = makers
         self._held: list[Rows] = []
         self._held_bytes = 0
+        self._statements: list[Ddl] = []
 
     def run(self, target: Vgtid) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
@@ -72,6 +75,7 @@ class ChangeStream:
             ConfigError: The user has to act.
         """
         retry = Retry(self._clock, self._settings.retries)
+        shards: frozenset[str] | None = None
         while (start := self._state.vgtid) is not None and not start.covers(target):
             tables = self._followed()
             if not tables:
@@ -80,17 +84,27 @@ class ChangeStream:
                 return
             self._settle_copies(start)
             try:
+                if shards not in (None, frozenset(start.shards)):
+                    # The stream that broke off had gone over a reshard: the target may be of shards that are no more.
+                    target = self._vitess.current()
+                shards = frozenset(start.shards)
                 yield from self._stream(start, target, tables, retry)
-            except TableNotFoundError as error:
-                # A tablet that was just switched to may not know a young table yet.
-                yield retry.failed(error) if retry.left else self._fail(error)
+                # That is final: a target that a failover or a reshard has made unreachable is never covered.
+                break
             except StreamError as error:
-                yield self._fail(error)
+                if error.stream not in tables:
+                    yield retry.failed(error)
+                elif isinstance(error, TableNotFoundError) and retry.left:
+                    # A tablet that was just switched to may not know a young table yet.
+                    yield retry.failed(error)
+                else:
+                    yield self._fail(error)
             except TransientError as error:
                 yield retry.failed(error)
             finally:
                 self._held.clear()
                 self._held_bytes = 0
+                self._statements.clear()
                 self._checkpointer.settle()
         if self._state.vgtid is not None:
             self._settle_copies(self._state.vgtid)
@@ -101,9 +115,9 @@ class ChangeStream:
     def _stream(self, start: Vgtid, target: Vgtid, tables: tuple[str, ...], retry: Retry) -> Iterator[Message]:
         request = StreamRequest(start.keyspace, start.shards, tables)
         goal = _Goal(start, target)
-        progressed = self._clock.monotonic()
+        silence = Silence(self._clock)
         with self._vitess.stream(request, {name: self._streams[name].streamed for name in tables}) as events:
-            for event in events:
+            for event in silence.watch(events):
                 match event:
                     case Rows():
                         yield from self._rows(event)
@@ -113,34 +127,32 @@ class ChangeStream:
                             goal = _Goal(event.position.to_vgtid(start.keyspace), self._vitess.current())
                         if goal.awaits(event.shard):
                             # Not what a shard that is there already goes on to send: another one may be stuck.
-                            progressed = self._clock.monotonic()
+                            silence.broken()
                             retry.progressed()
                         if goal.reached(event.shard, event.position):
                             return
                         yield from self._checkpointer.due()
-                        self._check_progress(progressed)
+                        self._check_progress(silence)
                     case Heartbeat(throttled_reason):
                         yield from self._checkpointer.due()
-                        silence = self._clock.monotonic() - progressed
-                        if silence >= SILENCE_SECONDS and self._covers_current():
+                        if silence.seconds >= SILENCE_SECONDS and self._covers_current():
                             return
-                        self._check_progress(progressed, throttled_reason)
+                        self._check_progress(silence, throttled_reason)
                     case TableFailed(_, error):
                         yield self._fail(error)
-                    case Ddl(shard, statement):
-                        yield from self._ddl(shard, statement)
+                    case Ddl():
+                        self._statements.append(event)
                     case _:
                         pass
         raise TransientError("VTGate ended the change stream before its end position was reached.")
 
-    def _check_progress(self, progressed: float, throttled_reason: str = "") -> None:
-        silence = self._clock.monotonic() - progressed
-        if silence < self._settings.no_progress_seconds:
+    def _check_progress(self, silence: Silence, throttled_reason: str = "") -> None:
+        if silence.seconds < self._settings.no_progress_seconds:
             return
         why = f" A tablet reports that it is throttled: {throttled_reason}." if throttled_reason else ""
         raise TransientError(
-            f"VTGate sent no transaction of a shard for {silence:.0f} s although there are some that were not read "
-            f"yet.{why} If this happens again, look at VTGate's log: a row larger than --grpc-max-message-size "
+            f"VTGate sent no transaction of a shard for {silence.seconds:.0f} s although there are some that were not "
+            f"read yet.{why} If this happens again, look at VTGate's log: a row larger than --grpc-max-message-size "
             "(16 MiB unless set), a shard without a healthy tablet of the chosen type and a throttled tablet all look "
             "like this."
         )
@@ -174,15 +186,19 @@ class ChangeStream:
     def _committed(self, event: Committed) -> Iterator[Message]:
         gtid = event.position.gtid(event.shard)
         if self._held:
-            emitted = []
-            for rows in self._held:
-                state = self._state.tables.get(rows.table)
-                copied_at = state.shards.get(rows.shard) if isinstance(state, CopiedAt) else None
-                if copied_at is None or gtid is None or not contains(copied_at, gtid):
-                    emitted.append(rows)
-            self._held = emitted
+            self._held = [rows for rows in self._held if not self._is_contained(rows.table, rows.shard, gtid)]
             yield from self._release()
+        for statement in self._statements:
+            yield from self._ddl(statement, event.position.gtid(statement.shard))
+        self._statements.clear()
         self._checkpointer.reached(event.position)
+
+    def _is_contained(self, name: str, shard: str, gtid: str | None) -> bool:
+        """Tells whether a table's copy contains a transaction that ended at a position."""
+        match self._state.tables.get(name):
+            case CopiedAt(shards) if shard in shards:
+                return gtid is not None and contains(shards[shard], gtid)
+        return False
 
     def _settle_copies(self, position: Vgtid) -> None:
         """Drops the copy positions that the shared position has passed."""
@@ -202,13 +218,14 @@ class ChangeStream:
         self._checkpointer.settle()
         return self._state.vgtid is not None and self._state.vgtid.covers(self._vitess.current())
 
-    def _ddl(self, shard: str, statement: str) -> Iterator[Message]:
-        for name, how in tables_emptied(statement):
-            if isinstance(self._state.tables.get(name), FOLLOWED):
+    def _ddl(self, event: Ddl, gtid: str | None) -> Iterator[Message]:
+        for name, how in tables_emptied(event.statement):
+            followed = isinstance(self._state.tables.get(name), FOLLOWED)
+            if followed and not self._is_contained(name, event.shard, gtid):
                 yield self._fail(
                     StreamError(
                         name,
-                        f"Table {name!r} was {how} in shard {shard!r}, which removes rows without telling which. "
+                        f"Table {name!r} was {how} in shard {event.shard!r}, which removes rows without telling which. "
                         "Refresh this stream and choose to remove its old records.",
                     )
                 )

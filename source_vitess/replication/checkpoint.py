@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from source_vitess.errors import InternalError
+from source_vitess.position.gtid import GtidError
 from source_vitess.replication.messages import Checkpoint, Message, Records
 from source_vitess.replication.ports import Clock, SyncSettings
 from source_vitess.replication.records import Cursor
@@ -49,7 +51,7 @@ class Checkpointer:
         """Returns a checkpoint.
 
         Raises:
-            GtidError: The position is not one that can be stored.
+            InternalError: The position is not one that can be stored.
         """
         self.settle()
         self.state.cursor = self._cursor.last
@@ -58,7 +60,14 @@ class Checkpointer:
         return Checkpoint(self.state.shared_to_json(), self.state.tables_to_json())
 
     def settle(self) -> None:
-        """Takes the position over into the state."""
-        if self._position is not None:
-            self.state.vgtid = self._position.to_vgtid(self.state.keyspace)
-            self._position = None
+        """Takes the position over into the state.
+
+        Raises:
+            InternalError: The position is not one that can be stored. The state stays at the one before.
+        """
+        position, self._position = self._position, None
+        if position is not None:
+            try:
+                self.state.vgtid = position.to_vgtid(self.state.keyspace)
+            except GtidError as error:
+                raise InternalError(f"VTGate sent a position that cannot be continued from: {error}.") from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from source_vitess.config import TabletType
 from source_vitess.errors import TransientError
 from source_vitess.position.vgtid import CURRENT
-from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.client import VStream, VStreamClient
 from source_vitess.vstream.request import StreamRequest
 
 #: Seconds for all shards to answer. Each takes about 50 ms; VTGate looks for a tablet again every 30 s
@@ -26,6 +27,7 @@ def read_current_position(
     cells: Sequence[str] = (),
     *,
     timeout: float = CURRENT_TIMEOUT,
+    watch: Callable[[VStream], AbstractContextManager[None]] | None = None,
 ) -> Mapping[str, str]:
     """Returns the position of each shard, as the tablets that are streamed from have it.
 
@@ -36,6 +38,7 @@ def read_current_position(
         tablet_type: The type of tablet that will be streamed from: a replica's position is its own.
         cells: As in the configuration.
         timeout: Seconds for all shards together.
+        watch: Entered with the stream while it is open, for somebody else to end it.
 
     Raises:
         TransientError: A shard did not answer in time, or the connection was lost.
@@ -46,7 +49,8 @@ def read_current_position(
     wanted = frozenset(shards)
     found: dict[str, str] = {}
     try:
-        with client.stream(request.to_proto(tablet_type=tablet_type, cells=",".join(cells)), timeout=timeout) as stream:
+        proto = request.to_proto(tablet_type=tablet_type, cells=",".join(cells))
+        with client.stream(proto, timeout=timeout) as stream, watch(stream) if watch else nullcontext():
             for response in stream:
                 for event in response.events:
                     for entry in event.vgtid.shard_gtids:

@@ -132,10 +132,10 @@ RULES: tuple[Rule, ...] = (
         "(vttablet --queryserver-config-schema-reload-time); if it was dropped, remove the stream.",
     ),
     Rule(
-        pattern=r"unknown table (?P<table>\S+) in schema|cannot determine table columns for (?P<name>[^\s:,]+)",
+        pattern=r"(unknown table (?=\S+ in schema)|cannot determine table columns for )(?P<table>[^\s:,]+)",
         example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = unknown table t in schema",
         error=SchemaMismatchError,
-        message="Changes of the table {table}{name} were written with other columns than it has now, and the tablet "
+        message="Changes of the table {table} were written with other columns than it has now, and the tablet "
         "does not remember those. Refresh the stream, and run vttablet with --track-schema-versions so that it "
         "remembers.",
     ),

@@ -1,0 +1,410 @@
+"""The change stream against the Vitess in memory: what breaks it off, what it leaves out, where it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import grpc
+import pytest
+from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
+
+from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
+from source_vitess.live import SystemClock
+from source_vitess.proto import binlogdata_pb2
+from source_vitess.replication import change_stream
+from source_vitess.source import SourceVitess
+from source_vitess.vstream.current import CURRENT_TIMEOUT
+from unit_tests.replication.conftest import AfterFirstCurrent, Settings
+from unit_tests.scripted_vtgate.model.faults import After
+from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
+
+
+@pytest.fixture
+def synced(vitess: Vitess) -> Syncs:
+    """Tables `a` and `b`, copied."""
+    vitess.insert("a", *rows(6))
+    vitess.insert("b", *rows(4))
+    syncs = Syncs(vitess)
+    assert syncs.run() is None
+    return syncs
+
+
+def change(vitess: Vitess) -> None:
+    """Some transactions on both shards, one of them of several rows."""
+    for number in range(5):
+        vitess.insert("a", *rows(3, 100 + 10 * number))
+    vitess.update("b", {"id": 2}, {"id": 20})
+    vitess.delete("a", {"id": 1})
+    vitess.touch(count=2)
+
+
+class TestBreaks:
+    """Streams that end before their time."""
+
+    @pytest.mark.parametrize("after", [is_row, is_commit, 9, 17], ids=["row", "commit", "9", "17"])
+    @pytest.mark.parametrize("how", ["cut", "eof"])
+    def test_it_goes_on_from_the_last_transaction(self, vitess: Vitess, synced: Syncs, how: str, after: After) -> None:
+        """UNAVAILABLE or an EOF, in the middle of a transaction or between two: ridden out, nothing is missing."""
+        vitess.rows_per_event = 1
+        vitess.events_per_response = 1
+        change(vitess)
+        if how == "cut":
+            vitess.faults.cut_after(after)
+        else:
+            vitess.faults.eof_after(after)
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+        assert set(synced.store.statuses.values()) == {"COMPLETE"}
+
+    def test_it_gives_up_after_some_tries_without_progress(
+        self, vitess: Vitess, synced: Syncs, waits: list[float]
+    ) -> None:
+        """Six tries with longer and longer waits, then a transient error, with a state to go on from."""
+        change(vitess)
+        cut_again_and_again(vitess, 20, is_row)
+        states = len(synced.store.states)
+
+        error = synced.run()
+
+        assert isinstance(error, TransientError)
+        assert waits == [0.5, 1, 2, 4, 8, 16]
+        assert len(synced.store.states) > states
+        assert set(synced.store.statuses.values()) == {"INCOMPLETE"}
+        vitess.faults = type(vitess.faults)()
+        assert synced.run() is None
+        synced.expect_equal()
+
+    def test_progress_gives_new_tries(self, vitess: Vitess, synced: Syncs, waits: list[float]) -> None:
+        """A stream that breaks after each transaction, a dozen times, still gets to its end."""
+        for number in range(12):
+            vitess.insert("a", {"id": 100 + number}, shard="-80")
+        cut_again_and_again(vitess, 11, is_commit)
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+        assert waits == [0.5] * 11
+
+    def test_a_restart_within_vtgate(self, vitess: Vitess, synced: Syncs) -> None:
+        """VTGate opens a shard's tablet stream again in the middle of the call: FIELD comes again, rows do not."""
+        change(vitess)
+        vitess.faults.restart_after(is_commit)
+        before = synced.store.records.total()
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+        assert synced.store.records.total() == before + 15 + 2 + 1
+        assert len(streamed(vitess)) == 3
+
+
+class TestSchemas:
+    """Changes that do not fit the table's columns any more."""
+
+    def test_columns_that_a_tablet_does_not_remember(self, vitess: Vitess, synced: Syncs) -> None:
+        """Old rows with more columns than the table has now: that stream fails once, the others go on. No loop."""
+        vitess.insert("a", *rows(2, 50))
+        vitess.drop_column("a", "name")
+        vitess.insert("b", *rows(2, 50))
+
+        error = synced.run()
+
+        assert isinstance(error, ConfigError)
+        assert synced.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
+        assert [told["stream_descriptor"]["name"] for told in synced.store.errors if "stream_descriptor" in told] == [
+            "a"
+        ]
+        assert "refresh_needed" in (table_state(synced.store.states[-1], "a") or {})
+        synced.expect_equal("b")
+
+    def test_an_error_about_a_table_that_nobody_reads(self, vitess: Vitess, synced: Syncs) -> None:
+        """VTGate blames a table that is not in the request: tried again, then the sync's own error. No loop."""
+        change(vitess)
+        text = "vttablet: unknown table zzz in schema"
+        cut_again_and_again(vitess, 20, is_row, grpc.StatusCode.UNKNOWN, text)
+
+        error = synced.run()
+
+        assert isinstance(error, SchemaMismatchError)
+        assert len(streamed(vitess)) == 2 + 7
+        assert table_state(synced.store.states[-1], "zzz") is None
+
+    def test_columns_without_names(self, vitess: Vitess, synced: Syncs) -> None:
+        """`@1` instead of names, because types clash: that stream fails and says what vttablet needs."""
+        vitess.insert("a", *rows(2, 50))
+        vitess.drop_column("a", "name")
+        vitess.add_column("a", "name", "bigint")
+        vitess.insert("b", *rows(2, 50))
+        # The catalog is of the table as it is now; the change is of before.
+        synced.catalog = synced.connector.configured()
+
+        error = synced.run()
+
+        assert isinstance(error, ConfigError)
+        assert synced.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
+        assert "--track-schema-versions" in synced.store.errors[0]["message"]
+        synced.expect_equal("b")
+
+    def test_a_type_that_drifts(self, vitess: Vitess, synced: Syncs, after_first_current: AfterFirstCurrent) -> None:
+        """A column becomes another type while the sync runs: that stream fails, with what to do."""
+        vitess.insert("a", *rows(1, 50))
+
+        def drift() -> None:
+            vitess.modify_column("a", "name", "binary(20)")
+            vitess.insert("b", *rows(2, 50))
+
+        after_first_current(drift)
+
+        error = synced.run()
+
+        assert isinstance(error, ConfigError)
+        assert synced.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
+        assert "another type" in synced.store.errors[0]["message"]
+
+    def test_an_added_column_is_left_out_until_it_is_selected(self, vitess: Vitess, synced: Syncs) -> None:
+        """A column that the catalog does not have yet: rows come without it, and nothing fails."""
+        vitess.add_column("a", "extra", "int", default=7)
+        vitess.insert("a", {"id": 50, "name": "n", "extra": 8})
+
+        assert synced.run() is None
+
+        assert synced.store.tables["a"][50,] == {"id": 50, "name": "n"}
+
+
+class TestHeldRows:
+    """Rows of a transaction that may be contained in the copy already."""
+
+    def test_a_huge_transaction_is_let_go(
+        self,
+        vitess: Vitess,
+        monkeypatch: pytest.MonkeyPatch,
+        after_first_current: AfterFirstCurrent,
+    ) -> None:
+        """More rows than are held back: they are emitted, contained or not, and nothing after them is lost."""
+        monkeypatch.setattr(change_stream, "HELD_BYTES", 300)
+        vitess.rows_per_event = 2
+        vitess.events_per_response = 3
+        vitess.insert("a", *rows(6))
+        syncs = Syncs(vitess, "a")
+
+        def write() -> None:
+            vitess.insert("a", *rows(30, 100), shard="-80")
+            vitess.update("a", {"id": 100}, {"name": "newer"})
+            vitess.delete("a", {"id": 101})
+            vitess.insert("a", *rows(2, 200), shard="80-")
+
+        after_first_current(write)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert syncs.store.records["a"] > len(vitess.rows("a")) + 30
+
+    def test_it_dies_in_a_huge_transaction(
+        self, vitess: Vitess, monkeypatch: pytest.MonkeyPatch, after_first_current: AfterFirstCurrent
+    ) -> None:
+        """A break after some of its rows went out, which the copy contained: newer rows win in the end."""
+        monkeypatch.setattr(change_stream, "HELD_BYTES", 300)
+        vitess.rows_per_event = 2
+        vitess.events_per_response = 1
+        vitess.insert("a", *rows(6), shard="-80")
+        syncs = Syncs(vitess, "a")
+
+        def write() -> None:
+            vitess.insert("a", *rows(30, 100), shard="-80")
+            vitess.update("a", lambda row: True, {"name": "newest"})
+            seen: list[int] = []
+
+            def in_the_change_stream(event: binlogdata_pb2.VEvent) -> bool:
+                if is_row(event) and event.timestamp:
+                    seen.append(1)
+                return len(seen) >= 12
+
+            cut_again_and_again(vitess, 8, in_the_change_stream)
+
+        after_first_current(write)
+        syncs.run()
+        vitess.faults = type(vitess.faults)()
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+
+
+class TestItsEnd:
+    """Where the change stream ends."""
+
+    def test_heartbeats_are_no_end(self, vitess: Vitess, synced: Syncs) -> None:
+        """Heartbeats between any two events do not end the stream, nor count as progress."""
+        vitess.faults.delay = 0.03
+        vitess.events_per_response = 1
+        change(vitess)
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+
+    def test_an_end_that_a_failover_has_lost(
+        self, vitess: Vitess, synced: Syncs, monkeypatch: pytest.MonkeyPatch, after_first_current: AfterFirstCurrent
+    ) -> None:
+        """The end position holds a transaction that the new primary never got: the sync ends all the same, once."""
+        monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 0)
+        vitess.insert("a", *rows(3, 50), shard="-80")
+        vitess.insert("a", {"id": 90, "name": "kept"}, shard="80-")
+        after_first_current(lambda: vitess.reparent("-80", lost=1))
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+        assert len(streamed(vitess)) == 3
+
+    def test_a_reshard_before_the_end(
+        self, vitess: Vitess, synced: Syncs, after_first_current: AfterFirstCurrent
+    ) -> None:
+        """A shard is split while the other one's changes are still awaited: the same stream goes on to a new end."""
+        for number in range(8):
+            vitess.insert("a", {"id": 100 + number}, shard="-80")
+        after_first_current(lambda: reshard(vitess))
+
+        assert synced.run() is None
+
+        assert synced.run() is None
+        synced.expect_equal()
+        assert len(streamed(vitess)) <= 4
+        shards = synced.store.states[-1]["global"]["shared_state"]["vgtid"]
+        assert [entry["shard"] for entry in shards] == ["-80", "80-c0", "c0-"]
+
+    def test_a_break_after_a_reshard(
+        self, vitess: Vitess, synced: Syncs, after_first_current: AfterFirstCurrent
+    ) -> None:
+        """The stream breaks off right after it went over to new shards: the old end position is of no use any more."""
+        for number in range(8):
+            vitess.insert("a", {"id": 100 + number}, shard="-80")
+        after_first_current(lambda: reshard(vitess))
+        vitess.faults.cut_after(lambda event: is_commit(event) and event.shard == "80-c0")
+
+        assert synced.run() is None
+
+        assert synced.run() is None
+        synced.expect_equal()
+
+    def test_a_reshard_between_syncs(self, vitess: Vitess, synced: Syncs) -> None:
+        """From a position of the old shards to the new ones; once the old ones are deleted it is an error."""
+        change(vitess)
+        reshard(vitess)
+        old = list(synced.store.states)
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+        vitess.delete_shards("80-")
+        assert synced.run() is None
+        synced.store.states = old
+        error = synced.run()
+        assert isinstance(error, ConfigError)
+        assert "does not have any more" in error.message
+
+    def test_shards_are_merged(self, vitess: Vitess, synced: Syncs) -> None:
+        """Two shards become one."""
+        change(vitess)
+        vitess.reshard(["-80", "80-"], ["-"])
+        vitess.touch()
+        vitess.delete("a", {"id": 2})
+
+        assert synced.run() is None
+
+        synced.expect_equal()
+
+    def test_a_shard_that_makes_no_progress(
+        self,
+        vitess: Vitess,
+        synced: Syncs,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        after_first_current: AfterFirstCurrent,
+    ) -> None:
+        """Nothing comes of what is awaited, while VTGate's heartbeats do: tried again, then an error with advice."""
+        settings(no_progress_seconds=0.05)
+        monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 1e9)
+        vitess.insert("a", *rows(3, 50), shard="-80")
+        after_first_current(lambda: vitess.reparent("-80", lost=1))
+
+        error = synced.run()
+
+        assert isinstance(error, TransientError)
+        assert "--grpc-max-message-size" in error.message
+        assert len(streamed(vitess)) == 2 + 7
+
+    def test_a_reader_that_stalls(self, vitess: Vitess, synced: Syncs, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Minutes that the reader of stdout takes over each line are not VTGate's silence."""
+        vitess.faults.delay = 0.02  # so that heartbeats come, on which the silence is looked at
+        vitess.rows_per_event = 1
+        vitess.events_per_response = 1
+        change(vitess)
+        skipped = [0.0]
+        monkeypatch.setattr(SystemClock, "monotonic", lambda _: time.monotonic() + skipped[0])
+
+        for line in synced.lines():
+            synced.store.apply([line])
+            skipped[0] += 1000
+
+        synced.expect_equal()
+        assert len(streamed(vitess)) == 3
+
+    def test_stop(self, vitess: Vitess, synced: Syncs) -> None:
+        """`stop` while the stream waits for a transaction: a state and a transient error at once."""
+        change(vitess)
+        vitess.faults.hang_after(is_row)
+        source = SourceVitess()
+        begun = len(vitess.vstream.requests)
+
+        def stop() -> None:
+            vitess.vstream.wait_for_calls(begun + 2)
+            source.stop()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
+        state = [AirbyteStateMessageSerializer.load(message) for message in synced.store.last_state]
+        synced.store.new_sync()
+        lines = source.read_lines(
+            synced.connector.config, ConfiguredAirbyteCatalogSerializer.load(synced.catalog), state
+        )
+        with pytest.raises(TransientError, match="asked to stop"):
+            synced.store.apply(line for chunk in lines for line in chunk.splitlines())
+        stopper.join()
+
+        assert synced.run() is None
+        synced.expect_equal()
+
+    def test_stop_while_the_position_is_asked_for(self, vitess: Vitess, synced: Syncs) -> None:
+        """`stop` while a shard does not tell its position: not only after the time that it has for that."""
+        vitess.faults.hang_after(1)
+        source = SourceVitess()
+        begun = len(vitess.vstream.requests)
+
+        def stop() -> None:
+            vitess.vstream.wait_for_calls(begun + 1)
+            source.stop()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
+        began = time.monotonic()
+        with pytest.raises(TransientError, match="asked to stop"):
+            list(
+                source.read_lines(synced.connector.config, ConfiguredAirbyteCatalogSerializer.load(synced.catalog), [])
+            )
+        stopper.join()
+
+        assert time.monotonic() - began < CURRENT_TIMEOUT / 2
+
+
+def reshard(vitess: Vitess) -> None:
+    """Splits a shard in two, and writes as VTGate's workflows do at the end."""
+    vitess.reshard(["80-"], ["80-c0", "c0-"])
+    vitess.touch("80-c0")
+    vitess.touch("c0-")
+    vitess.insert("a", *rows(9, 300))
