@@ -4,6 +4,8 @@
   table. What the shard sends after that belongs to the change stream and is ignored here.
 - Only a copy that ran from start to end in one go is exact at a position. Columns that are told again for a shard
   mean that VTGate itself started over within the call (a failover); so does a broken stream here.
+- Going on with a copy, VTGate first sends the changes to what is copied already. A full refresh leaves them out: it
+  has no way to say that a row is gone, and no key that a second record of a row could be told by.
 - A table without a usable key cannot be continued: VTGate would page through it by all columns and skip rows that
   are equal or hold NULLs (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go). It starts from the beginning.
 """
@@ -12,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from source_vitess.errors import TableNotFoundError, TransientError
+from source_vitess.errors import PositionLostError, StreamError, TableNotFoundError, TransientError
+from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Estimate, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.retry import Retry
+from source_vitess.replication.silence import Silence
 from source_vitess.replication.state import (
     Copied,
     CopiedAt,
@@ -36,10 +40,6 @@ REPORT_SECONDS = 30.0
 
 class CopyTimeUpError(TransientError):
     """The time for copying in one sync is over; the next one goes on from here."""
-
-
-class _StartOver(Exception):  # noqa: N818 - control flow within this module
-    """What was copied so far cannot be continued."""
 
 
 class TableCopy:
@@ -102,23 +102,30 @@ class TableCopy:
         yield self._checkpointer.now()
         yield Estimate(table.name, table.estimated_rows, table.estimated_bytes)
         yield Log(f"Copying table {table.name!r} (about {table.estimated_rows:,} rows, attempt {self._attempt}).")
-        keep: bool | None = None  # after an interruption: whether the copy can go on where it was
+        interrupted = False
         while any(shard not in self._shards or not self._shards[shard].done for shard in shards):
             try:
-                if keep is not None:
-                    shards = self._again(tuple(self._vitess.current().shards), keep=keep)
-                    keep = None
+                if interrupted:
+                    shards = self._again(tuple(self._vitess.current().shards))
+                    interrupted = False
+                self._check_resumable()
                 yield from self._copy(shards, retry)
             except CopyTimeUpError:
-                yield self._checkpointer.now()
                 raise
-            except _StartOver as again:
-                yield retry.failed(TransientError(f"the copy of table {table.name!r} starts over: {again}"))
-                keep = False
-            except (TransientError, TableNotFoundError) as error:
+            except TableNotFoundError as error:
                 # A replica learns of a young table late (--queryserver-config-schema-reload-time).
                 yield retry.failed(error)
-                keep = keep is not False
+                interrupted = True
+            except (PositionLostError, StreamError) as error:
+                if not self._lastpks():
+                    raise
+                # What cannot be continued can be copied anew: its changes are followed all the while.
+                yield Log(f"The copy of table {table.name!r} starts from the beginning: {error.message}", warning=True)
+                self._shards = {}
+                interrupted = True
+            except TransientError as error:
+                yield retry.failed(error)
+                interrupted = True
         self._finish()
         seconds = max(self._clock.monotonic() - began, 0.001)
         yield Log(
@@ -130,7 +137,7 @@ class TableCopy:
         """One VStream, for the shards that are not done."""
         name = self._table.name
         todo = {shard for shard in shards if shard not in self._shards or not self._shards[shard].done}
-        lastpks = {shard: part.lastpk for shard in todo if (part := self._shards.get(shard)) and part.lastpk}
+        lastpks = self._lastpks()
         request = StreamRequest(
             self._checkpointer.state.keyspace,
             {shard: self._shards[shard].gtid if shard in self._shards else "" for shard in shards if shard in todo},
@@ -140,12 +147,12 @@ class TableCopy:
         asked = frozenset(todo)
         told: set[str] = set()
         empty: dict[str, str] = {}
-        progressed = self._clock.monotonic()
+        silence = Silence(self._clock)
         with self._vitess.stream(request, {name: self._stream.streamed}) as events:
-            for event in events:
+            for event in silence.watch(events):
                 match event:
                     case Rows():
-                        if event.shard in todo:
+                        if event.shard in todo and (self._stream.incremental or not event.timestamp):
                             yield self._emit(event)
                     case Fields(shard, _) if shard in todo:
                         if shard in told and shard not in lastpks:
@@ -153,18 +160,20 @@ class TableCopy:
                         told.add(shard)
                     case Committed(shard):
                         if shard not in asked:
-                            raise _StartOver("the keyspace was resharded")
+                            raise TransientError(f"The keyspace was resharded while table {name!r} was being copied.")
                         if shard in todo:
                             # What a finished shard goes on to send is no progress of the copy.
-                            progressed = self._clock.monotonic()
-                            retry.progressed()
+                            silence.broken()
                             self._committed(event, todo, empty)
+                            if self._table.key and shard in self._shards:
+                                # Without a key an interrupted copy starts over, however far it was.
+                                retry.progressed()
                         yield from self._report()
                         yield from self._checkpointer.due()
-                        self._check_time(progressed)
+                        self._check_time(silence)
                     case CopyCompleted(shard) if shard in todo:
                         if shard not in empty:
-                            raise _StartOver(f"VTGate ended the copy of shard {shard!r} before its last row")
+                            raise TransientError(f"VTGate ended the copy of shard {shard!r} before its last row.")
                         self._shards[shard] = ShardCopy(empty[shard], None)
                         todo.discard(shard)
                         self._store()
@@ -172,7 +181,7 @@ class TableCopy:
                         raise error
                     case Heartbeat():
                         yield from self._checkpointer.due()
-                        self._check_time(progressed)
+                        self._check_time(silence)
                     case _:
                         pass
                 if not todo:
@@ -198,7 +207,7 @@ class TableCopy:
         elif event.timestamp:
             # A change where the copy should be: VTGate started over from a position that it had sent before the
             # first row, and such a position means "no copy" to it.
-            raise _StartOver(f"VTGate dropped the copy of shard {shard!r}")
+            raise TransientError(f"VTGate dropped the copy of table {self._table.name!r} in shard {shard!r}.")
         else:
             # An empty table ends like this, and so might the moment before the first row: COPY_COMPLETED decides.
             empty[shard] = gtid
@@ -206,7 +215,7 @@ class TableCopy:
 
     def _told_again(self, shard: str) -> None:
         if not self._table.key:
-            raise _StartOver(f"VTGate interrupted the copy of shard {shard!r}, and the table has no key")
+            raise TransientError(f"VTGate interrupted the copy of shard {shard!r}, and the table has no key.")
         self._attempt += 1
         self._store()
 
@@ -219,15 +228,14 @@ class TableCopy:
         self._reported, self._reported_records = now, self.records
         yield Log(f"Copying table {self._table.name!r}: {self.records:,} rows so far, {rate:,.0f} rows/s.")
 
-    def _check_time(self, progressed: float) -> None:
-        now = self._clock.monotonic()
-        if now - progressed > self._settings.no_progress_seconds:
+    def _check_time(self, silence: Silence) -> None:
+        if silence.seconds > self._settings.no_progress_seconds:
             raise TransientError(
                 f"VTGate sent nothing of table {self._table.name!r} for {self._settings.no_progress_seconds:.0f} s. If "
                 "this happens again, look at VTGate's log: a row larger than --grpc-max-message-size (16 MiB unless "
                 "set), a throttled tablet and a shard without a healthy tablet all look like this."
             )
-        if now > self._deadline:
+        if self._clock.monotonic() > self._deadline:
             raise CopyTimeUpError(
                 f"The time for copying in one sync is over while table {self._table.name!r} is being copied. The next "
                 "sync reads the changes made in the meantime and goes on with the copy; nothing has to be done."
@@ -244,16 +252,31 @@ class TableCopy:
         if isinstance(earlier, Copying):
             self._attempt = earlier.attempt
             self._shards = dict(earlier.shards)
-            self._again(shards, keep=True)
+            self._again(shards)
         self._store()
 
-    def _again(self, shards: tuple[str, ...], *, keep: bool) -> tuple[str, ...]:
-        """Begins another attempt, over the shards that serve the keyspace now."""
+    def _again(self, shards: tuple[str, ...]) -> tuple[str, ...]:
+        """Begins another attempt, over the shards that serve the keyspace now. Takes over what can be continued."""
         self._attempt += 1
-        if not keep or not self._table.key or not set(self._shards) <= set(shards):
+        if not self._table.key or not set(self._shards) <= set(shards):
             self._shards = {}
         self._store()
         return shards
+
+    def _lastpks(self) -> dict[str, bytes]:
+        """Returns how far the shards are that go on where an earlier stream ended."""
+        return {shard: part.lastpk for shard, part in self._shards.items() if part.lastpk is not None}
+
+    def _check_resumable(self) -> None:
+        """Checks that the changes since the copy was interrupted can be had; VTGate would search for them in silence.
+
+        Raises:
+            PositionLostError: They cannot.
+            TransientError: That is not known now.
+        """
+        positions = {shard: self._shards[shard].gtid for shard in self._lastpks()}
+        if positions:
+            self._vitess.verify(Vgtid(self._checkpointer.state.keyspace, positions))
 
     def _finish(self) -> None:
         state = self._checkpointer.state

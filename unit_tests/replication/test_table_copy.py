@@ -1,0 +1,363 @@
+"""A table's copy against the Vitess in memory: interrupted, restarted, resharded, out of time."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import grpc
+import pytest
+
+from integration_tests.oracle import Store
+from source_vitess.errors import ConfigError, TransientError
+from source_vitess.live import SystemClock
+from source_vitess.proto import binlogdata_pb2
+from source_vitess.replication.table_copy import CopyTimeUpError
+from unit_tests.replication.conftest import Settings
+from unit_tests.scripted_vtgate.client import is_lastpk
+from unit_tests.scripted_vtgate.model.faults import After
+from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import COLUMNS, Syncs, again_and_again, cut_again_and_again, is_row, rows, streamed, table_state
+
+
+def fill(vitess: Vitess) -> None:
+    """Ten rows on each shard of `a`, and none in `b`."""
+    vitess.insert("a", *rows(10), shard="-80")
+    vitess.insert("a", *rows(10, 100), shard="80-")
+
+
+class FirstPosition:
+    """Tells the position that follows a copy's first FIELD in `-80`: a copy that restarts there is dropped silently."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def __call__(self, event: binlogdata_pb2.VEvent) -> bool:
+        """Tells whether it is this event."""
+        if event.shard != "-80":
+            return False
+        found = self._told and event.type == binlogdata_pb2.VGTID
+        self._told = event.type == binlogdata_pb2.FIELD and not event.timestamp
+        return found
+
+
+def interrupt(vitess: Vitess, syncs: Syncs) -> None:
+    """Runs a sync up to a checkpoint in the middle of the copy of `a`, both shards begun, and forgets what is after."""
+    lines = list(syncs.lines())
+    ends = [
+        index
+        for index, line in enumerate(lines)
+        if line.startswith(b'{"type":"STATE"') and line.count(b'"lastpk"') == 2
+    ]
+    syncs.store = Store.of_catalog(syncs.catalog)
+    syncs.store.apply(lines[: ends[-1] + 1])
+    assert "copying" in (table_state(syncs.store.states[-1], "a") or {})
+
+
+class TestBreaks:
+    """Streams that end before their time."""
+
+    @pytest.mark.parametrize("after", [is_row, is_lastpk, 12, 30], ids=["row", "lastpk", "12", "30"])
+    @pytest.mark.parametrize("how", ["cut", "eof", "restart"])
+    def test_it_goes_on_from_the_last_batch(self, vitess: Vitess, settings: Settings, how: str, after: After) -> None:
+        """UNAVAILABLE, an EOF, or a restart within VTGate: no row is missing, in this sync or after later changes."""
+        settings(no_progress_seconds=0.2)  # a copy that is dropped silently is noticed by that, in an idle keyspace
+        fill(vitess)
+        syncs = Syncs(vitess)
+        match how:
+            case "cut":
+                vitess.faults.cut_after(after)
+            case "eof":
+                vitess.faults.eof_after(after)
+            case _:
+                vitess.faults.restart_after(after)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        vitess.delete("a", {"id": 3})
+        vitess.update("a", {"id": 100}, {"id": 5000})
+        assert syncs.run() is None
+        syncs.expect_equal()
+
+    @pytest.mark.parametrize("key", [["id"], []], ids=["keyed", "keyless"])
+    def test_a_restart_within_vtgate_while_rows_change(self, vitess: Vitess, key: list[str]) -> None:
+        """FIELD comes again in the middle of the copy: rows that were deleted since do not stay, none is missing."""
+        vitess.create_table("t", COLUMNS, key=key)
+        vitess.insert("t", *rows(10), shard="-80")
+        syncs = Syncs(vitess, "t")
+        seen: list[int] = []
+
+        def restart(event: binlogdata_pb2.VEvent) -> bool:
+            if seen or not is_lastpk(event):
+                return False
+            seen.append(1)
+            vitess.delete("t", {"id": 2})
+            vitess.insert("t", *rows(2, 50), shard="-80")
+            return True
+
+        vitess.faults.restart_after(restart)
+
+        assert syncs.run() is None
+
+        assert seen
+        if key:
+            syncs.expect_equal()
+        assert {row["id"] for row in vitess.rows("t")} <= _ids(syncs, "t")
+        assert table_state(syncs.store.states[-1], "t") == {}
+
+    def test_a_copy_that_vtgate_drops_silently(self, vitess: Vitess, waits: list[float]) -> None:
+        """A restart before the first row, after a position was sent: the shard is copied again, the other is not."""
+        fill(vitess)
+        syncs = Syncs(vitess, "a")
+        is_first_position = FirstPosition()
+        dropped: list[int] = []
+
+        def drop(event: binlogdata_pb2.VEvent) -> bool:
+            if not is_first_position(event):
+                return False
+            dropped.append(1)
+            vitess.insert("a", {"id": 77, "name": "not copied"}, shard="-80")
+            return True
+
+        vitess.faults.restart_after(drop)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert dropped == [1]
+        assert waits == [0.5]
+
+    def test_one_that_vtgate_always_drops(self, vitess: Vitess) -> None:
+        """The same, each time: an error after some tries, instead of trying for ever."""
+        vitess.insert("a", *rows(10), shard="-80")
+        syncs = Syncs(vitess, "a")
+        is_first_position = FirstPosition()
+        number = [1000]
+
+        def drop(event: binlogdata_pb2.VEvent) -> bool:
+            if is_first_position(event):
+                number[0] += 1
+                vitess.insert("a", {"id": number[0]}, shard="-80")
+                return True
+            return False
+
+        again_and_again(40, vitess.faults.restart_after, drop)
+
+        error = syncs.run()
+
+        assert isinstance(error, TransientError)
+        assert len(streamed(vitess)) == 7
+
+    def test_a_table_without_key_that_never_gets_to_its_end(self, vitess: Vitess) -> None:
+        """Without a key an interrupted copy starts over: that is no progress, and ends after some tries."""
+        vitess.create_table("t", COLUMNS)
+        vitess.insert("t", *rows(30), shard="-80")
+        syncs = Syncs(vitess, "t")
+        batches: list[int] = []
+
+        def fifth_batch(event: binlogdata_pb2.VEvent) -> bool:
+            if is_lastpk(event):
+                batches.append(1)
+                return len(batches) % 5 == 0
+            return False
+
+        cut_again_and_again(vitess, 40, fifth_batch)
+
+        error = syncs.run()
+
+        assert isinstance(error, TransientError)
+        assert len(streamed(vitess)) == 7
+        vitess.faults = type(vitess.faults)()
+        assert syncs.run() is None
+        assert _ids(syncs, "t") == set(range(1, 31))
+
+    def test_a_table_that_a_replica_does_not_know_yet(self, vitess: Vitess, waits: list[float]) -> None:
+        """Right after CREATE TABLE: asked again for a while, then that stream fails and the others are synced."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        text = "vttablet: rpc error: code = Unknown desc = table a is not present in the database"
+
+        def of_a(event: binlogdata_pb2.VEvent) -> bool:
+            return event.type == binlogdata_pb2.FIELD and event.field_event.table_name == "commerce.a"
+
+        cut_again_and_again(vitess, 3, of_a, grpc.StatusCode.UNKNOWN, text)
+        assert syncs.run() is None
+        syncs.expect_equal()
+        assert len(waits) == 3
+
+        syncs.store = Store.of_catalog(syncs.catalog)
+        cut_again_and_again(vitess, 50, of_a, grpc.StatusCode.UNKNOWN, text)
+        error = syncs.run()
+
+        assert isinstance(error, ConfigError)
+        assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
+        assert "copying" in (table_state(syncs.store.states[-1], "a") or {})
+        vitess.faults = type(vitess.faults)()
+        vitess.delete("a", {"id": 1})
+        assert syncs.run() is None
+        syncs.expect_equal()
+
+
+def _ids(syncs: Syncs, table: str) -> set[int]:
+    def number(value: object) -> int:
+        return int(str(value).removeprefix("number "))
+
+    return {number(json.loads(row)["id"]) for row in syncs.store.rows(table)}
+
+
+class TestResumes:
+    """Copies that an earlier sync has begun."""
+
+    @pytest.mark.usefixtures("often")
+    def test_it_goes_on_after_the_last_key(self, vitess: Vitess) -> None:
+        """Rows that are copied and unchanged do not come again."""
+        fill(vitess)
+        syncs = Syncs(vitess, "a")
+        interrupt(vitess, syncs)
+        copied = syncs.store.records["a"]
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert syncs.store.records["a"] == 20
+        assert copied > 3
+
+    @pytest.mark.usefixtures("often")
+    def test_its_changes_are_purged_meanwhile(self, vitess: Vitess) -> None:
+        """The copy's own position is lost, the shared one is not: the copy starts over, and the sync is green."""
+        fill(vitess)
+        syncs = Syncs(vitess, "a")
+        interrupt(vitess, syncs)
+        vitess.delete("a", {"id": 1})
+        # The changes are read; the copy dies before its first checkpoint, and the logs go.
+        lines = syncs.lines()
+        read = []
+        for line in lines:
+            read.append(line)
+            if b"Copying table" in line:
+                break
+        lines.close()  # type: ignore[attr-defined] # a generator
+        syncs.store.apply(read)
+        vitess.purge()
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert any("from the beginning" in line for line in syncs.store.logs)
+
+    @pytest.mark.usefixtures("often")
+    def test_the_table_has_changed_meanwhile(self, vitess: Vitess) -> None:
+        """What changed before the copy goes on cannot be read with the table's columns of now: it starts over."""
+        fill(vitess)
+        syncs = Syncs(vitess, "a")
+        interrupt(vitess, syncs)
+        text = "vttablet: rpc error: code = Unknown desc = cannot determine table columns for a: event has 2, has 3"
+        vitess.insert("a", {"id": 60, "name": "n"}, shard="-80")
+
+        def caught_up(event: binlogdata_pb2.VEvent) -> bool:
+            return is_row(event) and bool(event.timestamp)
+
+        seen: list[int] = []
+
+        def in_the_copy(event: binlogdata_pb2.VEvent) -> bool:
+            if caught_up(event):
+                seen.append(1)
+            return len(seen) == 2  # the first one is in the change stream
+
+        vitess.faults.cut_after(in_the_copy, grpc.StatusCode.UNKNOWN, text)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert len(seen) == 2
+
+    @pytest.mark.usefixtures("often")
+    def test_the_keyspace_is_resharded_meanwhile(self, vitess: Vitess) -> None:
+        """Shards of the half copy are gone: it starts over on the new ones, and nothing stays that was deleted."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        interrupt(vitess, syncs)
+        vitess.delete("a", {"id": 100})
+        vitess.reshard(["80-"], ["80-c0", "c0-"])
+        vitess.touch()
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+
+    def test_a_reshard_in_the_middle(self, vitess: Vitess, settings: Settings) -> None:
+        """VTGate abandons a copy at a reshard without a word: it is noticed, and copied from the new shards."""
+        settings(no_progress_seconds=0.2)
+        fill(vitess)
+        syncs = Syncs(vitess, "a")
+        seen: list[int] = []
+
+        def reshard(event: binlogdata_pb2.VEvent) -> bool:
+            if is_lastpk(event) and not seen:
+                seen.append(1)
+                vitess.reshard(["80-"], ["80-c0", "c0-"])
+                vitess.touch()
+                vitess.delete("a", {"id": 1})
+            return False
+
+        vitess.faults.cut_after(reshard)
+
+        assert syncs.run() is None
+
+        assert seen
+        syncs.expect_equal()
+
+
+@pytest.fixture
+def often(settings: Settings) -> None:
+    """A state wherever a transaction ends."""
+    settings(checkpoint_records=1)
+
+
+class TestTime:
+    """Limits of time."""
+
+    def test_the_time_for_copying_is_over(
+        self, vitess: Vitess, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A state and a transient error; the next sync reads the changes first, and goes on, until it is done."""
+        settings(copy_seconds=10)
+        fill(vitess)
+        syncs = Syncs(vitess)
+        skipped = [0.0]
+        monkeypatch.setattr(SystemClock, "monotonic", lambda _: time.monotonic() + skipped[0])
+        errors = []
+        for number in range(12):
+            before = len(streamed(vitess))
+            syncs.store.new_sync()
+            try:
+                for line in syncs.connector.lines(syncs.catalog, syncs.store.last_state):
+                    syncs.store.apply([line])
+                    if b'"RECORD"' in line and (skipped[0] // 100) <= number:
+                        skipped[0] += 100
+            except TransientError as error:
+                errors.append(error)
+                opened = streamed(vitess)[before:]
+                assert number == 0 or opened[0] == ("a",)
+            else:
+                break
+            vitess.update("a", {"id": 1}, {"name": f"round {number}"})
+
+        assert errors
+        assert all(isinstance(error, CopyTimeUpError) for error in errors)
+        syncs.expect_equal()
+
+    def test_a_shard_that_is_silent(self, vitess: Vitess, settings: Settings) -> None:
+        """Nothing comes of a shard, while heartbeats and the other one's changes do: tried again, then an error."""
+        settings(no_progress_seconds=0.05)
+        vitess.insert("a", *rows(4), shard="80-")
+        syncs = Syncs(vitess, "a")
+        # An empty shard whose copy is dropped silently never says that it is complete.
+        again_and_again(40, vitess.faults.restart_after, FirstPosition())
+
+        error = syncs.run()
+
+        assert isinstance(error, TransientError)
+        assert "--grpc-max-message-size" in error.message
+        assert len(streamed(vitess)) == 7
