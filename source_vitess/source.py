@@ -100,15 +100,15 @@ class SourceVitess(Source):
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
             writer = LineWriter(parsed.keyspace)
-            failed: list[str] = []
+            failed: dict[str, None] = {}  # in order, and each once however often it failed
             sync = Sync(vitess, self._clock, sync_settings(parsed), selection.streams, sync_from, selection.refused)
             for message in sync.run():
                 if isinstance(message, Failed):
-                    failed.append(message.stream)
+                    failed[message.stream] = None
                 yield from writer.render([message])
         if failed:
             raise ConfigError(
-                f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, failed[:20]))}"
+                f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, [*failed][:20]))}"
                 f"{', …' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
             )
 

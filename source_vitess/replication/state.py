@@ -236,6 +236,8 @@ def _shards_from_json(where: str, entries: list[Any]) -> list[tuple[str, str, by
                 lastpk = entry.get("lastpk")
             case _:
                 raise _refused(f"{where} has a shard without name or position")
+        if lastpk is not None and not (lastpk and gtid):
+            raise _refused(f"{where}, shard {shard!r}, has half a position")
         try:
             GtidSet.parse(gtid)
             shards.append((shard, gtid, base64.b64decode(lastpk, validate=True) if lastpk is not None else None))

@@ -105,8 +105,10 @@ class Sync:
                 if isinstance(message, Failed):
                     self._failed.add(message.stream)
                 yield message
-        except VitessSourceError:
-            yield self._checkpointer.now()
+        except Exception as error:
+            if isinstance(error, VitessSourceError):
+                # Not after a fault of this program itself: the state may be a part of it.
+                yield self._checkpointer.now()
             for name in self._streams:
                 if name not in self._failed:
                     yield Failed(name, None)
@@ -118,11 +120,14 @@ class Sync:
 
     def _run(self) -> Iterator[Message]:
         end = yield from self._retrying(self._vitess.current)
-        yield from self._verify(end)
         yield from self._report_refresh_needed()
-        if self._state.vgtid is None:
-            self._state.vgtid = end
-        yield from self._changes.run(end)
+        try:
+            yield from self._verify(end)
+            yield from self._changes.run(end)
+        except PositionLostError as error:
+            if not self._settings.resync_lost_position:
+                raise
+            yield from self._start_over(end, error)
         copied = yield from self._copy_tables(tuple(end.shards))
         if copied:
             end = yield from self._retrying(self._vitess.current)
@@ -159,29 +164,26 @@ class Sync:
                 yield retry.failed(error)
 
     def _verify(self, end: Vgtid) -> Iterator[Message]:
-        """Checks that the saved position can be continued; starts over if it cannot and the user wants that."""
+        """Checks that the saved position can be continued."""
         saved = self._state.vgtid
-        if saved is None:
-            return
-        if not any(isinstance(table, FOLLOWED) for table in self._state.tables.values()):
+        if saved is None or not any(isinstance(table, FOLLOWED) for table in self._state.tables.values()):
             self._state.vgtid = end
             return
         _check_shards(saved, end)
-        try:
-            yield from self._retrying(lambda: self._vitess.verify(saved))
-        except PositionLostError as error:
-            if not self._settings.resync_lost_position:
-                raise
-            yield Log(
-                f"{error.message} All streams are copied again, as configured. Rows that were deleted in the meantime "
-                "stay in the destination unless the streams are refreshed with removal of old records.",
-                warning=True,
-            )
-            self._state.tables = {
-                name: table for name, table in self._state.tables.items() if not isinstance(table, FOLLOWED)
-            }
-            self._state.vgtid = end
-            yield self._checkpointer.now()
+        yield from self._retrying(lambda: self._vitess.verify(saved))
+
+    def _start_over(self, end: Vgtid, lost: PositionLostError) -> Iterator[Message]:
+        """Forgets what was copied, because the changes since then are lost, and what it has become is not known."""
+        yield Log(
+            f"{lost.message} All streams are copied again, as configured. Rows that were deleted in the meantime "
+            "stay in the destination unless the streams are refreshed with removal of old records.",
+            warning=True,
+        )
+        self._state.tables = {
+            name: table for name, table in self._state.tables.items() if not isinstance(table, FOLLOWED)
+        }
+        self._state.vgtid = end
+        yield self._checkpointer.now()
 
     def _report_refresh_needed(self) -> Iterator[Message]:
         for name, table in self._state.tables.items():

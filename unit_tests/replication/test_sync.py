@@ -1,0 +1,516 @@
+"""Whole syncs against the Vitess in memory: whatever happens, the records applied in order are the database."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import pytest
+
+from integration_tests.oracle import Store
+from source_vitess.errors import ConfigError, PositionLostError, TransientError
+from source_vitess.live import LiveVitess
+from source_vitess.position.vgtid import Vgtid
+from unit_tests.replication.conftest import AfterFirstCurrent, Settings
+from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import COLUMNS, Syncs, is_row, rows, streamed, table_state
+
+SEED = random.randrange(1, 10**6)  # noqa: S311 - test data
+
+
+def write(vitess: Vitess) -> None:
+    """Changes of every kind, to rows that a copy may have emitted and to others."""
+    with vitess.transaction():
+        vitess.insert("a", {"id": 100, "name": "new"})
+        vitess.update("a", {"id": 2}, {"name": "changed"})
+        vitess.delete("a", {"id": 1})
+        vitess.delete("b", {"id": 3})
+    vitess.update("a", {"id": 4}, {"id": 40})
+    vitess.update("b", {"id": 1}, {"id": 101, "name": "moved"})
+    vitess.insert("b", *rows(2, 200))
+    vitess.delete("a", {"id": 8})
+
+
+def fill(vitess: Vitess) -> None:
+    """Fills the tables of the fixture."""
+    vitess.insert("a", *rows(9))
+    vitess.insert("b", *rows(5))
+
+
+def ends(lines: Sequence[bytes]) -> list[int]:
+    """Returns after how many lines a death makes a difference: at first, after each record, each state.
+
+    Other lines change nothing for a destination.
+    """
+    return [
+        0,
+        *(index + 1 for index, line in enumerate(lines) if line.startswith((b'{"type":"RECORD"', b'{"type":"STATE"'))),
+    ]
+
+
+@pytest.mark.parametrize("records", [1, 100_000])
+def test_a_copy_that_dies_after_any_message(vitess: Vitess, settings: Settings, records: int) -> None:
+    """Killed after message k of the first sync, for every k, and written to: the next sync ends with the database."""
+    settings(checkpoint_records=records)
+    fill(vitess)
+    syncs = Syncs(vitess)
+    lines = list(syncs.lines())
+    write(vitess)
+
+    for end in ends(lines):
+        syncs.store = Store.of_catalog(syncs.catalog)
+        syncs.store.apply(lines[:end])
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+    assert any(b'"lastpk"' in line for line in lines) == (records == 1)
+
+
+@pytest.mark.parametrize("records", [1, 100_000])
+def test_changes_that_die_after_any_message(vitess: Vitess, settings: Settings, records: int) -> None:
+    """Killed after message k of a sync of changes, for every k, and written to: the next one ends with the database."""
+    settings(checkpoint_records=records)
+    vitess.rows_per_event = 1
+    fill(vitess)
+    syncs = Syncs(vitess)
+    copied = list(syncs.lines())
+    before = Store.of_catalog(syncs.catalog)
+    before.apply(copied)
+    write(vitess)
+    syncs.store = before
+    lines = list(syncs.lines())
+    vitess.delete("a", {"id": 100})
+    vitess.update("b", {"id": 200}, {"name": "later"})
+
+    for end in ends(lines):
+        syncs.store = Store.of_catalog(syncs.catalog)
+        syncs.store.apply(copied)
+        syncs.store.new_sync()
+        syncs.store.apply(lines[:end])
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+
+
+def test_many_kills_with_writes_between(vitess: Vitess, settings: Settings) -> None:
+    """Kills at random lines, again and again, with writes in between: the last sync ends with the database."""
+    print(f"seed: {SEED}")  # noqa: T201 - shown when the test fails
+    rnd = random.Random(SEED)  # noqa: S311 - test data
+    settings(checkpoint_records=4)
+    vitess.create_table("k", {"code": "varbinary(8)", "n": "int"}, key=["code"])
+    for table in ("a", "b"):
+        vitess.insert(table, *rows(12))
+    codes = [bytes([n, 255 - n, 0x80]) for n in range(40)]
+    for code in codes[:15]:
+        vitess.insert("k", {"code": code, "n": 0})
+    syncs = Syncs(vitess)
+    number = 1000
+    for _ in range(12):
+        syncs.run(stop_after=rnd.randrange(1, 60))
+        for _ in range(rnd.randrange(6)):
+            number += 1
+            table = rnd.choice("ab")
+            ids = [row["id"] for row in vitess.rows(table)]
+            match rnd.randrange(5):
+                case 0:
+                    vitess.insert(table, *rows(rnd.randrange(1, 4), number * 10))
+                case 1 if ids:
+                    vitess.delete(table, {"id": rnd.choice(ids)})
+                case 2 if ids:
+                    vitess.update(table, {"id": rnd.choice(ids)}, {"id": number * 10 + 5})
+                case 3 if ids:
+                    vitess.update(table, {"id": rnd.choice(ids)}, {"name": f"u{number}"})
+                case _:
+                    code = rnd.choice(codes)
+                    if not vitess.update("k", {"code": code}, {"n": number}):
+                        vitess.insert("k", {"code": code, "n": number})
+                    vitess.delete("k", {"code": rnd.choice(codes)})
+        if rnd.random() < 0.2:
+            vitess.reparent(rnd.choice(["-80", "80-"]))
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+
+
+def test_ghosts_of_a_copy_that_was_killed_before_its_first_checkpoint(vitess: Vitess) -> None:
+    """Rows whose records went out, deleted and moved to other keys before the next sync, do not stay."""
+    fill(vitess)
+    syncs = Syncs(vitess, "a")
+    lines = list(syncs.lines())
+    records = [index for index, line in enumerate(lines) if b'"RECORD"' in line]
+    syncs.store = Store.of_catalog(syncs.catalog)
+    syncs.store.apply(lines[: records[-1] + 1])
+    assert len(syncs.store.tables["a"]) == 9
+    vitess.delete("a", {"id": 1})
+    vitess.update("a", {"id": 2}, {"id": 20})
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert syncs.store.deletes["a"] == 2
+
+
+def test_changes_that_the_copy_contains_are_not_repeated(
+    vitess: Vitess, after_first_current: AfterFirstCurrent
+) -> None:
+    """What was written between the sync's start and a table's copy comes once, as copied rows; deleted rows never."""
+    fill(vitess)
+    syncs = Syncs(vitess)
+    after_first_current(lambda: write(vitess))
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert dict(syncs.store.records) == {name: len(vitess.rows(name)) for name in "ab"}
+    assert syncs.store.deletes.total() == 0
+    assert ("a", "b") in streamed(vitess)
+
+
+def test_an_idle_keyspace_opens_no_stream(vitess: Vitess) -> None:
+    """A position that is reached already is only asked for: no change stream that could wait for ever."""
+    fill(vitess)
+    syncs = Syncs(vitess)
+    assert syncs.run() is None
+    before = len(vitess.vstream.requests)
+    emitted = syncs.store.records.total()
+
+    assert syncs.run() is None
+
+    asked = vitess.vstream.requests[before:]
+    assert [[entry.gtid for entry in request.vgtid.shard_gtids] for request in asked] == [["current", "current"]]
+    assert syncs.store.records.total() == emitted
+    assert set(syncs.store.statuses.values()) == {"COMPLETE"}
+
+
+def test_changes_are_one_stream_over_all_tables_and_shards(vitess: Vitess) -> None:
+    """A copy is a stream per table; changes are one."""
+    fill(vitess)
+    syncs = Syncs(vitess)
+    assert syncs.run() is None
+    write(vitess)
+    assert syncs.run() is None
+
+    assert streamed(vitess) == [("a",), ("b",), ("a", "b")]
+
+
+def test_a_table_that_was_added_has_its_own_copy(vitess: Vitess) -> None:
+    """Another stream is selected later: it is copied, and no other row comes again."""
+    fill(vitess)
+    syncs = Syncs(vitess, "a")
+    assert syncs.run() is None
+    syncs.catalog = syncs.connector.configured("a", "b")
+    syncs.store.keys = {"a": ["id"], "b": ["id"]}
+    write(vitess)
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert syncs.store.records["b"] == len(vitess.rows("b"))
+
+
+class TestPositions:
+    """A saved position that cannot be continued."""
+
+    def test_purged_and_failing(self, vitess: Vitess) -> None:
+        """The default: a config error that says so, nothing is emitted, and the state stays what it was."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        write(vitess)
+        vitess.purge()
+        state = syncs.store.last_state[0]["global"]
+        emitted = syncs.store.records.total()
+
+        error = syncs.run()
+
+        assert isinstance(error, PositionLostError)
+        assert "purged" in error.message
+        assert syncs.store.records.total() == emitted
+        assert syncs.store.last_state[0]["global"]["shared_state"]["vgtid"] == state["shared_state"]["vgtid"]
+        assert syncs.store.last_state[0]["global"]["stream_states"] == state["stream_states"]
+        assert set(syncs.store.statuses.values()) == {"INCOMPLETE"}
+
+    @pytest.mark.parametrize("lose", ["purge", "foreign"])
+    def test_lost_and_copied_again(self, vitess: Vitess, lose: str) -> None:
+        """With "Re-sync data" all is copied again in the same sync, and rows that are there are right."""
+        fill(vitess)
+        syncs = Syncs(vitess, invalid_cdc_position_behavior="Re-sync data")
+        assert syncs.run() is None
+        vitess.update("a", {"id": 2}, {"name": "changed"})
+        if lose == "purge":
+            vitess.purge()
+        else:
+            text = json.dumps(syncs.store.states[-1]).replace("00000001-", "deadbeef-")
+            syncs.store.states.append(json.loads(text))
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert any("copied again" in line for line in syncs.store.logs)
+        assert syncs.run() is None
+
+    def test_ahead_of_a_replica(self, vitess: Vitess, waits: list[float]) -> None:
+        """A replica that lags behind the saved position is waited for, and then a transient error."""
+        fill(vitess)
+        syncs = Syncs(vitess, tablet_type="REPLICA")
+        assert syncs.run() is None
+        vitess.set_replica_lag("-80", 1)
+
+        error = syncs.run()
+
+        assert isinstance(error, TransientError)
+        assert "not replicated" in error.message
+        assert len(waits) == 6
+
+    @pytest.mark.parametrize("resync", [False, True])
+    def test_lost_while_it_is_streamed(self, vitess: Vitess, resync: bool) -> None:
+        """An old VTGate finds purged logs only when it streams: the same behaviour as if they were found before."""
+        fill(vitess)
+        behaviour = {"invalid_cdc_position_behavior": "Re-sync data"} if resync else {}
+        syncs = Syncs(vitess, **behaviour)
+        assert syncs.run() is None
+        write(vitess)
+        text = "Cannot replicate because the source purged required binary logs. (errno 1236)"
+        vitess.faults.cut_after(is_row, grpc.StatusCode.UNKNOWN, text)
+
+        error = syncs.run()
+
+        if resync:
+            assert error is None
+            syncs.store.tables = {
+                name: {key: row for key, row in table.items() if row in _json_rows(vitess, name)}
+                for name, table in syncs.store.tables.items()
+            }
+            syncs.expect_equal()
+        else:
+            assert isinstance(error, PositionLostError)
+            assert syncs.store.states
+
+    def test_other_shards_than_before(self, vitess: Vitess) -> None:
+        """A changed list of shards is a config error that names both lists, not a silent gap."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        syncs.connector = syncs.connector.with_config(shards=["-80"])
+
+        error = syncs.run()
+
+        assert isinstance(error, ConfigError)
+        assert "-80, 80-" in error.message
+
+
+def _json_rows(vitess: Vitess, table: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in vitess.rows(table)]
+
+
+class TestFailures:
+    """Streams that fail, and syncs that fail."""
+
+    def test_the_end_position_cannot_be_had(self, vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+        """If the last question for the position fails for good: a transient error after a state that is complete."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        real = LiveVitess.current
+        asked: list[int] = []
+
+        def current(live: LiveVitess) -> Vgtid:
+            asked.append(1)
+            if len(asked) > 1:
+                raise TransientError("no tablet")
+            return real(live)
+
+        monkeypatch.setattr(LiveVitess, "current", current)
+
+        error = syncs.run()
+
+        assert isinstance(error, TransientError)
+        assert len(asked) == 1 + 7
+        assert set(syncs.store.statuses.values()) == {"INCOMPLETE"}
+        monkeypatch.undo()
+        emitted = syncs.store.records.total()
+        assert syncs.run() is None
+        syncs.expect_equal()
+        assert syncs.store.records.total() == emitted
+
+    def test_an_unknown_error_is_told_for_every_stream(self, vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A fault of the program itself: no stream is left without an end, and no state is written after it."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+
+        def current(_: LiveVitess) -> Vgtid:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(LiveVitess, "current", current)
+        with pytest.raises(ZeroDivisionError):
+            syncs.run()
+
+        assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "INCOMPLETE"}
+        assert syncs.store.states == []
+
+    def test_a_stream_that_cannot_be_read_does_not_stop_the_others(self, vitess: Vitess) -> None:
+        """One of the streams is gone: it is INCOMPLETE, the others are synced, and the sync is not green."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        vitess.drop_table("b")
+        vitess.insert("a", *rows(3, 50))
+
+        error = syncs.run()
+
+        assert isinstance(error, ConfigError)
+        assert "1 of 2 streams did not sync: 'b'" in error.message
+        assert syncs.store.statuses == {"a": "COMPLETE", "b": "INCOMPLETE"}
+        syncs.expect_equal("a")
+
+    def test_a_stream_that_comes_back_has_to_be_refreshed(self, vitess: Vitess) -> None:
+        """A table that was gone for a sync is not taken up as if nothing had happened: its old rows are ghosts."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        vitess.drop_table("b")
+        syncs.run()
+        vitess.create_table("b", COLUMNS, key=["id"])
+        vitess.insert("b", {"id": 1, "name": "another"})
+
+        assert isinstance(syncs.run(), ConfigError)
+        assert syncs.store.statuses == {"a": "COMPLETE", "b": "INCOMPLETE"}
+
+        refresh(syncs, "b")
+        assert syncs.run() is None
+        syncs.expect_equal()
+
+
+def refresh(syncs: Syncs, stream: str) -> None:
+    """Does what the platform does for a refresh with removal of old records: drops the stream's state and rows."""
+    state = json.loads(json.dumps(syncs.store.states[-1]))
+    states = state["global"]["stream_states"]
+    state["global"]["stream_states"] = [e for e in states if e["stream_descriptor"]["name"] != stream]
+    syncs.store.states.append(state)
+    syncs.store.tables.pop(stream, None)
+
+
+class TestRowsThatVanish:
+    """Statements that remove rows without telling which."""
+
+    @pytest.mark.parametrize(
+        ("statement", "how"),
+        [
+            (lambda vitess: vitess.truncate("b"), "truncated"),
+            (lambda vitess: (vitess.drop_table("b"), vitess.create_table("b", COLUMNS, key=["id"])), "dropped"),
+            (lambda vitess: (vitess.rename_table("b", "c"), vitess.create_table("b", COLUMNS, key=["id"])), "renamed"),
+            (lambda vitess: vitess.ddl("alter table `b` drop partition p0", "b"), "DROP PARTITION"),
+        ],
+        ids=["truncate", "drop", "rename", "partition"],
+    )
+    def test_the_stream_fails_until_it_is_refreshed(
+        self, vitess: Vitess, statement: Callable[[Vitess], Any], how: str
+    ) -> None:
+        """The stream is INCOMPLETE with a config error in this sync and the next; the others go on; a refresh helps."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        vitess.insert("b", {"id": 70, "name": "before"})
+        statement(vitess)
+        vitess.insert("b", {"id": 71, "name": "after"})
+        vitess.insert("a", {"id": 70, "name": "too"})
+
+        for _ in range(2):
+            syncs.store.errors.clear()
+
+            error = syncs.run()
+
+            assert isinstance(error, ConfigError)
+            assert syncs.store.statuses == {"a": "COMPLETE", "b": "INCOMPLETE"}
+            [told] = syncs.store.errors
+            assert how in told["message"]
+            assert told["failure_type"] == "config_error"
+            assert told["stream_descriptor"] == {"name": "b", "namespace": "commerce"}
+            assert "refresh_needed" in (table_state(syncs.store.states[-1], "b") or {})
+        syncs.expect_equal("a")
+
+        refresh(syncs, "b")
+        assert syncs.run() is None
+        syncs.expect_equal()
+
+    def test_one_that_the_copy_contains_is_no_news(
+        self, vitess: Vitess, after_first_current: AfterFirstCurrent
+    ) -> None:
+        """A table that is truncated after the sync's start and before its copy: nothing of it had been emitted."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+
+        def empty() -> None:
+            vitess.truncate("b")
+            vitess.insert("b", {"id": 9, "name": "since"})
+
+        after_first_current(empty)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+
+
+class TestFullRefresh:
+    """Streams that are copied each time, without changes."""
+
+    def test_every_sync_copies_everything(self, vitess: Vitess) -> None:
+        """Each sync has all rows once, and follows nothing."""
+        fill(vitess)
+        syncs = Syncs(vitess, mode="full_refresh")
+        for _ in range(2):
+            syncs.store.tables.clear()
+            syncs.store.records.clear()
+
+            assert syncs.run() is None
+
+            syncs.expect_equal()
+            assert syncs.store.records.total() == len(vitess.rows("a")) + len(vitess.rows("b"))
+            write_once = vitess.update("a", {"id": 5}, {"name": "changed"})
+            assert write_once <= 1
+        assert ("a", "b") not in streamed(vitess)
+
+    def test_an_interrupted_one_goes_on_without_the_changes_in_between(
+        self, vitess: Vitess, settings: Settings
+    ) -> None:
+        """Rows that were deleted or changed since do not come as live rows: each row comes at most once."""
+        settings(checkpoint_records=1)
+        fill(vitess)
+        syncs = Syncs(vitess, "a", mode="full_refresh")
+        properties = syncs.catalog["streams"][0]["stream"]["json_schema"]["properties"]
+        for name in [name for name in properties if name.startswith("_ab_cdc")]:
+            del properties[name]
+        lines = list(syncs.lines())
+        half = max(i for i, line in enumerate(lines) if b'"lastpk"' in line and b'"refreshing"' in line)
+        syncs.store.apply(lines[: half + 1])
+        copied = {key[0] for key in syncs.store.tables["a"]}
+        assert copied
+        vitess.delete("a", {"id": min(copied)})
+        vitess.update("a", {"id": max(copied)}, {"name": "changed"})
+
+        assert syncs.run() is None
+
+        assert syncs.store.records["a"] == 9
+        assert {key[0] for key in syncs.store.tables["a"]} == set(range(1, 10))
+
+    def test_a_failed_one_is_incomplete(self, vitess: Vitess) -> None:
+        """A full refresh of a table that VTGate does not know: INCOMPLETE, and the others are complete."""
+        fill(vitess)
+        syncs = Syncs(vitess, mode="full_refresh")
+        vitess.faults.cut_after(
+            lambda event: event.field_event.table_name == "commerce.a",
+            grpc.StatusCode.UNKNOWN,
+            "vttablet: rpc error: code = Unknown desc = unknown table a in schema",
+        )
+
+        error = syncs.run()
+
+        assert isinstance(error, ConfigError)
+        assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
+        assert syncs.run() is None
+        syncs.expect_equal()
