@@ -35,7 +35,7 @@ _THREADS = 16
 _Item = TypeVar("_Item")
 
 
-def at_once(action: Callable[[_Item], None], items: Iterable[_Item]) -> None:
+def at_once(action: Callable[[_Item], object], items: Iterable[_Item]) -> None:
     """Do something for all items at the same time; raise the first error, after all ended."""
     with ThreadPoolExecutor(_THREADS) as pool:
         futures = [pool.submit(action, item) for item in items]
@@ -85,13 +85,9 @@ def _start_topology(deployment: Deployment, *, new: bool, tell: Tell) -> None:
     if new:
         policy = f"--durability-policy={deployment.topology.spec.durability_policy}"
         at_once(
-            lambda keyspace: _ignore(vtctl(deployment, "CreateKeyspace", policy, keyspace.name)),
+            lambda keyspace: vtctl(deployment, "CreateKeyspace", policy, keyspace.name),
             deployment.topology.spec.keyspaces,
         )
-
-
-def _ignore(_: object) -> None:
-    """Drop a result that `at_once` has no use for."""
 
 
 def wait_for_vtctld(deployment: Deployment, tell: Tell) -> None:
