@@ -40,11 +40,18 @@ def run(argv: Sequence[str]) -> int:
         sys.stderr.write("Give a command: spec, check, discover or read; --help tells more.\n")
         return 2
     try:
-        return _read(args) if args.command == "read" else _other(args)
+        return _run(args)
     except BrokenPipeError:
         # Nobody listens any more; keep the interpreter from flushing into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        return _read(args) if args.command == "read" else _other(args)
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last resort says what it can in Airbyte's words
         _write([error_line(_told(error))])
         return 1
