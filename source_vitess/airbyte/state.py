@@ -75,7 +75,8 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
     return SyncState.from_json(
         keyspace,
         shared,
-        {name: {} if state is None else state for name, namespace, state in streams if namespace in (None, keyspace)},
+        # A platform that clears a stream may leave its name with a null.
+        {name: state for name, namespace, state in streams if state is not None and namespace in (None, keyspace)},
     )
 
 

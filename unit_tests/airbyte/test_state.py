@@ -1,0 +1,171 @@
+"""State in every form that platforms pass it, from the file's text to the value that a sync goes on from."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_vitess.airbyte.state import parse_state, state_message, sync_state
+from source_vitess.errors import ConfigError
+from source_vitess.replication.state import Copied, CopiedAt
+from source_vitess.source import SourceVitess
+from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import COLUMNS, Syncs, rows, streamed
+
+GTID = "MySQL56/11111111-1111-1111-1111-111111111111:1-5"
+SHARED = {"version": 1, "vgtid": [{"keyspace": "shop", "shard": "0", "gtid": GTID}], "cursor": 2**60 + 1}
+STREAMS = {"done": {}, "ahead": {"copied_at": [{"keyspace": "shop", "shard": "0", "gtid": GTID}]}}
+LINE: dict[str, Any] = state_message(SHARED, STREAMS, "shop", 3)
+STATE = LINE["state"]
+UNDERSCORED = {"type": "GLOBAL", "global_": STATE["global"]}
+
+
+@pytest.mark.parametrize("value", ["", " \n", "[]", "{}", "null"])
+def test_no_state(value: str) -> None:
+    """Nothing, an empty list or object, null: a first sync."""
+    assert parse_state(value) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[STATE], STATE, [LINE], LINE, [UNDERSCORED], UNDERSCORED, {"global": STATE["global"]}],
+    ids=["list", "bare", "lines", "line", "global_ in a list", "global_", "without type"],
+)
+def test_every_form_of_a_state(tmp_path: Path, value: object) -> None:
+    """A list, a bare message, a line of output, PyAirbyte's `global_`: the same state, every digit kept."""
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(value))
+
+    [message] = SourceVitess.read_state(str(path))
+
+    dumped = AirbyteStateMessageSerializer.dump(message)["global"]
+    state = sync_state(
+        "shop",
+        dumped["shared_state"],
+        [
+            (entry["stream_descriptor"]["name"], entry["stream_descriptor"]["namespace"], entry["stream_state"])
+            for entry in dumped["stream_states"]
+        ],
+    )
+    assert state.cursor == 2**60 + 1
+    assert state.tables == {"done": Copied(), "ahead": CopiedAt({"0": GTID})}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{", "not JSON"),
+        ("5", "list of state messages"),
+        ("[5]", "holds int"),
+        ('[{"type": "STREAM", "stream": {}}]', "type STREAM"),
+        ('{"stream": {}}', "type STREAM"),
+        ('{"type": "LEGACY", "data": {}}', "'data'"),
+        ('[{"a": 1}]', "'a'"),
+        ("[{}]", "no members"),
+    ],
+)
+def test_what_is_no_state(tmp_path: Path, text: str, found: str) -> None:
+    """Anything else is a config error that names what was found."""
+    path = tmp_path / "state.json"
+    path.write_text(text)
+    with pytest.raises(AirbyteTracedException) as caught:
+        SourceVitess.read_state(str(path))
+
+    assert found in str(caught.value.message)
+    assert caught.value.failure_type is not None
+    assert caught.value.failure_type.value == "config_error"
+
+
+def test_no_file_is_no_state() -> None:
+    """The platform passes no state at all for a first sync."""
+    assert SourceVitess.read_state(None) == []
+
+
+def test_states_of_streams_without_a_position_are_refused() -> None:
+    """Without the shared state nobody knows up to where changes were read."""
+    with pytest.raises(ConfigError, match="no shared_state"):
+        sync_state("shop", None, [("t", "shop", {})])
+    assert sync_state("shop", None, [("t", "shop", None)]).tables == {}
+
+
+def test_a_stream_without_state_needs_a_copy() -> None:
+    """A null state is how a platform says that a stream was cleared. Only `{}` says that its copy is finished."""
+    state = sync_state("shop", SHARED, [("cleared", "shop", None), ("done", "shop", {}), ("other", "elsewhere", {})])
+
+    assert state.tables == {"done": Copied()}
+
+
+def _of_another_keyspace(state: dict[str, Any]) -> None:
+    for entry in state["global"]["shared_state"]["vgtid"]:
+        entry["keyspace"] = "other"
+
+
+def _of_another_version(state: dict[str, Any]) -> None:
+    state["global"]["shared_state"]["version"] = 2
+
+
+def _without_shared(state: dict[str, Any]) -> None:
+    del state["global"]["shared_state"]
+
+
+def _of_a_stream(state: dict[str, Any]) -> None:
+    state["type"] = "STREAM"
+    state["stream"] = {"stream_descriptor": {"name": "a"}, "stream_state": {}}
+    del state["global"]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_of_another_keyspace, "keyspace 'other'"),
+        (_of_another_version, "version is 2"),
+        (_without_shared, "no shared_state"),
+        (_of_a_stream, "not a GLOBAL state"),
+    ],
+)
+def test_states_of_something_else_stop_the_sync(vitess: Vitess, change: Any, found: str) -> None:
+    """A state of another keyspace, version or shape is a config error before anything is streamed."""
+    vitess.create_table("a", COLUMNS, key=["id"])
+    syncs = Syncs(vitess)
+    assert syncs.run() is None
+    state = copy.deepcopy(syncs.store.states[-1])
+    change(state)
+    before = len(vitess.vstream.requests)
+    source = SourceVitess()
+
+    with pytest.raises(ConfigError) as caught:
+        list(
+            source.read_lines(
+                syncs.connector.config,
+                ConfiguredAirbyteCatalogSerializer.load(syncs.catalog),
+                [AirbyteStateMessageSerializer.load(state)],
+            )
+        )
+
+    assert found in caught.value.message
+    assert len(vitess.vstream.requests) == before
+
+
+def test_the_state_of_a_stream_that_is_not_selected_is_dropped(vitess: Vitess) -> None:
+    """Selected again, it is copied again; the others are not."""
+    for name in ("a", "b"):
+        vitess.create_table(name, COLUMNS, key=["id"])
+        vitess.insert(name, *rows(3))
+    syncs = Syncs(vitess)
+    both, only_a = syncs.catalog, syncs.connector.configured("a")
+    assert syncs.run() is None
+    syncs.catalog = only_a
+    assert syncs.run() is None
+    assert syncs.table_state("b") is None
+
+    syncs.catalog = both
+    assert syncs.run() is None
+
+    assert streamed(vitess) == [("a",), ("b",), ("b",)]
+    syncs.expect_equal()
