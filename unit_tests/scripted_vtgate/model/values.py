@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from datetime import date, datetime, time
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from unit_tests.scripted_vtgate.wire import ColumnType
 
@@ -17,6 +17,8 @@ Value = int | float | str | bytes | Decimal | None | dict[str, object] | list[ob
 Given = Value | bool | date | time
 
 _INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "year"))
+#: MySQL's DECIMAL has up to 65 digits.
+_DECIMAL = Context(prec=65)
 _DIGITS_PER_GROUP = 9  # MySQL's DECIMAL stores nine digits in a word.
 
 
@@ -32,7 +34,7 @@ def normalize(column: ColumnType, value: Given) -> Value:
         return int(value)  # type: ignore[arg-type]
     if name == "decimal":
         exact = Decimal(_text(value))
-        return exact.quantize(Decimal(1).scaleb(-int(column.args[1])))
+        return exact.quantize(Decimal(1).scaleb(-int(column.args[1])), context=_DECIMAL)
     if name == "double":
         return float(value)  # type: ignore[arg-type]
     if name == "float":

@@ -1,0 +1,205 @@
+"""The configured catalog against the schema: what can be read, what is refused, what is warned of."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer
+
+from integration_tests.connector import Json
+from source_vitess.airbyte.catalog import select_streams, to_catalog
+from source_vitess.errors import ConfigError
+from source_vitess.schema import Column, Schema, Table
+from source_vitess.types.codec import TypeOptions
+from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import COLUMNS, Syncs, rows
+
+T = Table(
+    "t",
+    (
+        Column("a", "bigint unsigned", None, nullable=False),
+        Column("b", "varchar(20)", "utf8mb4", nullable=True),
+        Column("c", "decimal(10,2)", None, nullable=True),
+    ),
+    key=("a", "b"),
+)
+KEYLESS = Table("k", (Column("x", "json", None, nullable=True),), key=())
+SCHEMA = Schema("shop", {"t": T, "k": KEYLESS})
+OPTIONS = TypeOptions()
+
+
+def configured(*names: str, mode: str = "incremental") -> Json:
+    """Returns a configured catalog as the platform makes it of the discovered one."""
+    streams = {stream.name: stream for stream in to_catalog(SCHEMA, OPTIONS).streams}
+    return {
+        "streams": [
+            {
+                "stream": {
+                    "name": name,
+                    "namespace": "shop",
+                    "json_schema": copy.deepcopy(streams[name].json_schema),
+                    "supported_sync_modes": ["full_refresh", "incremental"],
+                },
+                "sync_mode": mode,
+                "destination_sync_mode": "append",
+                "primary_key": streams[name].source_defined_primary_key,
+            }
+            for name in names
+        ]
+    }
+
+
+def load(catalog: Json) -> ConfiguredAirbyteCatalog:
+    """Returns the catalog as the CDK's object."""
+    return ConfiguredAirbyteCatalogSerializer.load(catalog)
+
+
+def test_streams_are_discovered_with_their_keys() -> None:
+    """Key in key order, a stream without key as one that cannot be resumed, the cursor that this source defines."""
+    t, k = to_catalog(SCHEMA, OPTIONS).streams
+
+    assert t.source_defined_primary_key == [["a"], ["b"]]
+    assert t.is_resumable is True
+    assert (k.source_defined_primary_key, k.is_resumable) == (None, False)
+    assert t.default_cursor_field == ["_ab_cdc_cursor"]
+    assert t.namespace == "shop"
+
+
+def test_what_was_discovered_can_be_read() -> None:
+    """The catalog as discovered: every stream, no warning."""
+    selection = select_streams(load(configured("t", "k")), SCHEMA, OPTIONS)
+
+    assert [stream.name for stream in selection.streams] == ["t", "k"]
+    assert (selection.refused, selection.warnings) == ((), ())
+
+
+@pytest.mark.parametrize("catalog", [{"streams": []}, configured("t", "k", "t")], ids=["empty", "twice"])
+def test_a_catalog_that_means_nothing(catalog: Json) -> None:
+    """No stream at all, or one twice: nothing is read."""
+    with pytest.raises(ConfigError, match=r"no streams|'t' twice"):
+        select_streams(load(catalog), SCHEMA, OPTIONS)
+
+
+def _rename(stream: Json) -> None:
+    stream["stream"]["name"] = "gone"
+
+
+def _other_namespace(stream: Json) -> None:
+    stream["stream"]["namespace"] = "other"
+
+
+def _other_type(stream: Json) -> None:
+    stream["stream"]["json_schema"]["properties"]["c"] = {"type": ["null", "string"]}
+
+
+def _no_schema_of_a_column(stream: Json) -> None:
+    stream["stream"]["json_schema"]["properties"]["c"] = True
+
+
+def _other_key(stream: Json) -> None:
+    stream["primary_key"] = [["a"]]
+
+
+def _slash(stream: Json) -> None:
+    stream["stream"]["name"] = "/t"
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (_rename, "no table 'gone'"),
+        (_other_namespace, "namespace 'other'"),
+        (_other_type, "'c' of table 't' is 'decimal(10,2)' now"),
+        (_no_schema_of_a_column, "'c' of table 't'"),
+        (_other_key, "configured as (a), and the table's key is (a, b)"),
+        (_slash, "cannot stream table '/t'"),
+    ],
+)
+def test_a_stream_is_refused_on_its_own(change: Callable[[Json], None], found: str) -> None:
+    """Gone, of another keyspace, of another type or key: that stream fails with a name for it, the others are read."""
+    catalog = configured("t", "k")
+    change(catalog["streams"][0])
+
+    selection = select_streams(load(catalog), SCHEMA, OPTIONS)
+
+    assert [stream.name for stream in selection.streams] == ["k"]
+    [error] = selection.refused
+    assert found in error.message
+    assert error.stream == catalog["streams"][0]["stream"]["name"]
+
+
+def _no_namespace(stream: Json) -> None:
+    del stream["stream"]["namespace"]
+
+
+def _no_properties(stream: Json) -> None:
+    stream["stream"]["json_schema"] = {}
+
+
+def _key_in_another_order(stream: Json) -> None:
+    stream["primary_key"] = [["b"], ["a"]]
+
+
+def _no_key(stream: Json) -> None:
+    stream["primary_key"] = []
+
+
+def _rewritten_types(stream: Json) -> None:
+    properties: dict[str, Any] = stream["stream"]["json_schema"]["properties"]
+    properties["b"] = {"type": "string", "description": "the name", "title": "B"}
+    properties["c"]["type"] = ["number", "null"]
+
+
+@pytest.mark.parametrize("change", [_no_namespace, _no_properties, _key_in_another_order, _no_key, _rewritten_types])
+def test_what_platforms_and_people_write(change: Callable[[Json], None]) -> None:
+    """What says the same in other words is taken, with all columns."""
+    catalog = configured("t")
+    change(catalog["streams"][0])
+
+    [stream] = select_streams(load(catalog), SCHEMA, OPTIONS).streams
+
+    assert list(stream.streamed.selected) == ["a", "b", "c"]
+
+
+def test_a_dropped_column_is_a_warning() -> None:
+    """The table has it no more: records come without, and the log says so."""
+    catalog = configured("t")
+    catalog["streams"][0]["stream"]["json_schema"]["properties"]["old"] = {"type": ["null", "string"]}
+
+    selection = select_streams(load(catalog), SCHEMA, OPTIONS)
+
+    assert list(selection.streams[0].streamed.selected) == ["a", "b", "c"]
+    [warning] = selection.warnings
+    assert "no column 'old'" in warning
+
+
+def test_columns_that_are_not_selected_are_left_out() -> None:
+    """Deselected, or added since: not emitted, and no warning."""
+    catalog = configured("t")
+    del catalog["streams"][0]["stream"]["json_schema"]["properties"]["c"]
+
+    selection = select_streams(load(catalog), SCHEMA, OPTIONS)
+
+    assert list(selection.streams[0].streamed.selected) == ["a", "b"]
+    assert selection.warnings == ()
+
+
+def test_a_sync_with_refused_streams(vitess: Vitess) -> None:
+    """In a sync: the refused streams are INCOMPLETE with their own errors, the others are complete, it is not green."""
+    for name in ("a", "b", "c"):
+        vitess.create_table(name, COLUMNS, key=["id"])
+        vitess.insert(name, *rows(3))
+    syncs = Syncs(vitess)
+    vitess.drop_table("b")
+    vitess.modify_column("c", "name", "binary(20)")
+
+    error = syncs.run()
+
+    assert isinstance(error, ConfigError)
+    assert syncs.store.statuses == {"a": "COMPLETE", "b": "INCOMPLETE", "c": "INCOMPLETE"}
+    assert [told["stream_descriptor"]["name"] for told in syncs.store.errors] == ["b", "c"]
+    assert {told["failure_type"] for told in syncs.store.errors} == {"config_error"}
+    syncs.expect_equal("a")
