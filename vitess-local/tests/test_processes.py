@@ -113,7 +113,9 @@ def test_a_server_restarted_by_another_one_is_found(server: Server, tmp_path: Pa
     """By the process id it wrote, if its command line names the cluster's file."""
     pid_file = tmp_path / "mysql.pid"
     mine = dataclasses.replace(server, restarted=RestartedElsewhere(pid_file, "--defaults-file=/mine"))
-    with subprocess.Popen([*SLEEP, "--defaults-file=/mine"], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*SLEEP, "--defaults-file=/mine"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # before that, the process may still have this one's command line
         assert mine.pid() is None
         pid_file.write_text(f"{process.pid}\n", encoding="ascii")
 
