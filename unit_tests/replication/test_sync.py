@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ from integration_tests.oracle import Store
 from source_vitess.errors import ConfigError, PositionLostError, TransientError
 from source_vitess.live import LiveVitess
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.proto import binlogdata_pb2
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
 from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, is_row, rows, streamed, table_state
@@ -51,14 +53,45 @@ def ends(lines: Sequence[bytes]) -> list[int]:
     ]
 
 
+def write_during_the_last_copy(vitess: Vitess) -> None:
+    """Has changes made to `a`, which is copied then, and to `b`, whose copy begins."""
+    begun: list[int] = []
+
+    def change(event: binlogdata_pb2.VEvent) -> bool:
+        if event.field_event.table_name == "commerce.b" and not begun:
+            begun.append(1)
+            with vitess.transaction():
+                vitess.update("a", {"id": 3}, {"name": "while b is copied"})
+                vitess.insert("a", *rows(2, 900))
+            vitess.delete("a", {"id": 6})
+            vitess.update("b", {"id": 4}, {"id": 44})
+        return False
+
+    vitess.faults.cut_after(change)
+
+
+def test_changes_that_a_copy_does_not_contain(vitess: Vitess) -> None:
+    """What is written to a table after its copy, while another one is copied, comes in the same sync."""
+    fill(vitess)
+    syncs = Syncs(vitess)
+    write_during_the_last_copy(vitess)
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert syncs.store.deletes["a"] == 1
+
+
 @pytest.mark.parametrize("records", [1, 100_000])
 def test_a_copy_that_dies_after_any_message(vitess: Vitess, settings: Settings, records: int) -> None:
     """Killed after message k of the first sync, for every k, and written to: the next sync ends with the database."""
     settings(checkpoint_records=records)
     fill(vitess)
     syncs = Syncs(vitess)
+    write_during_the_last_copy(vitess)
     lines = list(syncs.lines())
-    write(vitess)
+    if records == 1:
+        write(vitess)
 
     for end in ends(lines):
         syncs.store = Store.of_catalog(syncs.catalog)
@@ -514,3 +547,38 @@ class TestFullRefresh:
         assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
         assert syncs.run() is None
         syncs.expect_equal()
+
+
+def test_256_shards(waits: list[float]) -> None:
+    """A VGTID of as many shards as there can be with one byte: copied, followed and resumed as with two."""
+    bounds = ["", *(f"{number:02x}" for number in range(1, 256)), ""]
+    with Vitess(shards=[f"{a}-{b}" for a, b in pairwise(bounds)]) as vitess:
+        vitess.heartbeat_scale = 0.002
+        vitess.create_table("a", COLUMNS, key=["id"])
+        vitess.insert("a", *rows(300))
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        vitess.insert("a", *rows(5, 1000))
+        vitess.delete("a", {"id": 7})
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert len(syncs.store.states[-1]["global"]["shared_state"]["vgtid"]) == 256
+    assert waits == []
+
+
+def test_many_servers(vitess: Vitess) -> None:
+    """A shard that had many primaries has a GTID set of many servers."""
+    syncs = Syncs(vitess)
+    for number in range(60):
+        vitess.insert("a", {"id": number, "name": "x"}, shard="-80")
+        vitess.reparent("-80")
+        if number % 20 == 5:
+            assert syncs.run() is None
+    vitess.delete("a", {"id": 3})
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert syncs.store.states[-1]["global"]["shared_state"]["vgtid"][0]["gtid"].count(",") == 60

@@ -106,6 +106,27 @@ class TestBreaks:
         assert {row["id"] for row in vitess.rows("t")} <= _ids(syncs, "t")
         assert table_state(syncs.store.states[-1], "t") == {}
 
+    def test_rows_that_vanish_between_two_attempts(self, vitess: Vitess) -> None:
+        """A row goes out, the stream breaks before a checkpoint, the row is deleted: it does not stay."""
+        fill(vitess)
+        syncs = Syncs(vitess, "a")
+        seen: list[int] = []
+
+        def vanish(event: binlogdata_pb2.VEvent) -> bool:
+            if is_row(event) and not seen:
+                seen.append(1)
+                for table_row in vitess.rows("a", event.shard)[:1]:
+                    vitess.delete("a", {"id": table_row["id"]})
+                return True
+            return False
+
+        vitess.faults.cut_after(vanish)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert syncs.store.deletes["a"] == 1
+
     def test_a_copy_that_vtgate_drops_silently(self, vitess: Vitess, waits: list[float]) -> None:
         """A restart before the first row, after a position was sent: the shard is copied again, the other is not."""
         fill(vitess)
