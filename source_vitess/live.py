@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType
-from source_vitess.errors import StreamCancelledError
+from source_vitess.errors import StreamCancelledError, TransientError
 from source_vitess.mysql.positions import require_position
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
@@ -16,6 +16,7 @@ from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topo
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import query_pb2
 from source_vitess.replication.ports import SyncSettings
+from source_vitess.replication.retry import Retry
 from source_vitess.schema import Schema
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
@@ -94,17 +95,26 @@ class LiveVitess:
 
     @classmethod
     @contextmanager
-    def connect(cls, config: Config, clock: SystemClock) -> Iterator[LiveVitess]:
+    def connect(cls, config: Config, clock: SystemClock, *, retries: int = 0) -> Iterator[LiveVitess]:
         """Connects to both ports of VTGate, the gRPC port when it is first needed.
+
+        Args:
+            config: Where VTGate is, and what to read.
+            clock: Time.
+            retries: How often it is tried again while that may help: a sync may begin in the middle of a failover.
 
         Raises:
             ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
-            TransientError: The server cannot be reached now.
+            TransientError: The server cannot be reached now, or a shard has no primary.
         """
-        with VtgateSession.connect(config) as session:
-            topology = read_topology(session, config.keyspace)
-        shards = topology.select_shards(config.shards)
-        tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
+        retry = Retry(clock, retries)
+        chosen = None
+        while chosen is None:
+            try:
+                chosen = _choose_tablets(config)
+            except TransientError as error:
+                retry.failed(error)
+        topology, tablet_type = chosen
         with VStreamClient(config) as client:
             yield cls(config, clock, client, topology, tablet_type)
 
@@ -165,6 +175,13 @@ class LiveVitess:
             enum_set_as_text=labels,
             charset=charset,
         )
+
+
+def _choose_tablets(config: Config) -> tuple[Topology, TabletType]:
+    with VtgateSession.connect(config) as session:
+        topology = read_topology(session, config.keyspace)
+    shards = topology.select_shards(config.shards)
+    return topology, choose_tablet_type(topology, shards, config.tablet_type, config.cells)
 
 
 def sync_settings(config: Config) -> SyncSettings:

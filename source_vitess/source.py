@@ -93,7 +93,8 @@ class SourceVitess(Source):
         """
         parsed = _parse_config(config)
         sync_from = _sync_state(parsed.keyspace, state)
-        with LiveVitess.connect(parsed, self._clock) as vitess:
+        settings = sync_settings(parsed)
+        with LiveVitess.connect(parsed, self._clock, retries=settings.retries) as vitess:
             for line in vitess.describe():
                 yield log_line("INFO", line)
             selection = select_streams(catalog, vitess.schema(), _type_options(parsed))
@@ -101,7 +102,7 @@ class SourceVitess(Source):
                 yield log_line("WARN", warning)
             writer = LineWriter(parsed.keyspace)
             failed: dict[str, None] = {}  # in order, and each once however often it failed
-            sync = Sync(vitess, self._clock, sync_settings(parsed), selection.streams, sync_from, selection.refused)
+            sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
             for message in sync.run():
                 if isinstance(message, Failed):
                     failed[message.stream] = None

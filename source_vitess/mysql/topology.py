@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from source_vitess.config import TABLET_TYPES, TabletType
-from source_vitess.errors import ConfigError
+from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 
 #: What VTGate says of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
@@ -140,7 +140,8 @@ def choose_tablet_type(
     which VTGate knows and this does not.
 
     Raises:
-        ConfigError: A shard has no serving tablet of the wanted type.
+        ConfigError: A shard has no serving tablet of the wanted type, and others.
+        TransientError: A shard has no serving primary, or none at all: a failover, or the switch of a reshard.
     """
     if wanted is None:
         every = all(topology.serves(shard, "REPLICA", cells) for shard in shards)
@@ -148,7 +149,8 @@ def choose_tablet_type(
     for shard in shards:
         if not topology.serves(shard, wanted):
             there = [name for name in TABLET_TYPES if topology.serves(shard, name)]
-            raise ConfigError(
+            kind = TransientError if wanted == "PRIMARY" or not there else ConfigError
+            raise kind(
                 f"The shard {shard} of keyspace {topology.keyspace} has no serving {wanted} tablet. "
                 f"It has {', '.join(there) or 'no serving tablet at all'}. "
                 "Choose another tablet type, or start such a tablet."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_vitess.config import Config
-from source_vitess.errors import ConfigError
+from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import (
     Tablet,
@@ -79,7 +79,7 @@ def test_tablets_that_do_not_serve_do_not_count() -> None:
     """A tablet that VTGate sees as not serving cannot be streamed from."""
     down = topology(("0", "PRIMARY"), serving=False)
 
-    with pytest.raises(ConfigError, match="It has no serving tablet at all"):
+    with pytest.raises(TransientError, match="It has no serving tablet at all"):
         choose_tablet_type(down, down.shards)
     assert serving_types(down) == {"0": ()}
 
