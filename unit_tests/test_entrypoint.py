@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from source_vitess import entrypoint
+from source_vitess.live import SystemClock
 from source_vitess.source import SourceVitess
 from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, is_row, rows
@@ -25,8 +26,9 @@ ENCODED = "canary%2Fp%40ss%20w%C3%B6rd"
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """A command that runs within the tests' process leaves no handlers and no switched-off collector behind."""
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command within the tests' process waits for nothing, and leaves no handlers and no switched-off collector."""
+    monkeypatch.setattr(SystemClock, "wait", lambda _, __: None)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in handlers.items():

@@ -70,10 +70,12 @@ def write_during_the_last_copy(vitess: Vitess) -> None:
     vitess.faults.cut_after(change)
 
 
-def test_changes_that_a_copy_does_not_contain(vitess: Vitess) -> None:
+def test_changes_that_a_copy_does_not_contain(vitess: Vitess, after_first_current: AfterFirstCurrent) -> None:
     """What is written to a table after its copy, while another one is copied, comes in the same sync."""
     fill(vitess)
     syncs = Syncs(vitess)
+    # So that the copy is ahead of the position that changes are read from.
+    after_first_current(lambda: vitess.insert("a", *rows(20, 500)))
     write_during_the_last_copy(vitess)
 
     assert syncs.run() is None
@@ -83,11 +85,14 @@ def test_changes_that_a_copy_does_not_contain(vitess: Vitess) -> None:
 
 
 @pytest.mark.parametrize("records", [1, 100_000])
-def test_a_copy_that_dies_after_any_message(vitess: Vitess, settings: Settings, records: int) -> None:
+def test_a_copy_that_dies_after_any_message(
+    vitess: Vitess, settings: Settings, after_first_current: AfterFirstCurrent, records: int
+) -> None:
     """Killed after message k of the first sync, for every k, and written to: the next sync ends with the database."""
     settings(checkpoint_records=records)
     fill(vitess)
     syncs = Syncs(vitess)
+    after_first_current(lambda: vitess.insert("a", *rows(4, 500)))
     write_during_the_last_copy(vitess)
     lines = list(syncs.lines())
     if records == 1:

@@ -106,6 +106,18 @@ class TestBreaks:
         assert {row["id"] for row in vitess.rows("t")} <= _ids(syncs, "t")
         assert table_state(syncs.store.states[-1], "t") == {}
 
+    def test_one_that_vtgate_always_ends(self, vitess: Vitess, waits: list[float]) -> None:
+        """An EOF before the first batch, each time, is no success: an error after some tries."""
+        vitess.insert("a", *rows(10), shard="-80")
+        syncs = Syncs(vitess, "a")
+        again_and_again(40, vitess.faults.eof_after, FirstPosition())
+
+        error = syncs.run()
+
+        assert isinstance(error, TransientError)
+        assert len(streamed(vitess)) == 7
+        assert waits == [0.5, 1, 2, 4, 8, 16]
+
     def test_rows_that_vanish_between_two_attempts(self, vitess: Vitess) -> None:
         """A row goes out, the stream breaks before a checkpoint, the row is deleted: it does not stay."""
         fill(vitess)
