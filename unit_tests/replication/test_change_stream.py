@@ -10,7 +10,8 @@ import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
-from source_vitess.live import SystemClock
+from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import change_stream
 from source_vitess.source import SourceVitess
@@ -379,6 +380,32 @@ class TestItsEnd:
 
         assert synced.run() is None
         synced.expect_equal()
+
+    def test_stop_after_the_position_was_asked_for_again(
+        self, vitess: Vitess, synced: Syncs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`stop` ends the change stream also when another stream was open within it."""
+        monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 0)
+        vitess.insert("a", *rows(3, 50), shard="-80")
+        source = SourceVitess()
+        real = LiveVitess.current
+        positions: list[Vgtid] = []
+
+        def current(live: LiveVitess) -> Vgtid:
+            positions.append(real(live))
+            if len(positions) == 1:
+                vitess.reparent("-80", lost=1)  # its end position is never reached
+            elif len(positions) == 2:
+                monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 1e9)
+                threading.Timer(0.1, source.stop).start()
+            return positions[0]
+
+        monkeypatch.setattr(LiveVitess, "current", current)
+        state = [AirbyteStateMessageSerializer.load(message) for message in synced.store.last_state]
+        catalog = ConfiguredAirbyteCatalogSerializer.load(synced.catalog)
+
+        with pytest.raises(TransientError, match="asked to stop"):
+            list(source.read_lines(synced.connector.config, catalog, state))
 
     def test_stop_while_the_position_is_asked_for(self, vitess: Vitess, synced: Syncs) -> None:
         """`stop` while a shard does not tell its position: not only after the time that it has for that."""

@@ -210,6 +210,27 @@ def test_changes_that_the_copy_contains_are_not_repeated(
     assert ("a", "b") in streamed(vitess)
 
 
+def test_an_end_that_is_behind_a_copy(vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last position comes of a replica that is behind the one that was copied: changes are read up to the copy."""
+    fill(vitess)
+    syncs = Syncs(vitess, "a")
+    real = LiveVitess.current
+    positions: list[Vgtid] = []
+
+    def current(live: LiveVitess) -> Vgtid:
+        if not positions:
+            positions.append(real(live))
+            vitess.insert("a", *rows(20, 500))
+        return positions[0]
+
+    monkeypatch.setattr(LiveVitess, "current", current)
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert syncs.table_state("a") == {}
+
+
 def test_an_idle_keyspace_opens_no_stream(vitess: Vitess) -> None:
     """A position that is reached already is only asked for: no change stream that could wait for ever."""
     fill(vitess)
