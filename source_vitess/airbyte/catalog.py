@@ -73,6 +73,7 @@ def _column_schemas(table: Table, options: TypeOptions) -> dict[str, Mapping[str
     return {
         column.name: json_schema_for(parse_column_type(column.column_type), column.charset, options)
         for column in table.columns
+        if column.name not in META_COLUMNS  # their names are taken
     }
 
 
@@ -137,6 +138,12 @@ def _select(
                     "schema, then refresh this stream.",
                 )
             selected[name] = now
+    hidden = [name for name in META_COLUMNS if name in table.columns_by_name]
+    if hidden:
+        warnings.append(
+            f"The column {', '.join(map(repr, hidden))} of table {stream.name!r} is left out: Airbyte's own column has "
+            "that name. Rename it to read it."
+        )
     gone = [name for name in wanted if name not in table.columns_by_name and name not in META_COLUMNS]
     if gone:
         warnings.append(

@@ -152,9 +152,9 @@ class ChangeStream:
         why = f" A tablet reports that it is throttled: {throttled_reason}." if throttled_reason else ""
         raise TransientError(
             f"VTGate sent no transaction of a shard for {silence.seconds:.0f} s although there are some that were not "
-            f"read yet.{why} If this happens again, look at VTGate's log: a row larger than --grpc-max-message-size "
-            "(16 MiB unless set), a shard without a healthy tablet of the chosen type and a throttled tablet all look "
-            "like this."
+            f"read yet.{why} If this happens again, look at VTGate's log: a change larger than --grpc-max-message-size "
+            "(16 MiB unless set; an update holds its row twice), a shard without a healthy tablet of the chosen type "
+            "and a throttled tablet all look like this."
         )
 
     def _rows(self, rows: Rows) -> Iterator[Message]:

@@ -203,3 +203,16 @@ def test_a_sync_with_refused_streams(vitess: Vitess) -> None:
     assert [told["stream_descriptor"]["name"] for told in syncs.store.errors] == ["b", "c"]
     assert {told["failure_type"] for told in syncs.store.errors} == {"config_error"}
     syncs.expect_equal("a")
+
+
+def test_a_column_with_the_name_of_a_meta_column_is_left_out(vitess: Vitess) -> None:
+    """A member must not be there twice; the user is told which column is missing."""
+    vitess.create_table("t", {"id": "bigint", "_ab_cdc_cursor": "int"}, key=["id"])
+    vitess.insert("t", {"id": 1, "_ab_cdc_cursor": 5})
+    syncs = Syncs(vitess)
+
+    lines = list(syncs.lines())
+
+    [record] = [line for line in lines if line.startswith(b'{"type":"RECORD"')]
+    assert record.count(b'"_ab_cdc_cursor":') == 1
+    assert any(b"'_ab_cdc_cursor'" in line and b'"WARN"' in line for line in lines)
