@@ -164,8 +164,6 @@ class ChangeStream:
                 self._held_bytes += sum(map(len, rows.members))
                 if self._held_bytes > HELD_BYTES:
                     yield from self._release()
-            case Copied() | CopiedAt():
-                yield self._emit(rows)
             case state if isinstance(state, FOLLOWED):
                 yield self._emit(rows)
             case _:
