@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType
 from source_vitess.errors import StreamCancelledError, TransientError
@@ -26,6 +27,8 @@ from source_vitess.vstream.current import read_current_position
 from source_vitess.vstream.events import Event
 from source_vitess.vstream.reader import EventReader, StreamedTable
 from source_vitess.vstream.request import StreamRequest
+
+Answer = TypeVar("Answer")
 
 
 class SystemClock:
@@ -107,14 +110,7 @@ class LiveVitess:
             ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
             TransientError: The server cannot be reached now, or a shard has no primary.
         """
-        retry = Retry(clock, retries)
-        chosen = None
-        while chosen is None:
-            try:
-                chosen = _choose_tablets(config)
-            except TransientError as error:
-                retry.failed(error)
-        topology, tablet_type = chosen
+        topology, tablet_type = _retrying(lambda: _choose_tablets(config), Retry(clock, retries))
         with VStreamClient(config) as client:
             yield cls(config, clock, client, topology, tablet_type)
 
@@ -129,13 +125,19 @@ class LiveVitess:
             f"{self.topology.version} from {self.tablet_type} tablets ({how})."
         )
 
-    def schema(self) -> Schema:
+    def schema(self, *, retries: int = 0) -> Schema:
         """Reads the keyspace's schema.
+
+        Args:
+            retries: How often it is tried again while that may help: a reshard may switch the shards meanwhile.
 
         Raises:
             ConfigError: The keyspace or a shard is gone.
             TransientError: The server cannot be reached now.
         """
+        return _retrying(self._read_schema, Retry(self._clock, retries))
+
+    def _read_schema(self) -> Schema:
         with VtgateSession.connect(self._config) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
@@ -175,6 +177,14 @@ class LiveVitess:
             enum_set_as_text=labels,
             charset=charset,
         )
+
+
+def _retrying(ask: Callable[[], Answer], retry: Retry) -> Answer:
+    while True:
+        try:
+            return ask()
+        except TransientError as error:
+            retry.failed(error)
 
 
 def _choose_tablets(config: Config) -> tuple[Topology, TabletType]:

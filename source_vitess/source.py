@@ -97,7 +97,7 @@ class SourceVitess(Source):
         with LiveVitess.connect(parsed, self._clock, retries=settings.retries) as vitess:
             for line in vitess.describe():
                 yield log_line("INFO", line)
-            selection = select_streams(catalog, vitess.schema(), _type_options(parsed))
+            selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
             writer = LineWriter(parsed.keyspace)

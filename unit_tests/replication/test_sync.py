@@ -397,6 +397,25 @@ class TestFailures:
         syncs.expect_equal()
         assert syncs.store.records.total() == emitted
 
+    def test_any_question_may_fail_once(self, vitess: Vitess, waits: list[float]) -> None:
+        """Whatever a sync asks the MySQL port, a shard without a tablet at that moment is ridden out."""
+        fill(vitess)
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        asked = len(vitess.mysql.statements)
+        assert syncs.run() is None
+        unanswered = ("use", "set")
+        questions = [said for said in vitess.mysql.statements[asked:] if not said.sql.lower().startswith(unanswered)]
+        assert len(questions) > 5
+        shard = 'keyspace:"commerce" shard:"80-" tablet_type:PRIMARY'
+        text = f"target: commerce.80-.primary: no healthy tablet available for '{shard}'"
+
+        for number in range(len(questions)):
+            waits.clear()
+            vitess.mysql.fail_next(1105, text, after=number)
+            assert syncs.run() is None, questions[number]
+            assert waits == [0.5], questions[number]
+
     def test_an_unknown_error_is_told_for_every_stream(self, vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
         """A fault of the program itself: no stream is left without an end, and no state is written after it."""
         fill(vitess)

@@ -78,12 +78,13 @@ class VtgateMysqlServer:
         self.credentials = credentials
         self.statements: list[Statement] = []
         self.port = 0
-        self._failures: list[MysqlStatusError] = []
+        self._failures: list[MysqlStatusError | None] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def fail_next(self, errno: int, text: str) -> None:
-        """Has the next statement (other than USE and SET) fail."""
+    def fail_next(self, errno: int, text: str, *, after: int = 0) -> None:
+        """Has a statement (other than USE and SET) fail: the next one, or one after so many that are answered."""
+        self._failures += [None] * after
         self._failures.append(MysqlStatusError(errno, text))
 
     def start(self) -> None:
@@ -121,7 +122,9 @@ class VtgateMysqlServer:
         """Called by sessions."""
         self.statements.append(statement)
         if self._failures and not statement.sql.lower().startswith(("use ", "set ")):
-            raise self._failures.pop(0)
+            failure = self._failures.pop(0)
+            if failure is not None:
+                raise failure
         if statement.target:
             self.answering.check_target(statement.target)
         return self.answering.query(statement)
