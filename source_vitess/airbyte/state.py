@@ -59,14 +59,14 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
 
     Args:
         keyspace: The keyspace that is read.
-        shared: The shared state as JSON, None without a state.
+        shared: The shared state as JSON, None or empty without a state.
         streams: Name, namespace and state of each stream.
 
     Raises:
         ConfigError: The state is of another version, keyspace or shape.
     """
-    if shared is None:
-        if any(state is not None for _, _, state in streams):
+    if not shared:
+        if any(state for _, _, state in streams):
             raise ConfigError(
                 "The saved state cannot be used: it has states of streams and no shared_state. Give the state that "
                 "this connector wrote last for this connection, or clear the connection's data."
@@ -75,8 +75,8 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
     return SyncState.from_json(
         keyspace,
         shared,
-        # A platform that clears a stream may leave its name with a null.
-        {name: state for name, namespace, state in streams if state is not None and namespace in (None, keyspace)},
+        # A platform that clears a stream may leave its name with a null, and may take an empty state for none.
+        {name: state for name, namespace, state in streams if state and namespace in (None, keyspace)},
     )
 
 

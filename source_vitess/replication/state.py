@@ -22,7 +22,7 @@ from source_vitess.errors import ConfigError
 from source_vitess.position.gtid import GtidError, GtidSet
 from source_vitess.position.vgtid import Vgtid
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _table_to_json(keyspace: str, table: TableState) -> dict[str, Any]:
                 "copied_at": [{"keyspace": keyspace, "shard": shard, "gtid": gtid} for shard, gtid in shards.items()]
             }
         case Copied():
-            return {}
+            return {"copied": True}
         case RefreshNeeded(reason):
             return {"refresh_needed": reason}
         case Refreshing(sync_id, copy):
@@ -201,9 +201,9 @@ def _table_from_json(name: str, value: Any) -> TableState:
     where = f"the state of stream {name!r}"
     if not isinstance(value, Mapping):
         raise _refused(f"{where} is {_kind(value)} instead of an object")
-    if not value:
-        return Copied()
     match dict(value):
+        case {"copied": True, **rest} if not rest:
+            return Copied()
         case {"copying": Mapping() as copy, **rest} if not rest:
             return _copying_from_json(where, copy)
         case {"copied_at": list() as shards, **rest} if not rest:

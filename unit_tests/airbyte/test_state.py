@@ -18,9 +18,10 @@ from source_vitess.source import SourceVitess
 from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows, streamed
 
+COPIED = {"copied": True}
 GTID = "MySQL56/11111111-1111-1111-1111-111111111111:1-5"
-SHARED = {"version": 1, "vgtid": [{"keyspace": "shop", "shard": "0", "gtid": GTID}], "cursor": 2**60 + 1}
-STREAMS = {"done": {}, "ahead": {"copied_at": [{"keyspace": "shop", "shard": "0", "gtid": GTID}]}}
+SHARED = {"version": 2, "vgtid": [{"keyspace": "shop", "shard": "0", "gtid": GTID}], "cursor": 2**60 + 1}
+STREAMS = {"done": COPIED, "ahead": {"copied_at": [{"keyspace": "shop", "shard": "0", "gtid": GTID}]}}
 LINE: dict[str, Any] = state_message(SHARED, STREAMS, "shop", 3)
 STATE = LINE["state"]
 UNDERSCORED = {"type": "GLOBAL", "global_": STATE["global"]}
@@ -90,13 +91,14 @@ def test_no_file_is_no_state() -> None:
 def test_states_of_streams_without_a_position_are_refused() -> None:
     """Without the shared state nobody knows up to where changes were read."""
     with pytest.raises(ConfigError, match="no shared_state"):
-        sync_state("shop", None, [("t", "shop", {})])
-    assert sync_state("shop", None, [("t", "shop", None)]).tables == {}
+        sync_state("shop", None, [("t", "shop", {"copied": True})])
+    assert sync_state("shop", None, [("t", "shop", None), ("u", "shop", {})]).tables == {}
 
 
 def test_a_stream_without_state_needs_a_copy() -> None:
-    """A null state is how a platform says that a stream was cleared. Only `{}` says that its copy is finished."""
-    state = sync_state("shop", SHARED, [("cleared", "shop", None), ("done", "shop", {}), ("other", "elsewhere", {})])
+    """A null or empty state is how a platform says that a stream was cleared: no state of ours is empty."""
+    streams = [("cleared", "shop", None), ("empty", "shop", {}), ("done", "shop", COPIED), ("x", "other", COPIED)]
+    state = sync_state("shop", SHARED, streams)
 
     assert state.tables == {"done": Copied()}
 
@@ -107,7 +109,7 @@ def _of_another_keyspace(state: dict[str, Any]) -> None:
 
 
 def _of_another_version(state: dict[str, Any]) -> None:
-    state["global"]["shared_state"]["version"] = 2
+    state["global"]["shared_state"]["version"] = 1
 
 
 def _without_shared(state: dict[str, Any]) -> None:
@@ -124,7 +126,7 @@ def _of_a_stream(state: dict[str, Any]) -> None:
     ("change", "found"),
     [
         (_of_another_keyspace, "keyspace 'other'"),
-        (_of_another_version, "version is 2"),
+        (_of_another_version, "version is 1"),
         (_without_shared, "no shared_state"),
         (_of_a_stream, "not a GLOBAL state"),
     ],

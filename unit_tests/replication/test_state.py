@@ -45,7 +45,7 @@ def test_the_form_is_the_documented_one() -> None:
     """The form in docs/state.md is a promise: states of earlier releases are read by later ones."""
     tables = SyncState("shop", VGTID, 1, dict(TABLES)).tables_to_json()
 
-    assert tables["done"] == {}
+    assert tables["done"] == {"copied": True}
     assert tables["ahead"] == {"copied_at": [{"keyspace": "shop", "shard": "-80", "gtid": POSITION}]}
     assert tables["half"] == {
         "copying": {
@@ -58,22 +58,23 @@ def test_the_form_is_the_documented_one() -> None:
     }
 
 
-GOOD: dict[str, Any] = {"version": 1, "vgtid": VGTID.to_json(), "cursor": 5}
+GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
 
 
 @pytest.mark.parametrize(
     ("shared", "tables", "found"),
     [
         ([], {}, "a list instead of an object"),
-        ({**GOOD, "version": 2}, {}, "version is 2"),
+        ({**GOOD, "version": 1}, {}, "version is 1"),
         ({**GOOD, "version": None}, {}, "version is None"),
         ({**GOOD, "cursor": "x"}, {}, "cursor is 'x'"),
         ({**GOOD, "cursor": -1}, {}, "cursor is -1"),
         ({**GOOD, "vgtid": [{"keyspace": "other", "shard": "0", "gtid": POSITION}]}, {}, "keyspace 'other'"),
         ({**GOOD, "vgtid": "x"}, {}, "vgtid cannot be used"),
-        ({**GOOD, "vgtid": None}, {"t": {}}, "no vgtid"),
+        ({**GOOD, "vgtid": None}, {"t": {"copied": True}}, "no vgtid"),
         (GOOD, {"t": "x"}, "'t' is a text"),
-        (GOOD, {"t": {"copied": True}}, "its keys are 'copied'"),
+        (GOOD, {"t": {"copied": False}}, "its keys are 'copied'"),
+        (GOOD, {"t": {"done": True}}, "its keys are 'done'"),
         (GOOD, {"t": {"copying": {"attempt": 0, "shards": []}}}, "attempt 0"),
         (GOOD, {"t": {"copying": {"attempt": 1, "shards": {}}}}, "no list of shards"),
         (GOOD, {"t": {"copied_at": [{"shard": "0"}]}}, "without name or position"),

@@ -104,7 +104,7 @@ class TestBreaks:
         if key:
             syncs.expect_equal()
         assert {row["id"] for row in vitess.rows("t")} <= _ids(syncs, "t")
-        assert table_state(syncs.store.states[-1], "t") == {}
+        assert table_state(syncs.store.states[-1], "t") == {"copied": True}
 
     def test_one_that_vtgate_always_ends(self, vitess: Vitess, waits: list[float]) -> None:
         """An EOF before the first batch, each time, is no success: an error after some tries."""
