@@ -18,10 +18,13 @@ from source_vitess.source import SourceVitess
 from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows, streamed
 
-COPIED = {"copied": True}
+COPIED: dict[str, Any] = {"copied": True}
 GTID = "MySQL56/11111111-1111-1111-1111-111111111111:1-5"
 SHARED = {"version": 2, "vgtid": [{"keyspace": "shop", "shard": "0", "gtid": GTID}], "cursor": 2**60 + 1}
-STREAMS = {"done": COPIED, "ahead": {"copied_at": [{"keyspace": "shop", "shard": "0", "gtid": GTID}]}}
+STREAMS: dict[str, dict[str, Any]] = {
+    "done": COPIED,
+    "ahead": {"copied_at": [{"keyspace": "shop", "shard": "0", "gtid": GTID}]},
+}
 LINE: dict[str, Any] = state_message(SHARED, STREAMS, "shop", 3)
 STATE = LINE["state"]
 UNDERSCORED = {"type": "GLOBAL", "global_": STATE["global"]}
@@ -97,7 +100,12 @@ def test_states_of_streams_without_a_position_are_refused() -> None:
 
 def test_a_stream_without_state_needs_a_copy() -> None:
     """A null or empty state is how a platform says that a stream was cleared: no state of ours is empty."""
-    streams = [("cleared", "shop", None), ("empty", "shop", {}), ("done", "shop", COPIED), ("x", "other", COPIED)]
+    streams: list[tuple[str, str | None, Any]] = [
+        ("cleared", "shop", None),
+        ("empty", "shop", {}),
+        ("done", "shop", COPIED),
+        ("x", "other", COPIED),
+    ]
     state = sync_state("shop", SHARED, streams)
 
     assert state.tables == {"done": Copied()}
