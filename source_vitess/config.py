@@ -51,6 +51,7 @@ class Config:
         initial_load_timeout_hours: Hours of copying after which a sync ends with a state, so that the next
             attempt reads changes first.
         no_progress_timeout_seconds: Seconds without an event, heartbeats aside, after which a sync gives up.
+        keep_streaming_minutes: Minutes for which changes are read as they happen, once all streams are caught up.
     """
 
     url: VitessUrl
@@ -64,6 +65,7 @@ class Config:
     invalid_cdc_position_behavior: InvalidPositionBehavior = InvalidPositionBehavior.FAIL
     initial_load_timeout_hours: int = 8
     no_progress_timeout_seconds: int = 300
+    keep_streaming_minutes: int = 0
     _url_text: str = field(default="", repr=False, compare=False)
 
     @property
@@ -125,6 +127,7 @@ class Config:
             no_progress_timeout_seconds=_read_integer(
                 given, "no_progress_timeout_seconds", 10, 86400, cls.no_progress_timeout_seconds
             ),
+            keep_streaming_minutes=_read_integer(given, "keep_streaming_minutes", 0, 10080, cls.keep_streaming_minutes),
             _url_text=url_text,
         )
 

@@ -1,7 +1,8 @@
 """The console script: argv to commands, lines to stdout, exit codes.
 
 Nothing but Airbyte messages goes to stdout. Exit codes: 0 when the command did what it should (a failed check is a
-message, not a failure), 1 when it did not, 2 for wrong arguments, 128 + the signal's number after SIGTERM or SIGINT.
+message, not a failure), 1 when it did not, 2 for wrong arguments, 128 + the signal's number after SIGTERM or SIGINT;
+a sync that had caught up and was only kept streaming ends with 0 then, because nothing is missing.
 """
 
 from __future__ import annotations

@@ -200,5 +200,6 @@ def sync_settings(config: Config) -> SyncSettings:
         checkpoint_seconds=config.checkpoint_interval_seconds,
         copy_seconds=config.initial_load_timeout_hours * 3600,
         no_progress_seconds=config.no_progress_timeout_seconds,
+        streaming_seconds=config.keep_streaming_minutes * 60,
         resync_lost_position=config.invalid_cdc_position_behavior is InvalidPositionBehavior.RESYNC,
     )

@@ -40,7 +40,8 @@ def test_a_url_is_enough() -> None:
         config.invalid_cdc_position_behavior,
         config.initial_load_timeout_hours,
         config.no_progress_timeout_seconds,
-    ) == ("main", None, 60, InvalidPositionBehavior.FAIL, 8, 300)
+        config.keep_streaming_minutes,
+    ) == ("main", None, 60, InvalidPositionBehavior.FAIL, 8, 300, 0)
 
 
 def test_everything_is_read() -> None:
@@ -58,6 +59,7 @@ def test_everything_is_read() -> None:
             "invalid_cdc_position_behavior": "Re-sync data",
             "initial_load_timeout_hours": 4.0,
             "no_progress_timeout_seconds": 600,
+            "keep_streaming_minutes": 30,
             "__injected_by_airbyte": {"x": 1},
         }
     )
@@ -75,6 +77,7 @@ def test_everything_is_read() -> None:
             invalid_cdc_position_behavior=InvalidPositionBehavior.RESYNC,
             initial_load_timeout_hours=4,
             no_progress_timeout_seconds=600,
+            keep_streaming_minutes=30,
         )
         == config
     )
@@ -201,7 +204,13 @@ def test_the_form_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["checkpoint_interval_seconds", "initial_load_timeout_hours", "no_progress_timeout_seconds"]
+    "name",
+    [
+        "checkpoint_interval_seconds",
+        "initial_load_timeout_hours",
+        "no_progress_timeout_seconds",
+        "keep_streaming_minutes",
+    ],
 )
 def test_the_form_and_the_configuration_have_the_same_bounds(name: str) -> None:
     """A number that the form takes is taken, and its neighbours outside are not."""

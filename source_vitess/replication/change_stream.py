@@ -7,10 +7,13 @@
   emitted, and from then on everything of that table and shard: duplicates, never gaps.
 - A reshard needs nothing: VTGate follows it, and the target is asked for anew.
 - What goes for rows goes for statements that empty a table: one that the copy position contains is no news.
+- It can stay open for a time after its target. Heartbeats prove nothing then either: every half minute the shards'
+  positions are a new target, so that a shard that is stuck is noticed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from source_vitess.errors import StreamError, TableNotFoundError, TransientError
@@ -24,7 +27,7 @@ from source_vitess.replication.retry import Retry
 from source_vitess.replication.silence import Silence
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
 from source_vitess.vstream.events import Committed, Ddl, Heartbeat, Rows, StreamPosition, TableFailed
-from source_vitess.vstream.request import StreamRequest
+from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
 
 #: Bytes of JSON of one transaction that are held back at most.
 HELD_BYTES = 16 * 1024 * 1024
@@ -32,6 +35,11 @@ HELD_BYTES = 16 * 1024 * 1024
 #: Seconds of waiting without a transaction after which a new end position is asked for: the old one may hold
 #: transactions that no server has any more (a failover), and then it would never be reached.
 SILENCE_SECONDS = 10
+
+#: While the stream stays open: seconds between two heartbeats, on which a state is written that a burst of changes
+#: has left due, and between two new targets.
+STREAMING_HEARTBEAT_SECONDS = 1
+STREAMING_TARGET_SECONDS = 30
 
 
 class ChangeStream:
@@ -66,8 +74,12 @@ class ChangeStream:
         self._held_bytes = 0
         self._statements: list[Ddl] = []
 
-    def run(self, target: Vgtid) -> Iterator[Message]:
+    def run(self, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
+
+        Args:
+            target: The position to reach.
+            until: On the monotonic clock; before that, changes go on to be read as they happen.
 
         Raises:
             TransientError: The stream broke off too often, or nothing came for too long.
@@ -76,19 +88,23 @@ class ChangeStream:
         """
         retry = Retry(self._clock, self._settings.retries)
         shards: frozenset[str] | None = None
-        while (start := self._state.vgtid) is not None and not start.covers(target):
+        while (start := self._state.vgtid) is not None and (
+            self._clock.monotonic() < until or not start.covers(target)
+        ):
             tables = self._followed()
             if not tables:
                 # Nobody needs the changes in between, and following later starts from a copy.
-                self._state.vgtid = target
+                if not start.covers(target):
+                    self._state.vgtid = target
                 return
             self._settle_copies(start)
             try:
-                if shards not in (None, frozenset(start.shards)):
+                if shards is not None and (shards != frozenset(start.shards) or self._clock.monotonic() < until):
                     # The stream that broke off had gone over a reshard: the target may be of shards that are no more.
+                    # Or it had no end: reaching what was reached before is no progress.
                     target = self._vitess.current()
                 shards = frozenset(start.shards)
-                yield from self._stream(start, target, tables, retry)
+                yield from self._stream(start, target, tables, retry, until)
                 # That is final: a target that a failover or a reshard has made unreachable is never covered.
                 break
             except StreamError as error:
@@ -112,30 +128,44 @@ class ChangeStream:
     def _followed(self) -> tuple[str, ...]:
         return tuple(name for name in self._streams if isinstance(self._state.tables.get(name), FOLLOWED))
 
-    def _stream(self, start: Vgtid, target: Vgtid, tables: tuple[str, ...], retry: Retry) -> Iterator[Message]:
-        request = StreamRequest(start.keyspace, start.shards, tables)
+    def _stream(
+        self, start: Vgtid, target: Vgtid, tables: tuple[str, ...], retry: Retry, until: float
+    ) -> Iterator[Message]:
+        now = self._clock.monotonic
+        streaming = now() < until
+        request = StreamRequest(
+            start.keyspace,
+            start.shards,
+            tables,
+            heartbeat_seconds=STREAMING_HEARTBEAT_SECONDS if streaming else HEARTBEAT_SECONDS,
+        )
         goal = _Goal(start, target)
+        aimed = now()
+        unfinished = False
         silence = Silence(self._clock)
         with self._vitess.stream(request, {name: self._streams[name].streamed for name in tables}) as events:
             for event in silence.watch(events):
                 match event:
                     case Rows():
+                        unfinished = True
                         yield from self._rows(event)
                     case Committed():
+                        unfinished = False
                         yield from self._committed(event)
                         if goal.resharded(event.shard):
                             goal = _Goal(event.position.to_vgtid(start.keyspace), self._vitess.current())
                         if goal.awaits(event.shard):
                             # Not what a shard that is there already goes on to send: another one may be stuck.
                             silence.broken()
-                            retry.progressed()
-                        if goal.reached(event.shard, event.position):
+                            if not streaming:
+                                retry.progressed()
+                        if goal.reached(event.shard, event.position) and not streaming:
                             return
                         yield from self._checkpointer.due()
                         self._check_progress(silence)
                     case Heartbeat(throttled_reason):
                         yield from self._checkpointer.due()
-                        if silence.seconds >= SILENCE_SECONDS and self._covers_current():
+                        if not streaming and silence.seconds >= SILENCE_SECONDS and self._covers_current():
                             return
                         self._check_progress(silence, throttled_reason)
                     case TableFailed(_, error):
@@ -144,6 +174,19 @@ class ChangeStream:
                         self._statements.append(event)
                     case _:
                         pass
+                if not streaming or unfinished:
+                    continue
+                if goal.is_reached:
+                    silence.broken()
+                    retry.progressed()
+                    if now() >= until:
+                        return
+                if now() - aimed >= STREAMING_TARGET_SECONDS:
+                    aimed = now()
+                    fresh = self._goal_now()
+                    if goal.is_reached or fresh.is_reached:
+                        # Else a shard is missing already; the others' progress must not hide that it is stuck.
+                        goal = fresh
         raise TransientError("VTGate ended the change stream before its end position was reached.")
 
     def _check_progress(self, silence: Silence, throttled_reason: str = "") -> None:
@@ -213,8 +256,13 @@ class ChangeStream:
             self._state.tables[name] = CopiedAt(left) if left else Copied()
 
     def _covers_current(self) -> bool:
+        return self._goal_now().is_reached
+
+    def _goal_now(self) -> _Goal:
+        """Returns the way from here to where the shards are now."""
         self._checkpointer.settle()
-        return self._state.vgtid is not None and self._state.vgtid.covers(self._vitess.current())
+        target = self._vitess.current()
+        return _Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
 
     def _ddl(self, event: Ddl, gtid: str | None) -> Iterator[Message]:
         for name, how in tables_emptied(event.statement):
@@ -261,4 +309,9 @@ class _Goal:
             gtid = position.gtid(shard)
             if gtid is not None and contains(gtid, target):
                 del self._missing[shard]
+        return self.is_reached
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether no shard is missing any more."""
         return not self._missing

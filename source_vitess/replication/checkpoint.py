@@ -10,6 +10,10 @@ from source_vitess.replication.records import Cursor
 from source_vitess.replication.state import SyncState
 from source_vitess.vstream.events import StreamPosition
 
+#: Seconds between two states, at least, while changes are read as they happen. A transaction that is alone has its
+#: state at once; the last one of a burst has it with the heartbeat that follows.
+STREAMING_SECONDS = 0.25
+
 
 class Checkpointer:
     """Keeps the state in step with what was emitted.
@@ -19,6 +23,7 @@ class Checkpointer:
 
     Attributes:
         state: What the next state will say, but for `position` and the cursor.
+        streaming: Whether a consumer waits for each change, so that a state soon follows a transaction.
     """
 
     def __init__(self, state: SyncState, cursor: Cursor, clock: Clock, settings: SyncSettings) -> None:
@@ -29,20 +34,28 @@ class Checkpointer:
         self._position: StreamPosition | None = None
         self._records = 0
         self._last = clock.monotonic()
+        self.streaming = False
+        self._unfinished = False  # records went out whose transaction has not ended yet
+        self._uncovered = False  # a transaction with records has ended that no state covers
 
     def reached(self, position: StreamPosition) -> None:
         """Notes that the change stream has come to `position`."""
         self._position = position
+        self._uncovered |= self._unfinished
+        self._unfinished = False
 
     def emitted(self, records: Records) -> None:
         """Notes that records went out."""
         self._records += len(records.data)
+        self._unfinished = True
 
     def due(self) -> list[Message]:
         """Returns a checkpoint if it is time for one. Called where a transaction ended, or on a heartbeat."""
-        if (
-            self._records >= self._settings.checkpoint_records
-            or self._clock.monotonic() - self._last >= self._settings.checkpoint_seconds
+        if self._records >= self._settings.checkpoint_records:
+            return [self.now()]
+        passed = self._clock.monotonic() - self._last
+        if passed >= self._settings.checkpoint_seconds or (
+            self.streaming and self._uncovered and passed >= STREAMING_SECONDS
         ):
             return [self.now()]
         return []
@@ -56,6 +69,7 @@ class Checkpointer:
         self.settle()
         self.state.cursor = self._cursor.last
         self._records = 0
+        self._uncovered = False
         self._last = self._clock.monotonic()
         return Checkpoint(self.state.shared_to_json(), self.state.tables_to_json())
 

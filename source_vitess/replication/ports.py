@@ -73,6 +73,7 @@ class SyncSettings:
         no_progress_seconds: Time without any transaction, while some are known to be missing, that is an error.
         resync_lost_position: Start over instead of failing when the saved position is lost.
         retries: How often in a row a broken stream is opened again without any progress.
+        streaming_seconds: Time for which changes are read as they happen, once all streams are caught up.
     """
 
     checkpoint_seconds: float = 60
@@ -81,6 +82,7 @@ class SyncSettings:
     no_progress_seconds: float = 300
     resync_lost_position: bool = False
     retries: int = 6
+    streaming_seconds: float = 0
 
 
 @dataclass(frozen=True)

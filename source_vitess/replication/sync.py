@@ -135,6 +135,24 @@ class Sync:
             for positions in ahead:
                 end = end.union(positions)
             yield from self._changes.run(end)
+        if self._settings.streaming_seconds:
+            yield from self._keep_streaming(end)
+
+    def _keep_streaming(self, end: Vgtid) -> Iterator[Message]:
+        """Reads changes as they happen. Every stream has reached its goal by now, so a wish to stop is no failure."""
+        until = self._clock.monotonic() + self._settings.streaming_seconds
+        yield self._checkpointer.now()
+        yield Log(
+            "The streams are caught up; changes are read as they happen for another "
+            f"{self._settings.streaming_seconds / 60:g} minutes."
+        )
+        self._checkpointer.streaming = True
+        try:
+            yield from self._changes.run(end, until=until)
+        except TransientError:
+            if not self._clock.stopping:
+                raise
+            yield Log("Streaming has ended early, as asked.")
 
     def _drop_unselected(self) -> None:
         """Forgets streams that are not selected, and what another sync mode left."""

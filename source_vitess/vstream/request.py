@@ -28,12 +28,14 @@ class StreamRequest:
         positions: By shard: a position, `current`, or empty for a copy from the start.
         tables: The tables to stream, by exact name.
         lastpks: By shard, how far a copy of `tables[0]` has come: VTGate's own bytes.
+        heartbeat_seconds: Seconds of silence after which VTGate sends a heartbeat.
     """
 
     keyspace: str
     positions: Mapping[str, str]
     tables: tuple[str, ...]
     lastpks: Mapping[str, bytes] = field(default_factory=dict)
+    heartbeat_seconds: int = HEARTBEAT_SECONDS
 
     def to_proto(self, *, tablet_type: str, cells: str = "") -> vtgate_pb2.VStreamRequest:
         """Returns the request as VTGate takes it.
@@ -63,7 +65,7 @@ class StreamRequest:
                 ]
             ),
             flags=vtgate_pb2.VStreamFlags(
-                heartbeat_interval=HEARTBEAT_SECONDS,
+                heartbeat_interval=self.heartbeat_seconds,
                 cells=cells,
                 transaction_chunk_size=TRANSACTION_CHUNK_BYTES,
             ),
