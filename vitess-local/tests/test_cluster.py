@@ -128,6 +128,7 @@ def test_a_planned_reparent_moves_the_primary(cluster: Cluster) -> None:
 
 def test_a_killed_primary_can_be_replaced_and_comes_back(cluster: Cluster) -> None:
     """After an emergency reparent the old primary follows the new one."""
+    cluster.wait_replicated("commerce/80-")
     old = cluster.kill_tablet("commerce/80-", mysqld=True)
     new = cluster.reparent("commerce/80-", emergency=True)
     add_customers(cluster, 5)
@@ -214,7 +215,7 @@ def test_a_reshard_can_be_stopped_and_continued(cluster_to_reshard: Cluster) -> 
 
 
 def test_data_can_be_kept_over_down_and_up(cluster: Cluster) -> None:
-    """The cluster comes back with its ports and its rows, and takes writes."""
+    """The cluster comes back with its ports and its rows, takes writes, and replicates."""
     before = count_customers(cluster)
     port = cluster.grpc_port
     cluster.down(keep_data=True)
@@ -222,6 +223,8 @@ def test_data_can_be_kept_over_down_and_up(cluster: Cluster) -> None:
 
     again = Cluster.up(NAME)
     add_customers(again, 5)
+    for shard in ("-80", "80-"):
+        again.wait_replicated(f"commerce/{shard}")
     assert again.grpc_port == port
     assert count_customers(again) == before + 5
 

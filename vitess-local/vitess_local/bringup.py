@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from vitess_local.deployment import Deployment
-from vitess_local.errors import VitessLocalError
 from vitess_local.mysql_access import connect_mysqld, query, query_dicts
 from vitess_local.ports import LOOPBACK, accepts_connections
 from vitess_local.progress import Tell, format_seconds
@@ -25,8 +24,9 @@ from vitess_local.serving import (
     wait_for_service,
     wait_for_vttablet,
 )
+from vitess_local.tablets import primary_in_topology
 from vitess_local.topology import CELL, Tablet
-from vitess_local.vtctl import topo_command, vtctl, vtctl_json
+from vitess_local.vtctl import topo_command, vtctl
 from vitess_local.waiting import wait_until
 
 # The servers do the work, the threads only wait for them.
@@ -59,6 +59,8 @@ def bring_up(deployment: Deployment, *, new: bool, timeout: float, tell: Tell) -
     start_tablets(deployment, tablets, tell)
     deployment.start_vtgate()
     give_primaries(deployment, deployment.topology.shards(), tell)
+    # A vttablet that was started again before its primary was known does not replicate by itself.
+    at_once(lambda tablet: make_replicate(deployment, tablet), deployment.topology.tablets)
     # A new cluster's routing may still be incomplete; nothing overlaps in it.
     routing = Routing.everything(deployment.topology) if new else None
     wait_for_service(deployment, tell, timeout=timeout, routing=routing)
@@ -119,18 +121,6 @@ def start_tablets(deployment: Deployment, tablets: Collection[Tablet], tell: Tel
     at_once(start, tablets)
 
 
-def primary_in_topology(deployment: Deployment, keyspace: str, shard: str) -> Tablet | None:
-    """Return the tablet the shard's record names as primary, which need not be alive."""
-    record = vtctl_json(deployment, "GetShard", f"{keyspace}/{shard}")["shard"]
-    alias = record.get("primary_alias")
-    if not alias:
-        return None
-    for tablet in deployment.topology.of_shard(keyspace, shard):
-        if tablet.uid == alias["uid"]:
-            return tablet
-    raise VitessLocalError(f"The primary of {keyspace}/{shard} is none of its tablets: {alias}.")
-
-
 def give_primaries(deployment: Deployment, shards: Collection[tuple[str, str]], tell: Tell) -> None:
     """Give each shard a primary that takes writes: the one it had, else its first tablet."""
 
@@ -159,9 +149,10 @@ def make_writable(deployment: Deployment, primary: Tablet) -> None:
 
 
 def make_replicate(deployment: Deployment, replica: Tablet) -> None:
-    """Let a replica whose MySQL server was restarted replicate again.
+    """Let a replica whose MySQL server was restarted replicate again; a primary is left alone.
 
-    A vttablet does that when it starts, but not when only its MySQL server was gone.
+    A vttablet does that when it starts, but not when only its MySQL server was gone, nor
+    when its primary's MySQL server is not in the topology yet (tm_init.go, initializeReplication).
     """
     with connect_mysqld(deployment, replica) as connection:
         status = query_dicts(connection, "SHOW REPLICA STATUS")

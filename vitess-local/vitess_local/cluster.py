@@ -31,7 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vitess_local import binlogs, failover, lifecycle, registry, resharding, schema, tablets
+from vitess_local import binlogs, failover, lifecycle, registry, replication, resharding, schema, tablets
 from vitess_local.account import server_account
 from vitess_local.deployment import Deployment
 from vitess_local.description import describe, describe_health
@@ -292,6 +292,13 @@ class Cluster:
         """Send a signal to a tablet's vttablet, and to its mysqld too if wanted."""
         return failover.kill_tablet(self._deployment, selector, number=number, with_mysqld=mysqld)
 
+    def wait_replicated(self, keyspace_shard: str) -> None:
+        """Wait until every running replica of a shard has what its primary has now.
+
+        Before a primary is killed for good: what its replicas lack then is lost.
+        """
+        replication.wait_replicated(self._deployment, *parse_keyspace_shard(keyspace_shard), tell=self._tell)
+
     def start_tablet(self, selector: str, *, wait: bool = True) -> Tablet:
         """Start a tablet again; with `wait`, return when VTGate sees it serving."""
         return failover.start_tablet(self._deployment, selector, wait=wait, tell=self._tell)
@@ -308,6 +315,7 @@ class Cluster:
         deployment = self._deployment
         chosen: Collection[Tablet]
         if "/" in selector and "@" not in selector:
+            self.wait_replicated(selector)
             chosen = deployment.topology.of_shard(*parse_keyspace_shard(selector))
         else:
             chosen = [self.tablet(selector)]

@@ -9,6 +9,7 @@ from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
 from vitess_local.mysql_access import MULTI_STATEMENTS, connect_vtgate, query_dicts, script_results
 from vitess_local.progress import Tell
+from vitess_local.replication import wait_replicated
 from vitess_local.vtctl import vtctl
 from vitess_local.waiting import wait_until
 
@@ -77,6 +78,9 @@ def run_ddl(deployment: Deployment, keyspace: str, sql: str, strategy: str, tell
     """
     if strategy == "direct":
         vtctl(deployment, "ApplySchema", f"--sql={sql}", keyspace)
+        # A replica that is behind would load the schema of before; an online change may copy from it next.
+        for place in deployment.topology.shards(keyspace):
+            wait_replicated(deployment, *place, tell=tell)
         reload_schema(deployment, keyspace)
         return []
     printed = vtctl(deployment, "ApplySchema", f"--ddl-strategy={strategy}", f"--sql={sql}", keyspace)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from vitess_local.bringup import primary_in_topology
 from vitess_local.deployment import Deployment
 from vitess_local.errors import VitessLocalError
 from vitess_local.serving import tablets_seen_by_vtgate
 from vitess_local.shards import parse_keyspace_shard
 from vitess_local.topology import Tablet
+from vitess_local.vtctl import vtctl_json
 
 
 def find_tablet(deployment: Deployment, selector: str) -> Tablet:
@@ -41,3 +41,15 @@ def primary_of(deployment: Deployment, keyspace: str, shard: str) -> Tablet:
     if primary is None:
         raise VitessLocalError(f"{keyspace}/{shard} has no primary.")
     return primary
+
+
+def primary_in_topology(deployment: Deployment, keyspace: str, shard: str) -> Tablet | None:
+    """Return the tablet the shard's record names as primary, which need not be alive."""
+    record = vtctl_json(deployment, "GetShard", f"{keyspace}/{shard}")["shard"]
+    alias = record.get("primary_alias")
+    if not alias:
+        return None
+    for tablet in deployment.topology.of_shard(keyspace, shard):
+        if tablet.uid == alias["uid"]:
+            return tablet
+    raise VitessLocalError(f"The primary of {keyspace}/{shard} is none of its tablets: {alias}.")
