@@ -30,6 +30,13 @@ Json = dict[str, Any]
 _LOGGER = logging.getLogger("airbyte.tests")
 
 
+def _destination_mode(stream: Json, mode: str) -> str:
+    """Returns what a person would choose."""
+    if mode != "incremental":
+        return "overwrite"
+    return "append_dedup" if stream.get("source_defined_primary_key") else "append"
+
+
 @dataclass
 class Connector:
     """The connector with one configuration.
@@ -64,7 +71,7 @@ class Connector:
                 {
                     "stream": stream,
                     "sync_mode": mode,
-                    "destination_sync_mode": "append_dedup" if mode == "incremental" else "overwrite",
+                    "destination_sync_mode": _destination_mode(stream, mode),
                     "primary_key": stream.get("source_defined_primary_key") or [],
                     "cursor_field": stream["default_cursor_field"],
                     **more,

@@ -21,6 +21,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_vitess.airbyte.cdk import VitessEntrypoint
 from source_vitess.airbyte.lines import error_line
+from source_vitess.arguments import parse_arguments
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
 from source_vitess.source import SourceVitess
 
@@ -36,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    args = VitessEntrypoint.parse_args(list(argv))
+    args = parse_arguments(argv)
     if not args.command:
         sys.stderr.write("Give a command: spec, check, discover or read; --help tells more.\n")
         return 2

@@ -14,7 +14,6 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
     Status,
 )
 from airbyte_cdk.sources import Source
@@ -22,6 +21,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_vitess.airbyte.catalog import select_streams, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
+from source_vitess.airbyte.configured import parse_configured_catalog
 from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.lines import LineWriter, log_line
 from source_vitess.airbyte.messages import to_messages
@@ -100,6 +100,8 @@ class SourceVitess(Source):
             selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
+            for note in selection.notes:
+                yield log_line("INFO", note)
             writer = LineWriter(parsed.keyspace)
             failed: dict[str, None] = {}  # in order, and each once however often it failed
             sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
@@ -145,7 +147,7 @@ class SourceVitess(Source):
         """
         try:
             catalog = read_json(Path(catalog_path), "configured catalog")
-            return _configured_catalog(catalog)
+            return parse_configured_catalog(catalog)
         except ConfigError as error:
             raise traced(error) from error
 
@@ -174,21 +176,6 @@ def _parse_config(config: Mapping[str, Any]) -> Config:
 
 def _type_options(config: Config) -> TypeOptions:
     return TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
-
-
-def _configured_catalog(catalog: Any) -> ConfiguredAirbyteCatalog:
-    if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
-        hint = (
-            " This looks like the output of discover: a configured catalog has an entry for each stream with its "
-            "sync_mode and destination_sync_mode."
-            if isinstance(catalog, dict) and catalog.get("type") == "CATALOG"
-            else ""
-        )
-        raise ConfigError(f"The configured catalog must be a JSON object with a list of streams.{hint}")
-    try:
-        return ConfiguredAirbyteCatalogSerializer.load(catalog)
-    except Exception as error:
-        raise ConfigError(f"The configured catalog cannot be used: {error}") from error
 
 
 def _sync_state(keyspace: str, messages: list[AirbyteStateMessage]) -> SyncState:

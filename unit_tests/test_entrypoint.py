@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -119,6 +120,7 @@ def test_spec(run: Run) -> None:
 def test_check(run: Run, vitess: Vitess) -> None:
     """A failed check is an answer, not a failure: exit code 0, and the message names the problem."""
     ran = run("check", config={"url": vitess.url})
+    assert "MemoryMonitor" not in ran.text
     assert (ran.code, ran.of("CONNECTION_STATUS")[0]["connectionStatus"]["status"]) == (0, "SUCCEEDED")
 
     ran = run("check", config={"url": vitess.url.replace("commerce", "nope")})
@@ -243,6 +245,21 @@ def test_wrong_arguments(run: Run, capsysbinary: pytest.CaptureFixture[bytes]) -
     captured = capsysbinary.readouterr()
     assert captured.out == b""
     assert b"--help" in captured.err
+
+
+def test_help(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Only what this connector has, and `--version` names it."""
+    said = []
+    for argv in (["--version"], ["--help"], ["read", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            entrypoint.run(argv)
+        assert ended.value.code == 0
+        said.append(capsysbinary.readouterr().out.decode())
+
+    version, _, read = said
+    assert re.fullmatch(r"source-vitess \d+\.\d+\.\d+\n", version)
+    assert "manifest" not in read
+    assert "--state" in read
 
 
 def test_an_unknown_error_quotes_no_values(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

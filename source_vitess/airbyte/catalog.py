@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from airbyte_cdk.models import (
     AirbyteStream,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
+    DestinationSyncMode,
     SyncMode,
 )
 
@@ -40,11 +42,13 @@ class Selection:
         streams: The streams that can, in the catalog's order.
         refused: The others, each with its error.
         warnings: What the user should know of those that can.
+        notes: What may surprise, and is as it was asked for.
     """
 
     streams: tuple[SelectedStream, ...]
     refused: tuple[StreamError, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def to_catalog(schema: Schema, options: TypeOptions) -> AirbyteCatalog:
@@ -88,6 +92,7 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
     streams: list[SelectedStream] = []
     refused: list[StreamError] = []
     warnings: list[str] = []
+    notes: list[str] = []
     seen: set[str] = set()
     for configured in catalog.streams:
         name = configured.stream.name
@@ -95,14 +100,14 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
             raise ConfigError(f"The configured catalog has the stream {name!r} twice.")
         seen.add(name)
         try:
-            streams.append(_select(configured, schema, options, warnings))
+            streams.append(_select(configured, schema, options, warnings, notes))
         except StreamError as error:
             refused.append(error)
-    return Selection(tuple(streams), tuple(refused), tuple(warnings))
+    return Selection(tuple(streams), tuple(refused), tuple(warnings), tuple(notes))
 
 
 def _select(
-    configured: ConfiguredAirbyteStream, schema: Schema, options: TypeOptions, warnings: list[str]
+    configured: ConfiguredAirbyteStream, schema: Schema, options: TypeOptions, warnings: list[str], notes: list[str]
 ) -> SelectedStream:
     stream = configured.stream
     if stream.namespace not in (None, "", schema.keyspace):
@@ -121,8 +126,8 @@ def _select(
     if table is None:
         raise StreamError(
             stream.name,
-            f"There is no table {stream.name!r} in keyspace {schema.keyspace!r} (any more). Refresh the source's "
-            "schema, or deselect the stream.",
+            f"There is no table {stream.name!r} in keyspace {schema.keyspace!r}.{_similar(stream.name, schema)} If it "
+            "was dropped or renamed, refresh the source's schema, or deselect the stream.",
         )
     columns = _column_schemas(table, options)
     # A catalog written by hand may leave the schema out: everything, then.
@@ -150,7 +155,13 @@ def _select(
             f"Table {stream.name!r} has no column {', '.join(map(repr, gone))} (any more); its records come without. "
             "Refresh the source's schema."
         )
-    _check_key(configured.primary_key, table)
+    left_out = [name for name in columns if name not in selected]
+    if left_out:
+        notes.append(
+            f"Table {stream.name!r} has the column {', '.join(map(repr, left_out))}, which the configured catalog does "
+            "not have: deselected, or added since the schema was discovered. Refresh the source's schema to read it."
+        )
+    warnings += _check_key(configured, table, selected)
     incremental = configured.sync_mode == SyncMode.incremental
     return SelectedStream(
         StreamedTable(table, selected),
@@ -160,18 +171,47 @@ def _select(
     )
 
 
-def _check_key(configured: Sequence[Sequence[str]] | None, table: Table) -> None:
-    """Refuses a stream whose deduplication key is not the table's: rows would overwrite each other.
+def _similar(name: str, schema: Schema) -> str:
+    found = difflib.get_close_matches(name, schema.tables, n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _check_key(
+    configured: ConfiguredAirbyteStream, table: Table, selected: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Refuses a stream that a destination would deduplicate by something else than the table's key.
+
+    Yields:
+        What to warn of.
 
     Raises:
-        StreamError: The key has changed.
+        StreamError: The key has changed, is not selected, or there is none.
     """
-    key = [path[-1] for path in configured or () if path]
-    if key and set(key) != set(table.key):
+    key = [path[-1] for path in configured.primary_key or () if path]
+    if not table.key and not configured.stream.source_defined_primary_key:
+        if configured.destination_sync_mode == DestinationSyncMode.append_dedup and not key:
+            raise StreamError(
+                table.name,
+                f"Stream {table.name!r} cannot be deduplicated: its table has no primary key, and no unique one "
+                "without NULLs. Choose Append for it, or tell the platform which columns identify a row.",
+            )
+        if key:
+            yield (
+                f"Table {table.name!r} has no key; its stream is deduplicated by ({', '.join(key)}), as configured. "
+                "Rows that are equal in these columns overwrite each other."
+            )
+    elif key and set(key) != set(table.key):
         raise StreamError(
             table.name,
             f"The key of stream {table.name!r} is configured as ({', '.join(key)}), and the table's key is "
             f"({', '.join(table.key) or 'none'}) now. Refresh the source's schema, then refresh this stream.",
+        )
+    missing = [name for name in key if name not in selected]
+    if missing:
+        raise StreamError(
+            table.name,
+            f"The key of stream {table.name!r} has the column {', '.join(map(repr, missing))}, which is not "
+            "selected or not there. Select it, or change the key.",
         )
 
 

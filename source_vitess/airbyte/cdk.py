@@ -5,6 +5,7 @@
   other callers within the process use that one.
 - `DefaultConnectorMixin.configure` writes the configuration, secrets included, to a temporary file that nobody reads.
   `SourceVitess.configure` does not.
+- `AirbyteEntrypoint` makes a monitor of memory that only its `read` asks, and that tells the log of itself.
 - `AirbyteEntrypoint.check` validates against the spec's JSON schema first, with messages made for programmers.
   `VitessEntrypoint` leaves all of it to `Config.from_json`, which names the field and says what to do.
 - A record takes 12 µs through `AirbyteEntrypoint.read` and loses its top-level nulls: see `lines.py`.
@@ -13,12 +14,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateStats, AirbyteStateType, ConnectorSpecification, Type
+from airbyte_cdk.sources import Source
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
 _Counts = defaultdict[HashableStreamDescriptor, float]
@@ -42,7 +46,18 @@ def count_global_states() -> None:
 
 
 class VitessEntrypoint(AirbyteEntrypoint):
-    """The CDK's entrypoint for everything but `read`."""
+    """The CDK's entrypoint for everything but `read`.
+
+    Args:
+        source: The connector.
+    """
+
+    def __init__(self, source: Source) -> None:
+        # All that the CDK's does and these commands use.
+        logger = logging.getLogger("airbyte")
+        init_uncaught_exception_handler(logger)
+        self.source = source
+        self.logger = logger
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:

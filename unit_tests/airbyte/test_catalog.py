@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalo
 
 from integration_tests.connector import Json
 from source_vitess.airbyte.catalog import select_streams, to_catalog
+from source_vitess.airbyte.configured import parse_configured_catalog
 from source_vitess.errors import ConfigError
 from source_vitess.schema import Column, Schema, Table
 from source_vitess.types.codec import TypeOptions
@@ -27,7 +29,7 @@ T = Table(
     key=("a", "b"),
 )
 KEYLESS = Table("k", (Column("x", "json", None, nullable=True),), key=())
-SCHEMA = Schema("shop", {"t": T, "k": KEYLESS})
+SCHEMA = Schema("shop", {"t": T, "k": KEYLESS, "u": replace(T, name="u")})
 OPTIONS = TypeOptions()
 
 
@@ -59,7 +61,7 @@ def load(catalog: Json) -> ConfiguredAirbyteCatalog:
 
 def test_streams_are_discovered_with_their_keys() -> None:
     """Key in key order, a stream without key as one that cannot be resumed, the cursor that this source defines."""
-    t, k = to_catalog(SCHEMA, OPTIONS).streams
+    t, k, _ = to_catalog(SCHEMA, OPTIONS).streams
 
     assert t.source_defined_primary_key == [["a"], ["b"]]
     assert t.is_resumable is True
@@ -103,6 +105,24 @@ def _other_key(stream: Json) -> None:
     stream["primary_key"] = [["a"]]
 
 
+def _dropped_key(stream: Json) -> None:
+    stream["stream"].update(name="k", json_schema={}, source_defined_primary_key=[["x"]])
+    stream["primary_key"] = [["x"]]
+
+
+def _dedup_without_key(stream: Json) -> None:
+    stream["stream"].update(name="k", json_schema={})
+    stream.update(primary_key=[], destination_sync_mode="append_dedup")
+
+
+def _key_not_selected(stream: Json) -> None:
+    del stream["stream"]["json_schema"]["properties"]["b"]
+
+
+def _similar_name(stream: Json) -> None:
+    stream["stream"]["name"] = "tt"
+
+
 def _slash(stream: Json) -> None:
     stream["stream"]["name"] = "/t"
 
@@ -115,17 +135,21 @@ def _slash(stream: Json) -> None:
         (_other_type, "'c' of table 't' is 'decimal(10,2)' now"),
         (_no_schema_of_a_column, "'c' of table 't'"),
         (_other_key, "configured as (a), and the table's key is (a, b)"),
+        (_dropped_key, "configured as (x), and the table's key is (none)"),
+        (_dedup_without_key, "Choose Append"),
+        (_key_not_selected, "has the column 'b', which is not selected"),
+        (_similar_name, "no table 'tt' in keyspace 'shop'. Did you mean 't'?"),
         (_slash, "cannot stream table '/t'"),
     ],
 )
 def test_a_stream_is_refused_on_its_own(change: Callable[[Json], None], found: str) -> None:
     """Gone, of another keyspace, of another type or key: that stream fails with a name for it, the others are read."""
-    catalog = configured("t", "k")
+    catalog = configured("t", "u")
     change(catalog["streams"][0])
 
     selection = select_streams(load(catalog), SCHEMA, OPTIONS)
 
-    assert [stream.name for stream in selection.streams] == ["k"]
+    assert [stream.name for stream in selection.streams] == ["u"]
     [error] = selection.refused
     assert found in error.message
     assert error.stream == catalog["streams"][0]["stream"]["name"]
@@ -185,6 +209,49 @@ def test_columns_that_are_not_selected_are_left_out() -> None:
 
     assert list(selection.streams[0].streamed.selected) == ["a", "b"]
     assert selection.warnings == ()
+    [note] = selection.notes
+    assert "column 'c'" in note
+
+
+def test_a_key_that_the_user_knows() -> None:
+    """A table without a key, and columns that a person says identify a row: taken, with a warning."""
+    catalog = configured("k")
+    catalog["streams"][0].update(primary_key=[["x"]], destination_sync_mode="append_dedup")
+
+    selection = select_streams(load(catalog), SCHEMA, OPTIONS)
+
+    assert [stream.name for stream in selection.streams] == ["k"]
+    [warning] = selection.warnings
+    assert "deduplicated by (x)" in warning
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        (5, 'stream number 1: 5 is not of type "object"'),
+        ({}, 'stream number 1: stream: "stream" is a required property'),
+        ({"stream": {}, "sync_mode": "incremental"}, "stream number 1: name of stream"),
+        ({"stream": {"name": "t"}}, "stream 't': sync_mode: \"sync_mode\" is a required property"),
+        ({"stream": {"name": "t"}, "sync_mode": "cdc"}, 'is not one of ["full_refresh", "incremental"]'),
+        ({"stream": {"name": "t"}, "sync_mode": "incremental", "primary_key": "a"}, "stream 't': primary_key: "),
+    ],
+)
+def test_a_catalog_that_is_none(entry: Any, found: str) -> None:
+    """The stream and the member that are wrong, not a path within the CDK's classes."""
+    with pytest.raises(ConfigError) as caught:
+        parse_configured_catalog({"streams": [entry]})
+
+    assert found in caught.value.message
+    assert "instance_path" not in caught.value.message
+
+
+def test_a_catalog_that_is_written_by_hand() -> None:
+    """A name and a mode are enough: all columns, with the `_ab_cdc_*` ones."""
+    catalog = parse_configured_catalog({"streams": [{"stream": {"name": "t"}, "sync_mode": "incremental"}]})
+
+    [stream] = select_streams(catalog, SCHEMA, OPTIONS).streams
+
+    assert (list(stream.streamed.selected), stream.with_meta) == (["a", "b", "c"], True)
 
 
 def test_a_sync_with_refused_streams(vitess: Vitess) -> None:
