@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
 
@@ -119,7 +119,7 @@ class Store:
                 rows[identity] = row
         else:
             bag = self.bags.setdefault(stream, Counter())
-            bag[_canonical(row)] += -1 if deleted is not None else 1
+            bag[canonical(row)] += -1 if deleted is not None else 1
 
     def _state(self, state: Mapping[str, Any]) -> None:
         if state["type"] != "GLOBAL":
@@ -141,7 +141,7 @@ class Store:
     def rows(self, stream: str) -> list[str]:
         """Returns a stream's rows in a form that can be compared, sorted."""
         if self.keys[stream]:
-            return sorted(_canonical(row) for row in self.tables.get(stream, {}).values())
+            return sorted(canonical(row) for row in self.tables.get(stream, {}).values())
         bag = self.bags.get(stream, Counter())
         wrong = {row: count for row, count in bag.items() if count < 0}
         if wrong:
@@ -149,7 +149,7 @@ class Store:
         return sorted(bag.elements())
 
 
-def _canonical(row: Mapping[str, Any]) -> str:
+def canonical(row: Mapping[str, Any]) -> str:
     """Writes a row so that equal values are equal texts: 1.50 and 1.5 are, 1 and true are not."""
     return json.dumps({name: _plain(value) for name, value in sorted(row.items())}, ensure_ascii=False)
 
@@ -170,18 +170,26 @@ def _plain(value: Any) -> Any:
     return f"number {value}"
 
 
-def expect_equal(store: Store, stream: str, expected: Iterable[Mapping[str, Any]]) -> None:
+class HasRows(Protocol):
+    """What holds a stream's rows."""
+
+    def rows(self, stream: str) -> list[str]:
+        """Returns a stream's rows in a form that can be compared."""
+        ...
+
+
+def expect_equal(store: HasRows, stream: str, expected: Iterable[Mapping[str, Any]]) -> None:
     """Compares a stream with the rows that the database has.
 
     Args:
-        store: The store.
+        store: What was read.
         stream: The stream.
         expected: The database's rows as JSON values (see `select.py`).
 
     Raises:
         OracleError: They differ; the message shows a few rows of each side.
     """
-    got, want = Counter(store.rows(stream)), Counter(_canonical(row) for row in expected)
+    got, want = Counter(store.rows(stream)), Counter(canonical(row) for row in expected)
     missing, ghosts = want - got, got - want
     if missing or ghosts:
         raise OracleError(

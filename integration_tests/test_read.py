@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pytest
 from vitess_local.cluster import Cluster
 
 from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from integration_tests.destination import Destination
+from integration_tests.oracle import Store, expect_equal
+from integration_tests.select import select_rows
 from integration_tests.shop import TABLES, Shop
 from source_vitess.live import sync_settings
 
@@ -140,6 +143,28 @@ def test_killed_copies_leave_no_ghosts(tables: Shop, shop: Connector) -> None:
     assert shop.sync(store, catalog) is None
 
     shop.expect_all_equal(store, *KEYED)
+
+
+@pytest.mark.usefixtures("state_at_every_commit")
+@pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
+def test_destinations_deduplicate(tables: Shop, shop: Connector, *, hard: bool) -> None:
+    """By the rules of Airbyte's destinations, with workers that die anywhere: exactly the database in the end."""
+    fill(tables)
+    rnd = random.Random(SEED)  # noqa: S311 - test data
+    catalog = shop.configured(*KEYED)
+    destination = Destination(Store.of_catalog(shop.discover()).keys, hard, rnd)
+    for _ in range(6):
+        lines = shop.lines(catalog, destination.acknowledged)
+        destination.apply(itertools.islice(lines, rnd.randrange(1, 3000)))
+        lines.close()  # type: ignore[attr-defined] # a generator
+        destination.die()
+        tables.change(15)
+
+    destination.apply(shop.lines(catalog, destination.acknowledged))
+    destination.end()
+
+    for table in KEYED:
+        expect_equal(destination, table, select_rows(shop.mysql_port, shop.keyspace, table))
 
 
 def test_a_table_is_added_later(tables: Shop, shop: Connector) -> None:

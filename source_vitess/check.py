@@ -101,7 +101,9 @@ def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         tables = len(read_tables(session))
         if not tables:
             raise ConfigError(
-                f"The keyspace {config.keyspace} has no tables. Create some, or correct the keyspace in the field url."
+                # As Airbyte's own database sources: nothing could be selected.
+                f"The keyspace {config.keyspace} has no tables that can be read. Create some, give the user the right "
+                "to read them, or correct the keyspace in the field url."
             )
         session.use(config.keyspace)
         deadline.begin("asking tablets for the settings of their binary logs")

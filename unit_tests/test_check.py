@@ -204,7 +204,7 @@ def test_what_is_not_there(shop: Vitess) -> None:
 
 def test_a_keyspace_without_tables(vitess: Vitess) -> None:
     """There is nothing to sync in it."""
-    assert "The keyspace commerce has no tables." in said(vitess.url)
+    assert "The keyspace commerce has no tables that can be read." in said(vitess.url)
 
 
 def test_settings_that_cannot_work(shop: Vitess) -> None:

@@ -100,8 +100,12 @@ class TableCopy:
         self._resume(shards)
         # Before the first record: from here on changes of this table are followed, deletes included.
         yield self._checkpointer.now()
-        yield Estimate(table.name, table.estimated_rows, table.estimated_bytes)
-        yield Log(f"Copying table {table.name!r} (about {table.estimated_rows:,} rows, attempt {self._attempt}).")
+        about = ""
+        if table.estimated_rows:
+            # Statistics that were never made say 0, which would be a wrong promise.
+            yield Estimate(table.name, table.estimated_rows, table.estimated_bytes)
+            about = f"about {table.estimated_rows:,} rows, "
+        yield Log(f"Copying table {table.name!r} ({about}attempt {self._attempt}).")
         interrupted = False
         while any(shard not in self._shards or not self._shards[shard].done for shard in shards):
             try:

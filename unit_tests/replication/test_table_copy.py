@@ -256,6 +256,15 @@ class TestResumes:
         assert syncs.store.records["a"] == 20
         assert copied > 3
 
+    def test_an_estimate_is_only_made_from_statistics(self, vitess: Vitess) -> None:
+        """How much a copy will be, if the server has an idea; statistics that say 0 rows are none."""
+        vitess.insert("a", *rows(3))
+        syncs = Syncs(vitess)
+
+        estimates = [line for line in syncs.lines() if b'"ESTIMATE"' in line]
+
+        assert [(b'"name":"a"' in line, b'"row_estimate":3' in line) for line in estimates] == [(True, True)]
+
     @pytest.mark.usefixtures("often")
     def test_its_changes_are_purged_meanwhile(self, vitess: Vitess) -> None:
         """The copy's own position is lost, the shared one is not: the copy starts over, and the sync is green."""
