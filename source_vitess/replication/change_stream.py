@@ -25,6 +25,7 @@ from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings,
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.retry import Retry
 from source_vitess.replication.silence import Silence
+from source_vitess.replication.stall import StallError, explain_changes
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
 from source_vitess.vstream.events import Committed, Ddl, Heartbeat, Rows, StreamPosition, TableFailed
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
@@ -88,6 +89,7 @@ class ChangeStream:
         """
         retry = Retry(self._clock, self._settings.retries)
         shards: frozenset[str] | None = None
+        stalled_at: Mapping[str, str] | None = None
         while (start := self._state.vgtid) is not None and (
             self._clock.monotonic() < until or not start.covers(target)
         ):
@@ -115,6 +117,14 @@ class ChangeStream:
                     yield retry.failed(error)
                 else:
                     yield self._fail(error)
+            except StallError as error:
+                at = Vgtid(start.keyspace, error.positions)
+                if explained := explain_changes(self._vitess, self._clock, at, error.shards, tables):
+                    raise explained from error
+                if error.shards == stalled_at:
+                    raise  # opening the stream anew was no help
+                stalled_at = error.shards
+                yield retry.failed(error)
             except TransientError as error:
                 yield retry.failed(error)
             finally:
@@ -162,12 +172,12 @@ class ChangeStream:
                         if goal.reached(event.shard, event.position) and not streaming:
                             return
                         yield from self._checkpointer.due()
-                        self._check_progress(silence)
-                    case Heartbeat(throttled_reason):
+                        self._check_progress(silence, goal)
+                    case Heartbeat():
                         yield from self._checkpointer.due()
                         if not streaming and silence.seconds >= SILENCE_SECONDS and self._covers_current():
                             return
-                        self._check_progress(silence, throttled_reason)
+                        self._check_progress(silence, goal)
                     case TableFailed(_, error):
                         yield self._fail(error)
                     case Ddl():
@@ -189,16 +199,11 @@ class ChangeStream:
                         goal = fresh
         raise TransientError("VTGate ended the change stream before its end position was reached.")
 
-    def _check_progress(self, silence: Silence, throttled_reason: str = "") -> None:
+    def _check_progress(self, silence: Silence, goal: _Goal) -> None:
         if silence.seconds < self._settings.no_progress_seconds:
             return
-        why = f" A tablet reports that it is throttled: {throttled_reason}." if throttled_reason else ""
-        raise TransientError(
-            f"VTGate sent no transaction of a shard for {silence.seconds:.0f} s although there are some that were not "
-            f"read yet.{why} If this happens again, look at VTGate's log: a change larger than --grpc-max-message-size "
-            "(16 MiB unless set; an update holds its row twice), a shard without a healthy tablet of the chosen type "
-            "and a throttled tablet all look like this."
-        )
+        self._checkpointer.settle()
+        raise StallError(silence.seconds, self._state.vgtid.shards if self._state.vgtid else {}, goal.missing)
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
         match self._state.tables.get(rows.table):
@@ -297,6 +302,11 @@ class _Goal:
     def resharded(self, shard: str) -> bool:
         """Tells whether the stream goes over other shards than before, by the shard that has just spoken."""
         return shard not in self._shards
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The shards that have not reached their end position yet."""
+        return frozenset(self._missing)
 
     def awaits(self, shard: str) -> bool:
         """Tells whether a shard has not reached its end position yet."""

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from source_vitess.errors import PositionLostError, StreamError, TableNotFoundError, TransientError
 from source_vitess.position.vgtid import Vgtid
@@ -22,6 +22,7 @@ from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings,
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.retry import Retry
 from source_vitess.replication.silence import Silence
+from source_vitess.replication.stall import StallError, explain_copy
 from source_vitess.replication.state import (
     Copied,
     CopiedAt,
@@ -90,6 +91,7 @@ class TableCopy:
 
         Raises:
             StreamError: The table cannot be copied.
+            StallError: Nothing came for too long, twice.
             CopyTimeUpError: The time for copying is over.
             TransientError: The stream broke off too often.
             ConfigError: The user has to act.
@@ -107,6 +109,7 @@ class TableCopy:
             about = f"about {table.estimated_rows:,} rows, "
         yield Log(f"Copying table {table.name!r} ({about}attempt {self._attempt}).")
         interrupted = False
+        stalled_at = None
         while any(shard not in self._shards or not self._shards[shard].done for shard in shards):
             try:
                 if interrupted:
@@ -127,6 +130,16 @@ class TableCopy:
                 yield Log(f"The copy of table {table.name!r} starts from the beginning: {error.message}", warning=True)
                 self._shards = {}
                 interrupted = True
+            except StallError as error:
+                if explained := explain_copy(
+                    self._vitess, self._clock, self._request(tuple(error.shards)), tuple(error.shards), table
+                ):
+                    raise explained from error
+                if stalled_at == self._shards:
+                    raise  # opening the stream anew was no help
+                stalled_at = dict(self._shards)
+                yield retry.failed(error)
+                interrupted = True
             except TransientError as error:
                 yield retry.failed(error)
                 interrupted = True
@@ -141,13 +154,8 @@ class TableCopy:
         """One VStream, for the shards that are not done."""
         name = self._table.name
         todo = {shard for shard in shards if shard not in self._shards or not self._shards[shard].done}
-        lastpks = self._lastpks()
-        request = StreamRequest(
-            self._checkpointer.state.keyspace,
-            {shard: self._shards[shard].gtid if shard in self._shards else "" for shard in shards if shard in todo},
-            (name,),
-            lastpks,
-        )
+        request = self._request(tuple(shard for shard in shards if shard in todo))
+        lastpks = request.lastpks
         asked = frozenset(todo)
         told: set[str] = set()
         empty: dict[str, str] = {}
@@ -174,7 +182,7 @@ class TableCopy:
                                 retry.progressed()
                         yield from self._report()
                         yield from self._checkpointer.due()
-                        self._check_time(silence)
+                        self._check_time(silence, todo)
                     case CopyCompleted(shard) if shard in todo:
                         if shard not in empty:
                             raise TransientError(f"VTGate ended the copy of shard {shard!r} before its last row.")
@@ -185,12 +193,21 @@ class TableCopy:
                         raise error
                     case Heartbeat():
                         yield from self._checkpointer.due()
-                        self._check_time(silence)
+                        self._check_time(silence, todo)
                     case _:
                         pass
                 if not todo:
                     return
         raise TransientError(f"VTGate ended the copy of table {name!r} before it was complete.")
+
+    def _request(self, shards: tuple[str, ...]) -> StreamRequest:
+        """Returns what to ask of shards that are not done."""
+        return StreamRequest(
+            self._checkpointer.state.keyspace,
+            {shard: self._shards[shard].gtid if shard in self._shards else "" for shard in shards},
+            (self._table.name,),
+            {shard: lastpk for shard, lastpk in self._lastpks().items() if shard in shards},
+        )
 
     def _emit(self, rows: Rows) -> Message:
         records = self._maker.make(rows)
@@ -232,13 +249,10 @@ class TableCopy:
         self._reported, self._reported_records = now, self.records
         yield Log(f"Copying table {self._table.name!r}: {self.records:,} rows so far, {rate:,.0f} rows/s.")
 
-    def _check_time(self, silence: Silence) -> None:
-        if silence.seconds > self._settings.no_progress_seconds:
-            raise TransientError(
-                f"VTGate sent nothing of table {self._table.name!r} for {self._settings.no_progress_seconds:.0f} s. If "
-                "this happens again, look at VTGate's log: a row larger than --grpc-max-message-size (16 MiB unless "
-                "set), a throttled tablet and a shard without a healthy tablet all look like this."
-            )
+    def _check_time(self, silence: Silence, todo: Collection[str]) -> None:
+        if silence.seconds >= self._settings.no_progress_seconds:
+            positions = {shard: part.gtid for shard, part in self._shards.items()}
+            raise StallError(silence.seconds, positions, todo, f" of table {self._table.name!r}")
         if self._clock.monotonic() > self._deadline:
             raise CopyTimeUpError(
                 f"The time for copying in one sync is over while table {self._table.name!r} is being copied. The next "

@@ -9,14 +9,11 @@ from source_vitess.config import TabletType
 from source_vitess.errors import TransientError
 from source_vitess.position.vgtid import CURRENT
 from source_vitess.vstream.client import VStream, VStreamClient
-from source_vitess.vstream.request import StreamRequest
+from source_vitess.vstream.request import NO_TABLE, StreamRequest
 
 #: Seconds for all shards to answer. Each takes about 50 ms; VTGate looks for a tablet again every 30 s
 #: (go/vt/discovery/tablet_picker.go), so that a shard in a failover may need that long.
 CURRENT_TIMEOUT = 40.0
-
-#: A stream of changes may name a table that does not exist: it has no changes.
-_NO_TABLE = "source_vitess_no_such_table"
 
 
 def read_current_position(
@@ -45,7 +42,7 @@ def read_current_position(
         ConfigError: VTGate refuses the user, or does not know the keyspace.
         PositionLostError: A shard does not exist.
     """
-    request = StreamRequest(keyspace, dict.fromkeys(shards, CURRENT), (_NO_TABLE,))
+    request = StreamRequest(keyspace, dict.fromkeys(shards, CURRENT), (NO_TABLE,))
     wanted = frozenset(shards)
     found: dict[str, str] = {}
     try:

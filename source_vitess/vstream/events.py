@@ -171,13 +171,7 @@ class TableFailed:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """VTGate had nothing to send for a while. Says nothing about the tablets.
-
-    Attributes:
-        throttled_reason: Why a tablet is holding the stream back; empty if none said so.
-    """
-
-    throttled_reason: str = ""
+    """VTGate had nothing to send for a while. Says nothing about the tablets, whose heartbeats it keeps to itself."""
 
 
 Event = Rows | Fields | Committed | Ddl | CopyCompleted | TableFailed | Heartbeat

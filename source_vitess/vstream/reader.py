@@ -113,7 +113,7 @@ class EventReader:
                     if fields is not None:
                         yield fields
                 elif kind == binlogdata_pb2.HEARTBEAT:
-                    yield Heartbeat(event.throttled_reason if event.throttled else "")
+                    yield Heartbeat()
                 elif kind == binlogdata_pb2.COPY_COMPLETED:
                     if position is not None:
                         yield Committed(event.shard, position, event.timestamp)

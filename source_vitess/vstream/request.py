@@ -14,9 +14,10 @@ HEARTBEAT_SECONDS = 5
 #: A transaction larger than this many bytes is sent in pieces by VTGate ≥ v24 instead of being held in its memory.
 TRANSACTION_CHUNK_BYTES = 4 * 1024 * 1024
 
-_SELECT = "select * from "
+_QUERY = "select {} from {}"
 
-_SELECT = "select * from "
+#: A name that no table has. A stream of changes may name it: it has none.
+NO_TABLE = "source_vitess_no_such_table"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class StreamRequest:
         tables: The tables to stream, by exact name.
         lastpks: By shard, how far a copy of `tables[0]` has come: VTGate's own bytes.
         heartbeat_seconds: Seconds of silence after which VTGate sends a heartbeat.
+        columns: The columns to send, the key's among them; empty for all.
     """
 
     keyspace: str
@@ -36,6 +38,7 @@ class StreamRequest:
     tables: tuple[str, ...]
     lastpks: Mapping[str, bytes] = field(default_factory=dict)
     heartbeat_seconds: int = HEARTBEAT_SECONDS
+    columns: tuple[str, ...] = ()
 
     def to_proto(self, *, tablet_type: str, cells: str = "") -> vtgate_pb2.VStreamRequest:
         """Returns the request as VTGate takes it.
@@ -44,6 +47,7 @@ class StreamRequest:
         without a word, and an exact name with an empty filter fails once the copy is over
         (go/vt/vttablet/tabletserver/vstreamer/{uvstreamer,planbuilder}.go).
         """
+        columns = ", ".join(map(quote_identifier, self.columns)) or "*"
         return vtgate_pb2.VStreamRequest(
             tablet_type=tablet_type,
             vgtid=binlogdata_pb2.VGtid(
@@ -61,7 +65,8 @@ class StreamRequest:
             ),
             filter=binlogdata_pb2.Filter(
                 rules=[
-                    binlogdata_pb2.Rule(match=table, filter=_SELECT + quote_identifier(table)) for table in self.tables
+                    binlogdata_pb2.Rule(match=table, filter=_QUERY.format(columns, quote_identifier(table)))
+                    for table in self.tables
                 ]
             ),
             flags=vtgate_pb2.VStreamFlags(

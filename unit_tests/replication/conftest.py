@@ -10,6 +10,7 @@ import pytest
 
 from source_vitess.live import LiveVitess, SystemClock, sync_settings
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication import stall
 from source_vitess.replication.ports import SyncSettings
 from unit_tests.scripted_vtgate.vitess import Vitess
 
@@ -25,6 +26,12 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr(SystemClock, "wait", lambda _, seconds: waited.append(seconds))
     return waited
+
+
+@pytest.fixture(autouse=True)
+def probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets streams without large messages prove within a second that they get on: nothing here is slow."""
+    monkeypatch.setattr(stall, "PROBE_SECONDS", 1.0)
 
 
 @pytest.fixture

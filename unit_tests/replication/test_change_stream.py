@@ -9,6 +9,7 @@ import grpc
 import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 
+from integration_tests.oracle import Store
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
 from source_vitess.live import LiveVitess, SystemClock
 from source_vitess.position.vgtid import Vgtid
@@ -16,10 +17,11 @@ from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import change_stream
 from source_vitess.source import SourceVitess
 from source_vitess.vstream.current import CURRENT_TIMEOUT
+from source_vitess.vstream.request import NO_TABLE
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
 from unit_tests.scripted_vtgate.model.faults import After
 from unit_tests.scripted_vtgate.vitess import Vitess
-from unit_tests.syncing import Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
+from unit_tests.syncing import COLUMNS, Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
 
 
 @pytest.fixture
@@ -328,7 +330,7 @@ class TestItsEnd:
         monkeypatch: pytest.MonkeyPatch,
         after_first_current: AfterFirstCurrent,
     ) -> None:
-        """Nothing comes of what is awaited, while VTGate's heartbeats do: tried again, then an error with advice."""
+        """Nothing comes of what is awaited, while heartbeats do: tried once more, then an error with advice."""
         settings(no_progress_seconds=0.05)
         monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 1e9)
         vitess.insert("a", *rows(3, 50), shard="-80")
@@ -337,8 +339,38 @@ class TestItsEnd:
         error = synced.run()
 
         assert isinstance(error, TransientError)
-        assert "--grpc-max-message-size" in error.message
-        assert len(streamed(vitess)) == 2 + 7
+        assert "throttled" in error.message
+        assert "'-80' (at MySQL56/" in error.message
+        assert streamed(vitess)[2:] == [("a", "b"), ("a", "b"), (NO_TABLE,)] * 2
+
+    def test_a_row_above_the_message_limit(self, vitess: Vitess, synced: Syncs, settings: Settings) -> None:
+        """VTGate would retry it for ever: a config error after one wait, which names table, shard, place and limit."""
+        settings(no_progress_seconds=0.1)
+        for name in ("c", "d"):
+            vitess.create_table(name, COLUMNS, key=["id"])
+        synced.catalog = synced.connector.configured()
+        synced.store = Store.of_catalog(synced.catalog)
+        assert synced.run() is None
+        state = synced.store.states[-1]
+        change(vitess)
+        vitess.insert("c", {"id": 9, "name": "x" * 10_000}, shard="80-")
+        vitess.insert("d", *rows(3))
+        vitess.max_message_bytes = 5000
+        begun = len(streamed(vitess))
+
+        error = synced.run()
+
+        assert isinstance(error, ConfigError)
+        for what in ("table 'c'", "shard '80-'", "after the position MySQL56/", "--grpc-max-message-size", "deselect"):
+            assert what in error.message
+        tried = [("a", "b", "c", "d"), ("a", "b", "c", "d"), (NO_TABLE,), ("a", "b"), ("c",), ("c",)]
+        assert streamed(vitess)[begun:] == tried
+        assert set(synced.store.statuses.values()) == {"INCOMPLETE"}
+        assert synced.store.states[-1] != state
+
+        vitess.max_message_bytes = None
+        assert synced.run() is None
+        synced.expect_equal()
 
     def test_a_reader_that_stalls(self, vitess: Vitess, synced: Syncs, monkeypatch: pytest.MonkeyPatch) -> None:
         """Minutes that the reader of stdout takes over each line are not VTGate's silence."""

@@ -401,5 +401,35 @@ class TestTime:
         error = syncs.run()
 
         assert isinstance(error, TransientError)
-        assert "--grpc-max-message-size" in error.message
-        assert len(streamed(vitess)) == 7
+        assert "throttled" in error.message
+        assert streamed(vitess) == [("a",)] * 6
+
+    @pytest.mark.parametrize("key", [["id"], []], ids=["key", "no key"])
+    def test_a_row_above_the_message_limit(
+        self, vitess: Vitess, settings: Settings, waits: list[float], key: list[str]
+    ) -> None:
+        """VTGate would retry it for ever: that stream fails after one wait, and the others are copied."""
+        settings(no_progress_seconds=0.1)
+        fill(vitess)
+        vitess.create_table("aa", COLUMNS, key=key)
+        vitess.insert("aa", *rows(20), {"id": 21, "name": "x" * 10_000}, *rows(5, 30))
+        vitess.max_message_bytes = 5000
+        syncs = Syncs(vitess, "aa", "b")
+
+        error = syncs.run()
+
+        assert isinstance(error, ConfigError)
+        assert syncs.store.statuses == {"aa": "INCOMPLETE", "b": "COMPLETE"}
+        [told] = [told["message"] for told in syncs.store.errors if "stream_descriptor" in told]
+        assert "'aa' in shard" in told
+        assert "--grpc-max-message-size" in told
+        assert waits == []
+        copied = syncs.store.records["aa"]
+
+        vitess.max_message_bytes = None
+        assert syncs.run() is None
+        syncs.expect_equal("b")
+        if key:
+            syncs.expect_equal()
+            assert copied > 3
+            assert syncs.store.records["aa"] < 26 + copied

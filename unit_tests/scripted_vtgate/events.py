@@ -71,12 +71,9 @@ def ddl(statement: str, *, shard: str = SHARD, keyspace: str = KEYSPACE, timesta
     return event(binlogdata_pb2.DDL, shard=shard, keyspace=keyspace, timestamp=timestamp, statement=statement)
 
 
-def heartbeat(*, throttled_reason: str = "") -> VEvent:
+def heartbeat() -> VEvent:
     """HEARTBEAT of VTGate itself: of no keyspace and no shard."""
-    made = event(binlogdata_pb2.HEARTBEAT, shard="", keyspace="", timestamp=TIMESTAMP)
-    made.throttled_reason = throttled_reason
-    made.throttled = bool(throttled_reason)
-    return made
+    return event(binlogdata_pb2.HEARTBEAT, shard="", keyspace="", timestamp=TIMESTAMP)
 
 
 def version(*, shard: str = SHARD) -> VEvent:

@@ -20,6 +20,8 @@ class Cluster(SchemaChanges):
         batch_rows: Rows in one batch of a copy.
         rows_per_event: If set, a statement's changes come in ROW events of this many; MySQL makes them of about 8 KB.
         events_per_response: If set, the events of a transaction come in responses of this many, whatever they are.
+        max_message_bytes: If set, a larger message is never sent: its shard's stream is opened again in silence, for
+            ever (--grpc-max-message-size).
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
         faults: What goes wrong on streams.
     """
@@ -36,6 +38,7 @@ class Cluster(SchemaChanges):
         self.batch_rows = 1000
         self.rows_per_event: int | None = None
         self.events_per_response: int | None = None
+        self.max_message_bytes: int | None = None
         self.heartbeat_scale = 1.0
         self.faults = Faults()
         self._journals = 0

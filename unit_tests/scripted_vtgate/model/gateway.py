@@ -114,6 +114,9 @@ class Gateway:
             group = self._next_group(shard)
         if group is None:
             return
+        if self._is_too_large(group):
+            shard.groups = None
+            return
         self._progress = True
         if group.journal is not None:
             if self._flags.stop_on_reshard or self._flags.include_reshard_journal_events:
@@ -121,6 +124,13 @@ class Gateway:
             self._join(shard, group.journal)
         else:
             yield from self._send_group(shard, group.messages)
+
+    def _is_too_large(self, group: Group) -> bool:
+        limit = self._cluster.max_message_bytes
+        return limit is not None and any(
+            sum(item.ByteSize() for item in message if isinstance(item, binlogdata_pb2.VEvent)) > limit
+            for message in group.messages
+        )
 
     def _next_group(self, shard: _ShardStream) -> Group | None:
         state = self._cluster.shards.get(shard.shard)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
 
@@ -27,9 +28,13 @@ from unit_tests.scripted_vtgate.model.shard import (
 from unit_tests.scripted_vtgate.model.tables import LastPkError, Row, Table
 from unit_tests.scripted_vtgate.model.tablet_events import TabletEvents
 from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
+from unit_tests.scripted_vtgate.wire import row_of, values_of
+
+Item = TypeVar("Item")
 
 _QUOTED, _INTEGRAL = 2048, 256
-_ALL_COLUMNS = re.compile(r"select \* from (`(?:[^`]|``)+`|\w+)", re.IGNORECASE)
+_NAME = r"(?:`(?:[^`]|``)+`|\w+)"
+_QUERY = re.compile(rf"select (\*|{_NAME}(?:, {_NAME})*) from {_NAME}", re.IGNORECASE)
 
 #: MySQL's flag of the last row event of a statement.
 _END_OF_STATEMENT = 1
@@ -119,8 +124,8 @@ class TabletStream:
 
     def _check_rules(self) -> None:
         for rule in self._rules:
-            if rule.filter and not _ALL_COLUMNS.fullmatch(rule.filter):
-                text = f"the scripted VTGate knows no filter but `select * from t`: {rule.filter}"
+            if rule.filter and not _QUERY.fullmatch(rule.filter):
+                text = f"the scripted VTGate knows no filter but `select … from t`: {rule.filter}"
                 raise StreamStatusError(grpc.StatusCode.UNIMPLEMENTED, text)
 
     def _start(self) -> Gtids:
@@ -166,7 +171,8 @@ class TabletStream:
         except LastPkError as error:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
         snapshot = self._executed
-        field = self._events.field(table, 0, table.fields(self._database.database_name), strings=True)
+        fields = self._chosen(table, table.fields(self._database.database_name))
+        field = self._events.field(table, 0, fields, strings=True)
         messages: list[Message] = [[self._events.plain(binlogdata_pb2.BEGIN, 0), field]]
         if snapshot != position:
             messages.append([Position(snapshot.position)])
@@ -184,8 +190,21 @@ class TabletStream:
         return snapshot
 
     def _copied_row(self, table: Table, row: Row) -> binlogdata_pb2.VEvent:
-        change = binlogdata_pb2.RowChange(after=table.copied(row))
+        change = binlogdata_pb2.RowChange(after=self._cut(table, table.copied(row)))
         return self._events.rows(table.name, [change], timestamp=0, flags=0)
+
+    def _chosen(self, table: Table, items: list[Item]) -> list[Item]:
+        """Returns what of a table's columns the filter asks for."""
+        rule = self.rule_for(table.name)
+        match = _QUERY.fullmatch(rule.filter) if rule is not None else None
+        if match is None or match[1] == "*":
+            return items
+        wanted = [name.strip("`") for name in match[1].split(", ")]
+        return [item for name, item in zip(table.columns, items, strict=True) if name in wanted]
+
+    def _cut(self, table: Table, row: query_pb2.Row) -> query_pb2.Row:
+        chosen: list[bytes | None] = self._chosen(table, values_of(row))
+        return row_of(chosen)
 
     def rule_for(self, table: str) -> binlogdata_pb2.Rule | None:
         """Returns the first rule that matches a table."""
@@ -231,11 +250,12 @@ class TabletStream:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
         events = []
         if changes.announces(table):
-            events.append(self._events.field(table, timestamp, self._fields_now(table), strings=table.has_enum_or_set))
+            fields = self._chosen(table, self._fields_now(table))
+            events.append(self._events.field(table, timestamp, fields, strings=table.has_enum_or_set))
         row_changes = [
             binlogdata_pb2.RowChange(
-                before=None if before is None else table.changed(before),
-                after=None if after is None else table.changed(after),
+                before=None if before is None else self._cut(table, table.changed(before)),
+                after=None if after is None else self._cut(table, table.changed(after)),
             )
             for before, after in written.changes
         ]
