@@ -104,12 +104,16 @@ lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrad
 	$(LOCK) --group build -o requirements/build.txt
 	$(LOCK) --group lock -o requirements/lock.txt
 
+.PHONY: debezium
+debezium: venv ## compile Debezium's reader to compare with (needs Java 17 and Maven; see benchmarks/debezium)
+	@$(BIN)/python -c "from tools import debezium; debezium.build()"
+
 .PHONY: image
 image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh
 
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
-	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) build dist demo-output .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
