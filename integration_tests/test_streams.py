@@ -71,6 +71,34 @@ def test_removed_rows_are_told_until_the_stream_is_refreshed(
     single.expect_all_equal(store, "a", "b")
 
 
+def test_dropped_partitions_are_kept_if_so_configured(cluster: Cluster, single: Connector) -> None:
+    """A partition a day, the oldest dropped: with "Ignore" its rows stay, and every change of the others comes."""
+    days = ", ".join(f"partition p{day} values less than ({day + 1})" for day in range(1, 5))
+    sql = f"create table a (id int, day int, primary key (id, day)) partition by range (day) ({days})"
+    cluster.sql(single.keyspace, sql)
+    for day in range(1, 5):
+        cluster.sql(single.keyspace, f"insert into a (id, day) values (1, {day}), (2, {day})")
+    keeping = single.with_config(truncate_behavior="Ignore")
+    store = Store.of_catalog(single.discover())
+    catalog = single.configured("a")
+    assert keeping.sync(store, catalog) is None
+    cluster.sql(single.keyspace, "alter table a drop partition p1")
+    cluster.sql(single.keyspace, "alter table a add partition (partition p5 values less than (6))")
+    cluster.sql(single.keyspace, "insert into a (id, day) values (1, 5)")
+    cluster.sql(single.keyspace, "delete from a where day = 2 and id = 1")
+
+    for _ in range(2):
+        assert keeping.sync(store, catalog) is None
+        held = {(row["id"], row["day"]) for row in store.tables["a"].values()}
+        assert held == {(1, 1), (2, 1), (2, 2), (1, 3), (2, 3), (1, 4), (2, 4), (1, 5)}
+    assert any("DROP PARTITION" in line and "as configured" in line for line in store.logs)
+
+    cluster.sql(single.keyspace, "truncate table a")
+    cluster.sql(single.keyspace, "insert into a (id, day) values (9, 5)")
+    assert keeping.sync(store, catalog) is None
+    assert len(store.tables["a"]) == 9
+
+
 def test_a_table_that_is_gone(cluster: Cluster, single: Connector, store: Store) -> None:
     """A stream without a table is told; it is not forgotten what it would miss if the table came back."""
     catalog = single.configured("a", "b")

@@ -34,6 +34,13 @@ class InvalidPositionBehavior(enum.Enum):
     RESYNC = "Re-sync data"
 
 
+class TruncateBehavior(enum.Enum):
+    """What to do after a statement that removed rows without telling which."""
+
+    REFRESH = "Require refresh"
+    IGNORE = "Ignore"
+
+
 @dataclass(frozen=True)
 class Config:
     """How to reach VTGate, and how to read.
@@ -48,6 +55,7 @@ class Config:
         tinyint1_as_boolean: Makes `tinyint(1)` a boolean.
         checkpoint_interval_seconds: Seconds between two states.
         invalid_cdc_position_behavior: For a saved position that is lost.
+        truncate_behavior: For TRUNCATE, DROP and DROP PARTITION.
         initial_load_timeout_hours: Hours of copying after which a sync ends with a state, so that the next
             attempt reads changes first.
         no_progress_timeout_seconds: Seconds without an event, heartbeats aside, after which a sync gives up.
@@ -63,6 +71,7 @@ class Config:
     tinyint1_as_boolean: bool = False
     checkpoint_interval_seconds: int = 60
     invalid_cdc_position_behavior: InvalidPositionBehavior = InvalidPositionBehavior.FAIL
+    truncate_behavior: TruncateBehavior = TruncateBehavior.REFRESH
     initial_load_timeout_hours: int = 8
     no_progress_timeout_seconds: int = 300
     keep_streaming_minutes: int = 0
@@ -120,6 +129,10 @@ class Config:
                     [choice.value for choice in InvalidPositionBehavior],
                 )
                 or cls.invalid_cdc_position_behavior
+            ),
+            truncate_behavior=TruncateBehavior(
+                _read_choice(given, "truncate_behavior", [choice.value for choice in TruncateBehavior])
+                or cls.truncate_behavior
             ),
             initial_load_timeout_hours=_read_integer(
                 given, "initial_load_timeout_hours", 1, 720, cls.initial_load_timeout_hours

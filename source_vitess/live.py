@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from source_vitess.config import Config, InvalidPositionBehavior, TabletType
+from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
 from source_vitess.errors import StreamCancelledError, TransientError
 from source_vitess.mysql.positions import require_position
 from source_vitess.mysql.session import VtgateSession
@@ -202,4 +202,5 @@ def sync_settings(config: Config) -> SyncSettings:
         no_progress_seconds=config.no_progress_timeout_seconds,
         streaming_seconds=config.keep_streaming_minutes * 60,
         resync_lost_position=config.invalid_cdc_position_behavior is InvalidPositionBehavior.RESYNC,
+        ignore_removed_rows=config.truncate_behavior is TruncateBehavior.IGNORE,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from source_vitess.config import Config, InvalidPositionBehavior
+from source_vitess.config import Config, InvalidPositionBehavior, TruncateBehavior
 from source_vitess.errors import ConfigError
 from source_vitess.url import VitessUrl
 
@@ -38,10 +38,11 @@ def test_a_url_is_enough() -> None:
         config.tablet_type,
         config.checkpoint_interval_seconds,
         config.invalid_cdc_position_behavior,
+        config.truncate_behavior,
         config.initial_load_timeout_hours,
         config.no_progress_timeout_seconds,
         config.keep_streaming_minutes,
-    ) == ("main", None, 60, InvalidPositionBehavior.FAIL, 8, 300, 0)
+    ) == ("main", None, 60, InvalidPositionBehavior.FAIL, TruncateBehavior.REFRESH, 8, 300, 0)
 
 
 def test_everything_is_read() -> None:
@@ -57,6 +58,7 @@ def test_everything_is_read() -> None:
             "tinyint1_as_boolean": True,
             "checkpoint_interval_seconds": 5,
             "invalid_cdc_position_behavior": "Re-sync data",
+            "truncate_behavior": "Ignore",
             "initial_load_timeout_hours": 4.0,
             "no_progress_timeout_seconds": 600,
             "keep_streaming_minutes": 30,
@@ -75,6 +77,7 @@ def test_everything_is_read() -> None:
             tinyint1_as_boolean=True,
             checkpoint_interval_seconds=5,
             invalid_cdc_position_behavior=InvalidPositionBehavior.RESYNC,
+            truncate_behavior=TruncateBehavior.IGNORE,
             initial_load_timeout_hours=4,
             no_progress_timeout_seconds=600,
             keep_streaming_minutes=30,
@@ -136,6 +139,7 @@ def test_credentials_are_given_once(field: str) -> None:
         ({"initial_load_timeout_hours": 721}, "a whole number from 1 to 720, found 721"),
         ({"no_progress_timeout_seconds": 9}, "a whole number from 10 to 86400, found 9"),
         ({"invalid_cdc_position_behavior": "fail"}, "one of Fail sync, Re-sync data, found 'fail'"),
+        ({"truncate_behavior": "ignore"}, "one of Require refresh, Ignore, found 'ignore'"),
         ({"cells": ["x " * 1000]}, "x x x ...."),
     ],
 )

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from source_vitess.errors import StreamError, TableNotFoundError, TransientError
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
-from source_vitess.replication.ddl import tables_emptied
-from source_vitess.replication.messages import Failed, Message
+from source_vitess.replication.ddl import rows_gone
+from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.retry import Retry
@@ -270,16 +270,15 @@ class ChangeStream:
         return _Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
 
     def _ddl(self, event: Ddl, gtid: str | None) -> Iterator[Message]:
-        for name, how in tables_emptied(event.statement):
-            followed = isinstance(self._state.tables.get(name), FOLLOWED)
-            if followed and not self._is_contained(name, event.shard, gtid):
-                yield self._fail(
-                    StreamError(
-                        name,
-                        f"Table {name!r} was {how} in shard {event.shard!r}, which removes rows without telling which. "
-                        "Refresh this stream and choose to remove its old records.",
-                    )
-                )
+        for gone in rows_gone(event.statement):
+            name = gone.table
+            if not isinstance(self._state.tables.get(name), FOLLOWED) or self._is_contained(name, event.shard, gtid):
+                continue
+            what = f"Table {name!r} was {gone.how} in shard {event.shard!r}, which removes rows without telling which."
+            if self._settings.ignore_removed_rows and not gone.replaced:
+                yield Log(f"{what} They stay in the destination, as configured.", warning=True)
+            else:
+                yield self._fail(StreamError(name, f"{what} Refresh this stream and choose to remove its old records."))
 
     def _fail(self, error: StreamError) -> Message:
         """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""

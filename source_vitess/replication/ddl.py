@@ -7,7 +7,8 @@ Only what a server writes into its binlog has to be understood (MySQL manual, "D
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 _COMMENT = re.compile(r"/\*.*?\*/|--[ \t][^\n]*|#[^\n]*", re.DOTALL)
 _NAME = r"(?:`(?:[^`]|``)+`|[^\s`.,;()]+)"
@@ -29,32 +30,54 @@ _PARTITION = re.compile(
 _SHADOW = ("_", "lhmn_")
 
 
-def tables_emptied(statement: str) -> Iterator[tuple[str, str]]:
-    """Yields each table whose rows a statement removed, and the word for how.
+@dataclass(frozen=True)
+class RowsGone:
+    """A table lost rows without row events.
+
+    Attributes:
+        table: The table.
+        how: The word for what was done to it.
+        replaced: Other rows may have come in their place, without row events too.
+    """
+
+    table: str
+    how: str
+    replaced: bool = False
+
+
+def rows_gone(statement: str) -> Iterator[RowsGone]:
+    """Yields each table that lost rows by a statement.
 
     A rename that puts a shadow table in the place of the first, as online schema changes end, keeps the rows and is
     not one of these; any other table in its place has rows of its own.
     """
     text = _COMMENT.sub(" ", statement).strip()
     if match := _TRUNCATE.match(text):
-        yield _unquoted(match[1]), "truncated"
+        yield RowsGone(_unquoted(match[1]), "truncated")
     elif match := _DROP.match(text):
         for name in re.findall(_TABLE, text[match.end() :]):
             if name.upper() not in ("RESTRICT", "CASCADE"):
-                yield _unquoted(name), "dropped"
+                yield RowsGone(_unquoted(name), "dropped")
     elif match := _RENAME.match(text):
-        pairs = [(_unquoted(a), _unquoted(b)) for a, b in _RENAME_PAIR.findall(text[match.end() :])]
-        successors = {new: old for old, new in pairs}
-        for old, _ in pairs:
-            if old not in successors:
-                yield old, "renamed"
-            elif not successors[old].startswith(_SHADOW):
-                yield old, "replaced"
+        yield from _renamed([(_unquoted(a), _unquoted(b)) for a, b in _RENAME_PAIR.findall(text[match.end() :])])
     elif match := _PARTITION.match(text):
         for name in filter(None, (match[1], match[3])):
-            yield _unquoted(name), f"altered with {match[2].upper()} PARTITION"
+            how = match[2].upper()
+            yield RowsGone(_unquoted(name), f"altered with {how} PARTITION", replaced=how == "EXCHANGE")
     elif match := _ALTER_RENAME.match(text):
-        yield _unquoted(match[1]), "renamed"
+        yield from _renamed([(_unquoted(match[1]), _unquoted(match[2]))])
+
+
+def _renamed(pairs: Sequence[tuple[str, str]]) -> Iterator[RowsGone]:
+    successors = {new: old for old, new in pairs}
+    for old, new in pairs:
+        if old not in successors:
+            yield RowsGone(old, "renamed")
+        elif not successors[old].startswith(_SHADOW):
+            yield RowsGone(old, "replaced", replaced=True)
+        if not old.startswith(_SHADOW) and all(other != new for other, _ in pairs):
+            # Into the place of a table that was dropped or renamed before.
+            yield RowsGone(new, "replaced", replaced=True)
 
 
 def _unquoted(name: str) -> str:

@@ -516,6 +516,49 @@ class TestRowsThatVanish:
         assert syncs.run() is None
         syncs.expect_equal()
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            lambda vitess: vitess.truncate("b"),
+            lambda vitess: (vitess.drop_table("b"), vitess.create_table("b", COLUMNS, key=["id"])),
+            lambda vitess: vitess.ddl("alter table `b` drop partition p0", "b"),
+        ],
+        ids=["truncate", "drop", "partition"],
+    )
+    def test_they_are_kept_if_so_configured(self, vitess: Vitess, statement: Callable[[Vitess], Any]) -> None:
+        """With "Ignore" the stream goes on, in this sync and the next: old rows stay, and all newer changes come."""
+        fill(vitess)
+        syncs = Syncs(vitess, truncate_behavior="Ignore")
+        assert syncs.run() is None
+        vitess.insert("b", {"id": 70, "name": "before"})
+        kept = {row["id"] for row in vitess.rows("b")}
+        statement(vitess)
+        vitess.insert("b", {"id": 71, "name": "after"})
+
+        assert syncs.run() is None
+
+        assert any("was" in line and "as configured" in line for line in syncs.store.logs)
+        assert {key[0] for key in syncs.store.tables["b"]} == kept | {71}
+        vitess.delete("b", {"id": 71})
+        assert syncs.run() is None
+        assert {key[0] for key in syncs.store.tables["b"]} == kept
+        assert set(syncs.store.statuses.values()) == {"COMPLETE"}
+
+    def test_other_rows_in_their_place_are_not_ignored(self, vitess: Vitess) -> None:
+        """Another table takes the name: its rows were never told, so the stream has to be refreshed all the same."""
+        fill(vitess)
+        vitess.create_table("c", COLUMNS, key=["id"])
+        vitess.insert("c", *rows(3, 300))
+        syncs = Syncs(vitess, "a", "b", truncate_behavior="Ignore")
+        assert syncs.run() is None
+        vitess.drop_table("b")
+        vitess.rename_table("c", "b")
+
+        assert isinstance(syncs.run(), ConfigError)
+
+        assert syncs.store.statuses == {"a": "COMPLETE", "b": "INCOMPLETE"}
+        assert "replaced" in syncs.store.errors[0]["message"]
+
     def test_one_that_the_copy_contains_is_no_news(
         self, vitess: Vitess, after_first_current: AfterFirstCurrent
     ) -> None:
