@@ -18,6 +18,8 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology, serving_types
 from source_vitess.probe import Listener, Speech, probe
+from source_vitess.tls import grpc_trust, speaks_tls
+from source_vitess.tunnel import reachable
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current import read_current_position
 
@@ -25,6 +27,7 @@ from source_vitess.vstream.current import read_current_position
 CHECK_SECONDS = 15.0
 
 _PORT_SECONDS = 4.0
+_TUNNEL_SECONDS = 8.0
 _MYSQL = "MySQL port (mysql_port in the field url)"
 _GRPC = "gRPC port (after the host in the field url)"
 
@@ -32,7 +35,7 @@ _DESCRIPTIONS = {
     Speech.MYSQL: "is a MySQL server, not",
     Speech.HTTP2: "is a gRPC server, not",
     Speech.HTTP1: "is a web server, not",
-    Speech.UNKNOWN: "takes connections but does not answer: it is hung, wants TLS, or is not",
+    Speech.UNKNOWN: "takes connections but does not answer: it is hung, or is not",
 }
 
 
@@ -90,6 +93,13 @@ def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[str, ...]:
 
 
 def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
+    if config.tunnel_method is not None:
+        deadline.begin(f"connecting to the SSH server {config.tunnel_method.host}:{config.tunnel_method.port}")
+    with reachable(config, timeout=deadline.left(_TUNNEL_SECONDS)) as reached:
+        return (*config.warnings, *_try(reached, deadline))
+
+
+def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
     mysql, grpc = _check_ports(config, deadline)
     with _log_in(config, deadline, mysql) as session:
         deadline.begin("asking VTGate for its keyspaces and tablets")
@@ -130,9 +140,9 @@ def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listene
     """Looks at both ports, and returns what listens on them: on the MySQL port, on the gRPC port."""
     url = config.url
     deadline.begin(f"connecting to {url.host}:{url.mysql_port}, the {_MYSQL}")
-    mysql = probe(url.host, url.mysql_port, name=_MYSQL, timeout=deadline.left(_PORT_SECONDS))
+    mysql = probe(*config.mysql_address, name=_MYSQL, timeout=deadline.left(_PORT_SECONDS))
     deadline.begin(f"connecting to {url.host}:{url.grpc_port}, the {_GRPC}")
-    grpc = probe(url.host, url.grpc_port, name=_GRPC, timeout=deadline.left(_PORT_SECONDS))
+    grpc = _probe_grpc(config, deadline)
     if mysql.speech is Speech.HTTP2 and grpc.speech is Speech.MYSQL:
         raise ConfigError(
             f"The ports are the wrong way round: {url.mysql_port} is a gRPC port and {url.grpc_port} is a MySQL port. "
@@ -148,7 +158,28 @@ def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listene
             f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]} a gRPC server. Set the port after the host in "
             "the field url to VTGate's gRPC port (vtgate --grpc-port)."
         )
+    if grpc.speech is Speech.UNKNOWN and speaks_tls(config.grpc_address, deadline.left(_PORT_SECONDS)):
+        raise ConfigError(
+            f"Port {url.grpc_port}, the {_GRPC}, wants an encrypted connection. Choose another encryption than "
+            "disabled in the field tls."
+        )
     return mysql, grpc
+
+
+def _probe_grpc(config: Config, deadline: _Deadline) -> Listener:
+    """Looks at the gRPC port; where it should be encrypted, by a handshake."""
+    encryption_error = None
+    if config.encryption.encrypted:
+        try:
+            grpc_trust(config, timeout=deadline.left(_PORT_SECONDS))
+            return Listener(Speech.HTTP2)
+        except VitessSourceError as error:
+            encryption_error = error
+    listener = probe(*config.grpc_address, name=_GRPC, timeout=deadline.left(_PORT_SECONDS))
+    # Another kind of server is the better explanation.
+    if encryption_error is not None and listener.speech not in (Speech.MYSQL, Speech.HTTP1):
+        raise encryption_error
+    return listener
 
 
 def _log_in(config: Config, deadline: _Deadline, mysql: Listener) -> VtgateSession:

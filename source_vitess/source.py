@@ -34,6 +34,7 @@ from source_vitess.live import LiveVitess, SystemClock, sync_settings
 from source_vitess.replication.messages import Failed
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
+from source_vitess.tunnel import reachable
 from source_vitess.types.codec import TypeOptions
 
 count_global_states()
@@ -63,7 +64,7 @@ class SourceVitess(Source):
         """Returns the keyspace's base tables as streams."""
         try:
             parsed = _parse_config(config)
-            with LiveVitess.connect(parsed, self._clock) as vitess:
+            with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
                 return to_catalog(vitess.schema(), _type_options(parsed))
         except VitessSourceError as error:
             raise traced(error) from error
@@ -94,7 +95,12 @@ class SourceVitess(Source):
         parsed = _parse_config(config)
         sync_from = _sync_state(parsed.keyspace, state)
         settings = sync_settings(parsed)
-        with LiveVitess.connect(parsed, self._clock, retries=settings.retries) as vitess:
+        for warning in parsed.warnings:
+            yield log_line("WARN", warning)
+        with (
+            reachable(parsed) as reached,
+            LiveVitess.connect(reached, self._clock, retries=settings.retries) as vitess,
+        ):
             for line in vitess.describe():
                 yield log_line("INFO", line)
             selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))

@@ -201,6 +201,12 @@ def test_the_form_is_complete() -> None:
     groups = {group["id"] for group in FORM["groups"]}
 
     assert all(shown["title"] and shown["description"].endswith(".") for shown in PROPERTIES.values())
+    assert all(
+        [*range(len(option["properties"]))] == [shown["order"] for shown in option["properties"].values()]
+        and all(shown["description"].endswith(".") for shown in [*option["properties"].values()][1:])
+        for name in ("tls", "tunnel_method")
+        for option in PROPERTIES[name]["oneOf"]
+    )
     assert groups == {shown["group"] for shown in PROPERTIES.values()}
     assert list(range(len(PROPERTIES))) == [shown["order"] for shown in PROPERTIES.values()]
     assert FORM["required"] == ["url"]

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PERMISSIVE = re.compile(
     r"0BSD|Apache|BSD|CC0-1\.0|CNRI-Python|ISC|MIT|PSF-2\.0|Python Software Foundation|Zlib|"
     # Copyleft for its own files only: using the package as it is asks for nothing.
-    r"MPL-2\.0|Mozilla Public License 2\.0"
+    r"MPL-2\.0|Mozilla Public License 2\.0|EPL-2\.0"
 )
 #: Required by the CDK and imported by nothing (see `test_the_copyleft_dependency_is_never_imported`).
 COPYLEFT = {"unidecode"}
@@ -72,7 +72,8 @@ def _licences(package: str) -> list[str]:
     classifiers = [text for text in metadata.get_all("Classifier") or [] if text.startswith("License ::")]
     # The field License may hold a whole text, of which the first line is the name.
     names = [text.partition("\n")[0] for text in metadata.get_all("License") or []]
-    return [*(metadata.get_all("License-Expression") or []), *classifiers, *names]
+    named = [text for text in classifiers if text != "License :: OSI Approved"]
+    return [*(metadata.get_all("License-Expression") or []), *named, *names]
 
 
 def test_versions_agree() -> None:

@@ -6,9 +6,13 @@ import pymysql
 
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
 from source_vitess.rules import Rule, build_error, first_match, redact
+from source_vitess.tls import tls_rules
 
 #: A VTGate without authentication takes any user name, but not none.
 ANONYMOUS = "source-vitess"
+
+#: Said by `mysql.session` when a server without encryption asks for more than the answer to a challenge.
+REFUSED_IN_CLEAR = "refused to give the password to a server without encryption"
 
 #: In order: the first rule that matches counts. Texts are `<MySQL error number>: <message>`, numbers ≥ 2000 are
 #: PyMySQL's own.
@@ -46,9 +50,17 @@ RULES: tuple[Rule, ...] = (
         example="1105: unknown error: Code: UNAVAILABLE\nserver does not allow insecure connections, client must use "
         "SSL/TLS\n",
         error=ConfigError,
-        message="VTGate's MySQL port wants an encrypted connection, which the installed PyMySQL does not make by "
-        "itself; versions from 1.2 do.",
+        message="VTGate's MySQL port wants an encrypted connection. Choose another encryption than disabled in the "
+        "field tls.",
     ),
+    Rule(
+        pattern=REFUSED_IN_CLEAR,
+        example=f"2061: {REFUSED_IN_CLEAR}",
+        error=ConfigError,
+        message="VTGate's MySQL port asks for the password in a form that is only safe on an encrypted connection. "
+        "Choose another encryption than disabled in the field tls, or a VTGate user with mysql_native_password.",
+    ),
+    *tls_rules("MySQL port", "2003"),
     Rule(
         pattern=r"^1105: .*no healthy tablet available for .*keyspace:\\?\"(?P<keyspace>[^\"\\]+)\\?\" "
         r"shard:\\?\"(?P<shard>[^\"\\]+)\\?\" tablet_type:(?P<type>[A-Z]+)",

@@ -5,21 +5,27 @@
 - Autocommit is on: inside a transaction VTGate refuses to change the type of tablet (errno 1192).
 - The workload is OLTP but for `query_large`. In the OLAP workload a statement that fails after the names of its
   columns were sent is never answered, as seen with v24.0.0, so that the error would be a timeout.
-- PyMySQL ≥ 1.2 encrypts the connection if the server can, without looking at its certificate.
+- Encryption is what the configuration says, or the connection fails: PyMySQL ≥ 1.2 never falls back to none when it
+  was given a context, and tries none when it is told that TLS is disabled.
+- Without encryption the password is only used to answer mysql_native_password's challenge. A server can ask for other
+  forms, of which some are the password itself, and so can whoever pretends to be it.
 - Statements are sent as text. VTGate's prepared statements are never used.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 import pymysql
+from pymysql.constants import CR
 
 from source_vitess.config import Config
-from source_vitess.mysql.failures import ANONYMOUS, describe
+from source_vitess.mysql.failures import ANONYMOUS, REFUSED_IN_CLEAR, describe
 from source_vitess.naming import quote_identifier
+from source_vitess.tls import mysql_context, server_name
 
 #: Seconds until a connection must stand.
 CONNECT_TIMEOUT = 10.0
@@ -50,9 +56,10 @@ class VtgateSession:
             ConfigError: The server cannot be found, is none, or refuses the credentials or the target.
             TransientError: The server cannot be reached now.
         """
-        session = cls(pymysql.Connection(defer_connect=True, **_arguments(config, connect_timeout, statement_timeout)))
+        session = cls(pymysql.Connection(defer_connect=True, **_arguments(config, statement_timeout)))
         try:
-            session._connection.connect()
+            # Not PyMySQL's own socket: the address may be a tunnel's end, while the host is whom the certificate names.
+            session._connection.connect(_open_socket(config, connect_timeout))
         except pymysql.MySQLError as error:
             raise describe(error) from error
         if target:
@@ -120,17 +127,54 @@ class VtgateSession:
         self.close()
 
 
-def _arguments(config: Config, connect_timeout: float, statement_timeout: float) -> dict[str, Any]:
+def _open_socket(config: Config, timeout: float) -> socket.socket:
+    try:
+        opened = socket.create_connection(config.mysql_address, timeout)
+    except OSError as error:
+        raise pymysql.OperationalError(
+            CR.CR_CONN_HOST_ERROR, f"Can't connect to MySQL server on {config.url.host!r} ({error})"
+        ) from error
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return opened
+
+
+class _NotInClear:
+    """A form of authentication that is refused on a connection without encryption. PyMySQL makes one when asked."""
+
+    def __init__(self, connection: object) -> None:
+        pass
+
+    def authenticate(self, packet: object) -> object:
+        raise pymysql.OperationalError(CR.CR_AUTH_PLUGIN_ERR, REFUSED_IN_CLEAR)
+
+
+#: What VTGate or PyMySQL have besides mysql_native_password.
+_ENCRYPTED_ONLY = (
+    "mysql_clear_password",
+    "dialog",
+    "caching_sha2_password",
+    "sha256_password",
+    "client_ed25519",
+    "mysql_old_password",
+)
+
+
+def _arguments(config: Config, statement_timeout: float) -> dict[str, Any]:
     """Returns PyMySQL's arguments."""
+    protection: dict[str, Any]
+    if config.encryption.encrypted:
+        protection = {"ssl": mysql_context(config)}
+    else:
+        protection = {"ssl_disabled": True, "auth_plugin_map": dict.fromkeys(_ENCRYPTED_ONLY, _NotInClear)}
     return {
-        "host": config.url.host,
-        "port": config.url.mysql_port,
+        "host": server_name(config),
         "user": config.username or ANONYMOUS,
         # As bytes, because PyMySQL would encode text as Latin-1.
         "password": (config.password or "").encode(),
         "charset": "utf8mb4",
         "autocommit": True,
-        "connect_timeout": connect_timeout,
         "read_timeout": statement_timeout,
         "write_timeout": statement_timeout,
+        **protection,
     }

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from types import TracebackType
 
 import grpc
 
-from source_vitess.config import Config
+from source_vitess.config import Config, GrpcAuthentication
 from source_vitess.errors import ConfigError, StreamCancelledError, TransientError, VitessSourceError
 from source_vitess.proto import vtgate_pb2
+from source_vitess.tls import HANDSHAKE_SECONDS, GrpcTrust, grpc_trust
 from source_vitess.vstream.failures import describe
 
 METHOD = "/vtgateservice.Vitess/VStream"
@@ -142,14 +144,11 @@ class VStreamClient:
     """
 
     def __init__(self, config: Config, *, silence: float = SILENCE_SECONDS) -> None:
+        self._config = config
         self._silence = silence
         self._metadata = _credentials(config)
-        self._channel = _open_channel(config)
-        self._open = self._channel.unary_stream(
-            METHOD,
-            request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
-            response_deserializer=vtgate_pb2.VStreamResponse.FromString,
-        )
+        #: By what the server showed; by None without encryption.
+        self._channels: dict[GrpcTrust | None, grpc.Channel] = {}
 
     def stream(self, request: vtgate_pb2.VStreamRequest, *, timeout: float | None = None) -> VStream:
         """Opens a stream. What is wrong with it is raised by its iteration.
@@ -157,12 +156,33 @@ class VStreamClient:
         Args:
             request: What to stream.
             timeout: Seconds after which the stream ends with a TransientError; None for no limit.
+
+        Raises:
+            ConfigError: The connection cannot be encrypted as it should be.
+            TransientError: It cannot be made now.
         """
-        return VStream(self._open(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
+        method = self._channel(timeout).unary_stream(
+            METHOD,
+            request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
+            response_deserializer=vtgate_pb2.VStreamResponse.FromString,
+        )
+        return VStream(method(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
 
     def close(self) -> None:
-        """Ends the connection and every stream on it."""
-        self._channel.close()
+        """Ends every connection and stream."""
+        for channel in self._channels.values():
+            channel.close()
+
+    def _channel(self, timeout: float | None) -> grpc.Channel:
+        """Returns the connection; another one if the server shows another certificate than before."""
+        trust = None
+        if self._config.encryption.encrypted:
+            trust = grpc_trust(self._config, timeout=min(timeout or HANDSHAKE_SECONDS, HANDSHAKE_SECONDS))
+        if trust not in self._channels:
+            # Behind one address there may be several VTGates with a certificate each: all that were shown are trusted.
+            roots = [known.roots for known in [*self._channels, trust] if known is not None]
+            self._channels[trust] = _open_channel(self._config, trust, b"".join(dict.fromkeys(roots)))
+        return self._channels[trust]
 
     def __enter__(self) -> VStreamClient:
         return self
@@ -173,19 +193,35 @@ class VStreamClient:
         self.close()
 
 
-def _open_channel(config: Config) -> grpc.Channel:
-    host = f"[{config.url.host}]" if ":" in config.url.host else config.url.host
-    return grpc.insecure_channel(f"{host}:{config.url.grpc_port}", options=_OPTIONS)
+def _open_channel(config: Config, trust: GrpcTrust | None, roots: bytes) -> grpc.Channel:
+    host, port = config.grpc_address
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if trust is None:
+        return grpc.insecure_channel(target, options=_OPTIONS)
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=roots,
+        private_key=trust.client_key or None,
+        certificate_chain=trust.client_certificate or None,
+    )
+    options: list[tuple[str, int | str]] = [*_OPTIONS]
+    if trust.name != host:
+        options.append(("grpc.ssl_target_name_override", trust.name))
+    return grpc.secure_channel(target, credentials, options=options)
 
 
 def _credentials(config: Config) -> tuple[tuple[str, str], ...]:
-    """Returns the headers of vtgate --grpc-auth-mode static (go/vt/servenv/grpc_client_auth_static.go)."""
+    """Returns the headers that the configuration says: see `GrpcAuthentication`."""
     if config.username is None:
         return ()
-    for name, value in (("username", config.username), ("password", config.password or "")):
+    password = config.password or ""
+    if config.grpc_authentication is GrpcAuthentication.BASIC:
+        # RFC 7617.
+        return (("authorization", "Basic " + b64encode(f"{config.username}:{password}".encode()).decode()),)
+    # go/vt/servenv/grpc_client_auth_static.go
+    for name, value in (("username", config.username), ("password", password)):
         # gRPC's own limit for a header.
         if not (value.isascii() and value.isprintable()):
             raise ConfigError(
                 f"The {name} holds other characters than printable ASCII, which cannot be sent to VTGate's gRPC port."
             )
-    return ("username", config.username), ("password", config.password or "")
+    return ("username", config.username), ("password", password)

@@ -21,6 +21,7 @@ from source_vitess.errors import (
     VitessSourceError,
 )
 from source_vitess.rules import Rule, build_error, first_match, redact
+from source_vitess.tls import tls_rules
 
 _TABLET = (
     "persistent error in vstream for main/0 on tablet zone1-0000000105; giving up: target: main.0.replica: vttablet: "
@@ -28,6 +29,7 @@ _TABLET = (
 
 #: In order: the first rule that matches counts. Texts are `<STATUS CODE>: <details>`.
 RULES: tuple[Rule, ...] = (
+    *tls_rules("gRPC port", "UNAVAILABLE"),
     Rule(
         pattern=r"^UNAUTHENTICATED: ",
         example="UNAUTHENTICATED: username and password must be provided",

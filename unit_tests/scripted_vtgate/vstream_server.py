@@ -72,11 +72,19 @@ class VStreamServer:
         answer: What calls are answered with; may be replaced between calls.
         credentials: If set, calls need metadata `username` and `password` out of these, as with VTGate's
             `--grpc-auth-mode static`.
+        tls: If set, the port speaks TLS with this certificate.
         calls: Every call received, in order.
     """
 
-    def __init__(self, answer: Answer, *, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        credentials: Mapping[str, str] | None = None,
+        tls: grpc.ServerCredentials | None = None,
+    ) -> None:
         self.answer = answer
+        self.tls = tls
         self.credentials = credentials
         self.calls: list[Call] = []
         self._calls_changed = threading.Condition()
@@ -115,7 +123,10 @@ class VStreamServer:
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("vtgateservice.Vitess", {"VStream": method}),)
         )
-        self._port = server.add_insecure_port(f"127.0.0.1:{self._port}")
+        if self.tls is None:
+            self._port = server.add_insecure_port(self.address)
+        else:
+            self._port = server.add_secure_port(self.address, self.tls)
         server.start()
         self._server = server
 

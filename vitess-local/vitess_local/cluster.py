@@ -36,6 +36,7 @@ from vitess_local.account import server_account
 from vitess_local.deployment import Deployment
 from vitess_local.description import describe, describe_health
 from vitess_local.errors import VitessLocalError
+from vitess_local.gates import Gate
 from vitess_local.install import ensure_installed
 from vitess_local.mysql_access import (
     Connection,
@@ -306,6 +307,16 @@ class Cluster:
     def restart_vtgate(self, *, number: signal.Signals = signal.SIGTERM) -> None:
         """End VTGate, which cuts every connection and stream, and start it again."""
         failover.restart_vtgate(self._deployment, number=number, tell=self._tell)
+
+    @contextmanager
+    def extra_gate(self, name: str, *args: str) -> Iterator[Gate]:
+        """Run a VTGate besides the cluster's own, with more flags, while the context lasts.
+
+        Flags such as `--grpc-cert=…` or `--mysql-auth-server-impl=static` come last and so win. Its ports take
+        connections when it is returned; it may see the tablets a moment later.
+        """
+        with lifecycle.extra_gate(self._cache, self._deployment, name, args, self._tell) as gate:
+            yield gate
 
     def purge_binlogs(self, selector: str) -> dict[str, str]:
         """Make a shard's tablets, or one tablet, forget all positions up to now.

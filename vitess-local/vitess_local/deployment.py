@@ -28,6 +28,7 @@ from vitess_local.toolchain import Toolchain
 from vitess_local.topology import Tablet, Topology
 
 CLUSTER_FILE = "cluster.json"
+_EXTRA_GATE = "vtgate-"
 
 # mysqld's socket is <data folder>/vt_0000000100/mysql.sock, and sun_path of unix(7) has
 # 108 bytes with the final NUL; mysqld appends ".lock" to one file beside it.
@@ -71,6 +72,10 @@ class Deployment:
         """The server clients talk to."""
         return self.server("vtgate")
 
+    def extra_gate(self, name: str) -> Server:
+        """A server clients talk to, besides the cluster's own."""
+        return self.server(f"{_EXTRA_GATE}{name}")
+
     def vttablet(self, tablet: Tablet) -> Server:
         """The Vitess half of a tablet."""
         return self.server(f"vttablet-{tablet.uid}")
@@ -91,7 +96,8 @@ class Deployment:
 
     def servers(self) -> dict[str, Server]:
         """Every server, in the order in which they should be ended."""
-        gates = [self.vtgate]
+        extra = sorted((self.data_dir / "run").glob(f"{_EXTRA_GATE}*.json"))
+        gates = [self.vtgate, *(self.server(record.stem) for record in extra)]
         tablets = [self.vttablet(tablet) for tablet in self.topology.tablets]
         mysqlds = [self.mysqld(tablet) for tablet in self.topology.tablets]
         ordered = [*gates, *tablets, *mysqlds, self.vtctld, self.etcd]

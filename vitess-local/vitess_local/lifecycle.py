@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from vitess_local import registry
+from vitess_local import gates, registry
 from vitess_local.account import Account, server_account
 from vitess_local.bringup import at_once, bring_up
 from vitess_local.deployment import Deployment, check_data_dir
@@ -140,6 +140,19 @@ def _kill(servers: Iterable[Server]) -> None:
     for server in chosen:
         if not server.wait_ended(_STOP_SECONDS):
             raise VitessLocalError(f"{server.name} (process {server.pid()}) cannot be ended.")
+
+
+@contextmanager
+def extra_gate(
+    cache: Cache, deployment: Deployment, name: str, args: Sequence[str], tell: Tell
+) -> Iterator[gates.Gate]:
+    """Start a VTGate besides the cluster's own on free ports, and end it afterwards."""
+    with ExitStack() as stack:
+        with _port_lock(cache):
+            ports = choose_ports(gates.PORTS, registry.reserved_ports(cache))
+            # Until it listens, another process could choose the same ports.
+            gate = stack.enter_context(gates.running_gate(deployment, name, ports, args, tell))
+        yield gate
 
 
 def add_tablets(cache: Cache, deployment: Deployment, keyspace: str, shards: tuple[str, ...]) -> Deployment:
