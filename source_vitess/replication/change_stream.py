@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from source_vitess.errors import StreamError, TableNotFoundError, TransientError
+from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.ddl import rows_gone
@@ -41,6 +41,11 @@ SILENCE_SECONDS = 10
 #: has left due, and between two new targets.
 STREAMING_HEARTBEAT_SECONDS = 1
 STREAMING_TARGET_SECONDS = 30
+
+#: Errors of a table that may pass by themselves: a tablet that was just switched to may not know a young table yet,
+#: and with --track-schema-versions the rows after an ALTER can be there before the tablet has noted the new columns
+#: (go/vt/vttablet/tabletserver/schema/{tracker,historian}.go).
+PASSING = (TableNotFoundError, SchemaMismatchError)
 
 
 class ChangeStream:
@@ -112,8 +117,7 @@ class ChangeStream:
             except StreamError as error:
                 if error.stream not in tables:
                     yield retry.failed(error)
-                elif isinstance(error, TableNotFoundError) and retry.left:
-                    # A tablet that was just switched to may not know a young table yet.
+                elif isinstance(error, PASSING) and retry.left:
                     yield retry.failed(error)
                 else:
                     yield self._fail(error)
@@ -179,6 +183,8 @@ class ChangeStream:
                             return
                         self._check_progress(silence, goal)
                     case TableFailed(_, error):
+                        if isinstance(error, PASSING) and retry.left:
+                            raise error
                         yield self._fail(error)
                     case Ddl():
                         self._statements.append(event)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from source_vitess.errors import ConfigError, InternalError, StreamError
+from source_vitess.errors import ConfigError, InternalError, SchemaMismatchError, StreamError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
 from source_vitess.schema import Table
 from source_vitess.types.codec import Codec
@@ -146,7 +146,7 @@ class EventReader:
         columns = []
         for field in event.fields:
             if field.name.startswith("@"):
-                raise StreamError(
+                raise SchemaMismatchError(
                     table.name,
                     f"VTGate cannot name the columns of table {table.name!r} in shard {event.shard!r} as they were "
                     "when the change was made. Start the vttablets with --track-schema-versions and refresh this "
@@ -180,7 +180,9 @@ class EventReader:
         """Gives a table up for the rest of the stream."""
         self._failed.add(batch.table)
         where = f"A change of table {batch.table!r} in shard {batch.shard!r}"
+        kind = StreamError
         if isinstance(error, MisfitError):
+            kind = SchemaMismatchError
             message = (
                 f"{where} does not fit the table's columns ({error}). Start the vttablets with "
                 "--track-schema-versions and refresh this stream."
@@ -190,7 +192,7 @@ class EventReader:
                 f"{where} holds only a part of the row ({error}). Set binlog_row_image=FULL and "
                 "binlog_row_value_options='' on the shard's MySQL servers, for sessions too, and refresh this stream."
             )
-        return TableFailed(batch.table, StreamError(batch.table, message))
+        return TableFailed(batch.table, kind(batch.table, message))
 
 
 def _table_name(name: str, keyspace: str) -> str:

@@ -124,6 +124,23 @@ class TestSchemas:
         assert "refresh_needed" in (table_state(synced.store.states[-1], "a") or {})
         synced.expect_equal("b")
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "vttablet: cannot determine table columns for a: event has [8 3 15], schema has [id name]",
+            "vttablet: table a is not present in the database",
+        ],
+    )
+    def test_columns_that_a_tablet_notes_a_moment_late(self, vitess: Vitess, synced: Syncs, text: str) -> None:
+        """Rows behind an ALTER are there before the schema tracker has noted it: a later try gets them all."""
+        change(vitess)
+        cut_again_and_again(vitess, 3, is_row, grpc.StatusCode.UNKNOWN, text)
+
+        assert synced.run() is None
+
+        assert set(synced.store.statuses.values()) == {"COMPLETE"}
+        synced.expect_equal()
+
     def test_an_error_about_a_table_that_nobody_reads(self, vitess: Vitess, synced: Syncs) -> None:
         """VTGate blames a table that is not in the request: tried again, then the sync's own error. No loop."""
         change(vitess)
