@@ -86,6 +86,10 @@ unit: venv ## tests without a network
 integration: venv ## tests on a real Vitess that they start, of the connector and of vitess-local
 	@$(BIN)/python -m tools.tiers vitess-local integration
 
+.PHONY: chaos
+chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINUTES and SEED are settings
+	@SOURCE_VITESS_CHAOS_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers chaos
+
 .PHONY: standard
 standard: venv ## the CDK's standard tests for connectors, on a real Vitess
 	@$(BIN)/python -m tools.tiers standard

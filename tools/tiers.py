@@ -78,7 +78,9 @@ TIERS = {
     "vitess-local": _pytest(
         "vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"
     ),
-    "integration": _pytest("integration", "integration_tests"),
+    "integration": _pytest("integration", "integration_tests", "--ignore=integration_tests/chaos"),
+    # What it came to is for people: shown as it is.
+    "chaos": _pytest("chaos", "integration_tests/chaos", "-s"),
     "standard": Tier([sys.executable, "-m", "tools.standard_tests", str(report_file("standard"))]),
 }
 
