@@ -115,9 +115,7 @@ class ChangeStream:
                 # That is final: a target that a failover or a reshard has made unreachable is never covered.
                 break
             except StreamError as error:
-                if error.stream not in tables:
-                    yield retry.failed(error)
-                elif isinstance(error, PASSING) and retry.left:
+                if error.stream not in tables or (isinstance(error, PASSING) and retry.left):
                     yield retry.failed(error)
                 else:
                     yield self._fail(error)
