@@ -215,10 +215,15 @@ def _check_settings(shard: str, settings: ShardSettings) -> None:
             f"The MySQL of shard {shard} has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot "
             "stream from a server that has any. They have to be removed from its gtid_executed."
         )
+    if settings.binlog_format != "ROW":
+        raise ConfigError(
+            f"The MySQL of shard {shard} runs with binlog_format={settings.binlog_format}, which writes "
+            "statements instead of rows to the binary log. Set it to ROW."
+        )
     if settings.binlog_row_image == "MINIMAL":
         raise ConfigError(
-            f"The MySQL of shard {shard} runs with binlog_row_image=MINIMAL, which Vitess cannot stream. "
-            "Set it to FULL."
+            f"The MySQL of shard {shard} runs with binlog_row_image=MINIMAL, which leaves "
+            "unchanged values out of the binary log. Set it to FULL."
         )
 
 
@@ -255,17 +260,12 @@ def _summary(
         f"Data is read from {tablet_type} tablets"
         + (", because the field tablet_type is empty." if config.tablet_type is None else "."),
     ]
-    for shard, setting in settings.items():
-        if setting.binlog_row_image != "FULL":
-            lines.append(
-                f"Warning: the MySQL of shard {shard} runs with binlog_row_image={setting.binlog_row_image}; "
-                "rows whose images are incomplete cannot be read. Set it to FULL."
-            )
-        if setting.binlog_row_value_options:
-            lines.append(
-                f"Warning: the MySQL of shard {shard} runs with binlog_row_value_options="
-                f"{setting.binlog_row_value_options}; set it to the empty value."
-            )
+    lines += [
+        f"Warning: the MySQL of shard {shard} runs with {wish}. "
+        "A change that is not whole in the binary log cannot be read."
+        for shard, setting in settings.items()
+        for wish in setting.wishes
+    ]
     cells = {tablet.cell for tablet in topology.tablets}
     lines += [
         f"Warning: VTGate sees no tablet in the cell {cell}, and uses its own cell if none of the cells given has one."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
 from source_vitess.errors import StreamCancelledError, TransientError
-from source_vitess.mysql.positions import require_position
+from source_vitess.mysql.positions import ShardSettings, read_shard_settings, require_position
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
 from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology
@@ -95,6 +95,7 @@ class LiveVitess:
         self._options = TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
         self.topology = topology
         self.tablet_type: TabletType = tablet_type
+        self._row_images: Mapping[str, str] = {}
 
     @classmethod
     @contextmanager
@@ -125,6 +126,32 @@ class LiveVitess:
             f"{self.topology.version} from {self.tablet_type} tablets ({how})."
         )
 
+    def inspect_binlogs(self, *, retries: int = 0) -> Sequence[str]:
+        """Reads how the shards' MySQL servers write binary logs, for the streams that follow.
+
+        Args:
+            retries: How often it is tried again while that may help.
+
+        Returns:
+            What should be set otherwise.
+
+        Raises:
+            TransientError: A shard has no tablet that answers now.
+        """
+        shards = self.topology.select_shards(self._config.shards)
+        settings = _retrying(lambda: self._read_settings(shards), Retry(self._clock, retries))
+        self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
+        return [
+            f"The MySQL of shard {shard} runs with {wish}. "
+            "A change that is not whole in the binary log cannot be read, and ends its stream."
+            for shard, setting in settings.items()
+            for wish in setting.wishes
+        ]
+
+    def _read_settings(self, shards: Sequence[str]) -> Mapping[str, ShardSettings]:
+        with VtgateSession.connect(self._config) as session:
+            return read_shard_settings(session, self._config.keyspace, shards, self.tablet_type)
+
     def schema(self, *, retries: int = 0) -> Schema:
         """Reads the keyspace's schema.
 
@@ -144,7 +171,7 @@ class LiveVitess:
     @contextmanager
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
         """Opens a VStream; see `replication.ports.Vitess`."""
-        reader = EventReader(tables, self._codec)
+        reader = EventReader(tables, self._codec, self._row_images)
         proto = request.to_proto(tablet_type=self.tablet_type, cells=",".join(self._config.cells))
         with self._client.stream(proto) as call, self._clock.watch(call):
             yield reader.read(call)

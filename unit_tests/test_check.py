@@ -207,11 +207,18 @@ def test_a_keyspace_without_tables(vitess: Vitess) -> None:
     assert "The keyspace commerce has no tables that can be read." in said(vitess.url)
 
 
-def test_settings_that_cannot_work(shop: Vitess) -> None:
-    """A row image that Vitess refuses is told with the shard and the right setting."""
-    shop.sql.variables["binlog_row_image"] = "MINIMAL"
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("binlog_row_image", "MINIMAL"), ("binlog_format", "MIXED"), ("binlog_format", "STATEMENT")],
+)
+def test_settings_that_cannot_work(shop: Vitess, name: str, value: str) -> None:
+    """A binary log that lacks rows is told with the shard and the right setting."""
+    shop.sql.variables[name] = value
 
-    assert "shard -80 runs with binlog_row_image=MINIMAL" in said(shop.url)
+    message = said(shop.url)
+
+    assert f"shard -80 runs with {name}={value}" in message
+    assert "Set it to" in message
 
 
 def test_a_stream_that_is_not_permitted(shop: Vitess) -> None:

@@ -21,7 +21,8 @@ _TAG = re.compile(r":[a-z_][a-z0-9_]*:", re.IGNORECASE)
 
 _CHECK = "select gtid_subset(%s, @@global.gtid_executed), gtid_subset(@@global.gtid_purged, %s)"
 _SETTINGS = (
-    "select @@global.version, @@global.binlog_row_image, @@global.binlog_row_value_options, @@global.gtid_executed"
+    "select @@global.version, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
+    "@@global.gtid_executed"
 )
 
 
@@ -46,15 +47,29 @@ class ShardSettings:
 
     Attributes:
         mysql_version: MySQL's own version.
+        binlog_format: ROW is what Vitess can stream.
         binlog_row_image: FULL is what a change stream needs.
         binlog_row_value_options: PARTIAL_JSON is what it cannot use; empty by default.
         has_tagged_gtids: Vitess cannot stream from a server that has any.
     """
 
     mysql_version: str
+    binlog_format: str
     binlog_row_image: str
     binlog_row_value_options: str
     has_tagged_gtids: bool
+
+    @property
+    def wishes(self) -> tuple[str, ...]:
+        """What should be set otherwise, as in `binlog_row_image=NOBLOB: set it to FULL`."""
+        wishes = []
+        if self.binlog_format != "ROW":
+            wishes.append(f"binlog_format={self.binlog_format}: set it to ROW")
+        if self.binlog_row_image != "FULL":
+            wishes.append(f"binlog_row_image={self.binlog_row_image}: set it to FULL")
+        if self.binlog_row_value_options:
+            wishes.append(f"binlog_row_value_options={self.binlog_row_value_options}: set it to the empty value")
+        return tuple(wishes)
 
 
 def check_position(
@@ -125,9 +140,10 @@ def read_shard_settings(
     try:
         for shard in shards:
             session.use(f"{keyspace}:{shard}@{tablet_type.lower()}")
-            [(version, row_image, options, executed)] = session.query(_SETTINGS)
+            [(version, binlog_format, row_image, options, executed)] = session.query(_SETTINGS)
             settings[shard] = ShardSettings(
                 mysql_version=str(version),
+                binlog_format=str(binlog_format).upper(),
                 binlog_row_image=str(row_image).upper(),
                 binlog_row_value_options=str(options or "").upper(),
                 has_tagged_gtids=_TAG.search(str(executed)) is not None,

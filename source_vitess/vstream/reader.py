@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from source_vitess.errors import ConfigError, InternalError, SchemaMismatchError, StreamError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
@@ -30,6 +31,10 @@ from source_vitess.vstream.events import (
 from source_vitess.vstream.rows import DecodedColumn, MisfitError, RowDecoder
 
 _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogdata_pb2.UPDATE, binlogdata_pb2.DELETE})
+# MySQL's NOT_NULL_FLAG in query.Field.flags, and the types that binlog_row_image=NOBLOB leaves out (not JSON, not
+# GEOMETRY: seen with 9.7).
+_NOT_NULL = 1
+_BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
 _TERMINATORS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
 
 #: From a FIELD event's column, whether ENUM and SET come as text, and the character set discovered, to the codec.
@@ -55,11 +60,18 @@ class EventReader:
     Args:
         tables: The tables of the request, by name.
         codec_of: Gives a column's codec.
+        row_images: By shard, MySQL's `binlog_row_image`, where that is known: FULL, NOBLOB or MINIMAL.
     """
 
-    def __init__(self, tables: Mapping[str, StreamedTable], codec_of: CodecOf) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, StreamedTable],
+        codec_of: CodecOf,
+        row_images: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._tables = tables
         self._codec_of = codec_of
+        self._row_images = row_images
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
         self._failed: set[str] = set()
 
@@ -163,7 +175,11 @@ class EventReader:
                         f"{event.shard!r} now, which is another type than the one discovered. Refresh the source's "
                         "schema, then refresh this stream.",
                     )
-            columns.append(DecodedColumn(field.name, codec, field.name in table.key))
+            # MySQL leaves nothing out of the before images of a table without a key.
+            given = bool(table.key) and _always_given(
+                field, selected=codec is not None, row_image=self._row_images.get(event.shard, "FULL")
+            )
+            columns.append(DecodedColumn(field.name, codec, field.name in table.key, given))
         return RowDecoder(columns)
 
     def _batch(self, event: binlogdata_pb2.RowEvent, timestamp: int) -> RowBatch | None:
@@ -193,6 +209,18 @@ class EventReader:
                 "binlog_row_value_options='' on the shard's MySQL servers, for sessions too, and refresh this stream."
             )
         return TableFailed(batch.table, kind(batch.table, message))
+
+
+def _always_given(field: query_pb2.Field, *, selected: bool, row_image: str) -> bool:
+    """Tells whether a NULL of a column in a before image means that the value was left out.
+
+    So it is for a column that is NOT NULL, and for those that the server's setting leaves out, since nothing tells
+    them from true NULLs. A blob may be missing if it is not selected; another column that is missing means that more
+    are.
+    """
+    if field.type in _BLOBS:
+        return selected and (row_image != "FULL" or bool(field.flags & _NOT_NULL))
+    return row_image == "MINIMAL" or bool(field.flags & _NOT_NULL)
 
 
 def _table_name(name: str, keyspace: str) -> str:

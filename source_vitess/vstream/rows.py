@@ -19,7 +19,7 @@ from source_vitess.types.codec import Altered, Codec, Encoder
 from source_vitess.vstream.events import FieldChange
 
 #: Zigzag of -1: the length of a NULL.
-_NULL = 1
+NULL_LENGTH = 1
 
 
 class MisfitError(Exception):
@@ -34,11 +34,13 @@ class DecodedColumn:
         name: The column's name, the member's name in JSON.
         codec: How its values become JSON; None for a column that is not selected.
         key: It is part of the key that identifies a row.
+        always_given: A NULL of it in a before image means that the binary log left the value out.
     """
 
     name: str
     codec: Codec | None
     key: bool
+    always_given: bool = False
 
 
 class RowDecoder:
@@ -142,11 +144,11 @@ def _generate(columns: Sequence[DecodedColumn]) -> str:
     for index, column in enumerate(columns):
         lines.append(f"    size = lengths[{index}]")
         if column.codec is None:
-            lines.append(f"    if size != {_NULL}: at += size >> 1")
+            lines.append(f"    if size != {NULL_LENGTH}: at += size >> 1")
             continue
         members.append(f"v{index}")
         lines += [
-            f"    if size == {_NULL}: v{index} = b'null'",
+            f"    if size == {NULL_LENGTH}: v{index} = b'null'",
             "    else:",
             "        end = at + (size >> 1)",
             "        v = values[at:end]",
@@ -171,8 +173,8 @@ def _generate_key(columns: Sequence[DecodedColumn]) -> str:
     for index in range(max(keys, default=-1) + 1):
         lines.append(f"    size = lengths[{index}]")
         if index in keys:
-            lines.append(f"    v{index} = None if size == {_NULL} else values[at:at + (size >> 1)]")
-        lines.append(f"    if size != {_NULL}: at += size >> 1")
+            lines.append(f"    v{index} = None if size == {NULL_LENGTH} else values[at:at + (size >> 1)]")
+        lines.append(f"    if size != {NULL_LENGTH}: at += size >> 1")
     lines.append(f"    return ({''.join(f'v{index}, ' for index in keys)})")
     return "\n".join(lines) + "\n"
 

@@ -113,6 +113,10 @@ def test_settings_are_those_of_each_shard(vitess: Vitess, session: VtgateSession
 
     assert list(settings) == ["-80", "80-"]
     assert (settings["80-"].binlog_row_image, settings["80-"].binlog_row_value_options) == ("NOBLOB", "PARTIAL_JSON")
+    assert settings["80-"].wishes == (
+        "binlog_row_image=NOBLOB: set it to FULL",
+        "binlog_row_value_options=PARTIAL_JSON: set it to the empty value",
+    )
     assert settings["80-"].mysql_version.startswith("8.4")
     assert not settings["80-"].has_tagged_gtids
     asked = [statement.target for statement in vitess.mysql.statements if "binlog_row_image" in statement.sql]
@@ -138,10 +142,10 @@ def test_tagged_gtids_are_seen(gtids: str, expected: bool) -> None:
         def use(self, target: str) -> None:
             """Accepts every target."""
 
-        def query(self, sql: str) -> list[tuple[str, str, str, str]]:
+        def query(self, sql: str) -> list[tuple[str, ...]]:
             """Answers the one question."""
             assert "gtid_executed" in sql
-            return [("9.7.0", "FULL", "", gtids)]
+            return [("9.7.0", "ROW", "FULL", "", gtids)]
 
     settings = read_shard_settings(Answering(), "main", ["0"], "PRIMARY")  # type: ignore[arg-type]
 

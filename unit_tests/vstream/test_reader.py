@@ -40,6 +40,7 @@ from unit_tests.scripted_vtgate.events import (
     version,
     vgtid,
 )
+from unit_tests.scripted_vtgate.wire import WireValue
 
 COLUMNS = {"id": "bigint", "name": "varchar(20)", "doc": "json"}
 KEY = ("id",)
@@ -322,6 +323,62 @@ def test_a_partial_image_of_what_is_not_selected() -> None:
     [(_, data, _)] = values(read([[told(), partial]], table(selected=["id", "name"])))
 
     assert data == {"id": 1, "name": "b"}
+
+
+def before_images(row_image: str, image: Sequence[WireValue], **declared: str) -> list[Event]:
+    """Returns what becomes of a row that is gone, on a shard with that `binlog_row_image`."""
+    reader = EventReader({"t": table(selected=["id", "name"])}, codec, {"-80": row_image})
+    events = [field("t", {**COLUMNS, **declared}, key=KEY), row("t", before=image)]
+    return list(reader.read([vtgate_pb2.VStreamResponse(events=events)]))
+
+
+@pytest.mark.parametrize(
+    ("row_image", "declared", "image"),
+    [
+        ("FULL", {"name": "varchar(20) not null"}, (1, None, "{}")),
+        ("MINIMAL", {}, (1, None, None)),
+        ("MINIMAL", {}, (1, None, "{}")),
+        ("FULL", {"id": "bigint not null"}, (None, "a", "{}")),
+        ("NOBLOB", {"name": "text"}, (1, None, "{}")),
+        ("FULL", {"name": "text not null"}, (1, None, "{}")),
+    ],
+)
+def test_the_image_of_a_row_that_is_gone_is_partial(
+    row_image: str, declared: dict[str, str], image: Sequence[WireValue]
+) -> None:
+    """VTGate has no bitmap for it, so that a NULL where none can be, or where the setting puts one, gives it away."""
+    [_, failed] = before_images(row_image, image, **declared)
+
+    assert isinstance(failed, TableFailed)
+    assert "Set binlog_row_image=FULL" in failed.error.message
+
+
+@pytest.mark.parametrize(
+    ("row_image", "declared", "image"),
+    [
+        ("FULL", {}, (1, None, None)),
+        ("FULL", {"doc": "text not null"}, (1, "a", None)),  # not selected
+        ("NOBLOB", {}, (1, None, None)),
+        ("NOBLOB", {}, (1, "a" * 64, "{}")),  # a length of two bytes, one of which looks like that of a NULL
+        ("MINIMAL", {}, (1, "a", "{}")),
+    ],
+)
+def test_the_image_of_a_row_that_is_gone_is_whole(
+    row_image: str, declared: dict[str, str], image: Sequence[WireValue]
+) -> None:
+    """A NULL where one can be is one."""
+    [_, rows] = before_images(row_image, image, **declared)
+
+    assert values([rows]) == [("-80", {"id": 1, "name": image[1]}, True)]
+
+
+def test_a_key_that_is_not_selected_may_not_be_missing() -> None:
+    """Without it nobody can tell an update from a move."""
+    partial = row("t", change((1, "a", None), (None, "b", None), data_columns=[False, True, False]))
+
+    [*_, failed] = read([[told(), partial]], table(selected=["name"]))
+
+    assert isinstance(failed, TableFailed)
 
 
 def test_names_with_the_keyspace_before_them() -> None:
