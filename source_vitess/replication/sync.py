@@ -41,6 +41,12 @@ from source_vitess.replication.state import (
 )
 from source_vitess.replication.table_copy import TableCopy
 
+#: Bytes of tables that are begun together, at least: 64 tables of InnoDB's least size.
+GROUP_BYTES = 1024 * 1024
+SMALL_TABLE_BYTES = 16 * 1024
+#: A guess at the bytes that a table has in a state.
+STATE_BYTES = 1024
+
 Answer = TypeVar("Answer")
 
 
@@ -210,13 +216,9 @@ class Sync:
 
     def _copy_tables(self, shards: tuple[str, ...]) -> Generator[Message, None, bool]:
         """Copies what has no finished copy. Returns whether there was anything."""
-        copied = False
         deadline = self._clock.monotonic() + self._settings.copy_seconds
-        for stream in self._streams.values():
-            if not self._needs_copy(stream):
-                continue
-            copied = True
-            copy = TableCopy(
+        waiting = [
+            TableCopy(
                 self._vitess,
                 self._clock,
                 self._settings,
@@ -225,12 +227,52 @@ class Sync:
                 stream,
                 deadline,
             )
-            try:
-                yield from copy.run(shards)
-            except StreamError as error:
-                # What was emitted of it stays followed where it can be; the copy is tried again in the next sync.
-                yield Failed(stream.name, error)
+            for stream in self._streams.values()
+            if self._needs_copy(stream)
+        ]
+        copied = bool(waiting)
+        while waiting:
+            size = self._group_size([copy.stream for copy in waiting])
+            yield from self._copy_group(waiting[:size], shards)
+            del waiting[:size]
         return copied
+
+    def _copy_group(self, copies: Sequence[TableCopy], shards: tuple[str, ...]) -> Iterator[Message]:
+        """Copies some tables one after the other, begun by one state."""
+        left = {copy.stream: self._state.tables.get(copy.stream) for copy in copies}
+        for copy in copies:
+            copy.begin(shards)
+        yield self._checkpointer.now()
+        try:
+            for copy in copies:
+                del left[copy.stream]
+                try:
+                    yield from copy.run(shards)
+                except StreamError as error:
+                    # What was emitted of it stays followed where it can be; the next sync tries the copy again.
+                    yield Failed(copy.stream, error)
+        finally:
+            # Nothing was emitted of these, so they need not be followed.
+            for name, state in left.items():
+                if state is None:
+                    del self._state.tables[name]
+                else:
+                    self._state.tables[name] = state
+
+    def _group_size(self, names: Sequence[str]) -> int:
+        """Returns how many of the next tables one state names as begun.
+
+        A state names all tables. So as many are begun together as hold about as much as a state does: with a state
+        for each of many small tables, the states' bytes would grow with the square of their number. Not more, because
+        a table that was begun has changes followed that its copy would contain, if the sync is killed before it.
+        """
+        limit = max(GROUP_BYTES, STATE_BYTES * len(self._streams))
+        held = 0
+        for size, name in enumerate(names, 1):
+            held += max(self._streams[name].streamed.table.estimated_bytes, SMALL_TABLE_BYTES)
+            if held > limit:
+                return max(size - 1, 1)
+        return len(names)
 
     def _needs_copy(self, stream: SelectedStream) -> bool:
         if stream.name in self._failed:

@@ -80,11 +80,26 @@ class TableCopy:
         self._attempt = 1
         self._shards: dict[str, ShardCopy] = {}
         self.records = 0
-        self._reported = clock.monotonic()
+        self._reported = 0.0
         self._reported_records = 0
 
+    @property
+    def stream(self) -> str:
+        """The table's name, which is the stream's."""
+        return self._stream.name
+
+    def begin(self, shards: tuple[str, ...]) -> None:
+        """Has the state name the table as begun, which a state that is written must do before `run` yields a record.
+
+        From there on changes of the table are followed, deletes included.
+
+        Args:
+            shards: The shards that serve the keyspace.
+        """
+        self._resume(shards)
+
     def run(self, shards: tuple[str, ...]) -> Iterator[Message]:
-        """Yields the table's rows, with checkpoints; leaves its state as copied.
+        """Yields the table's rows, with checkpoints; leaves its state as copied. Comes after `begin`.
 
         Args:
             shards: The shards that serve the keyspace.
@@ -97,11 +112,8 @@ class TableCopy:
             ConfigError: The user has to act.
         """
         table = self._table
-        began = self._clock.monotonic()
+        began = self._reported = self._clock.monotonic()
         retry = Retry(self._clock, self._settings.retries)
-        self._resume(shards)
-        # Before the first record: from here on changes of this table are followed, deletes included.
-        yield self._checkpointer.now()
         about = ""
         if table.estimated_rows:
             # Statistics that were never made say 0, which would be a wrong promise.

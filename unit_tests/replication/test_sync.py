@@ -16,9 +16,10 @@ from source_vitess.errors import ConfigError, PositionLostError, TransientError
 from source_vitess.live import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
+from source_vitess.replication import sync
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
 from unit_tests.scripted_vtgate.vitess import Vitess
-from unit_tests.syncing import COLUMNS, Syncs, is_row, rows, streamed, table_state
+from unit_tests.syncing import COLUMNS, Syncs, cut_again_and_again, is_row, rows, streamed, table_state
 
 SEED = random.randrange(1, 10**6)  # noqa: S311 - test data
 
@@ -84,11 +85,18 @@ def test_changes_that_a_copy_does_not_contain(vitess: Vitess, after_first_curren
     assert syncs.store.deletes["a"] == 1
 
 
-@pytest.mark.parametrize("records", [1, 100_000])
+@pytest.mark.parametrize(("records", "together"), [(1, True), (100_000, True), (100_000, False)])
 def test_a_copy_that_dies_after_any_message(
-    vitess: Vitess, settings: Settings, after_first_current: AfterFirstCurrent, records: int
+    vitess: Vitess,
+    settings: Settings,
+    after_first_current: AfterFirstCurrent,
+    monkeypatch: pytest.MonkeyPatch,
+    records: int,
+    together: bool,
 ) -> None:
     """Killed after message k of the first sync, for every k, and written to: the next sync ends with the database."""
+    if not together:
+        monkeypatch.setattr(sync, "GROUP_BYTES", 0)
     settings(checkpoint_records=records)
     fill(vitess)
     syncs = Syncs(vitess)
@@ -173,6 +181,46 @@ def test_many_kills_with_writes_between(vitess: Vitess, settings: Settings) -> N
 
     assert syncs.run() is None
 
+    syncs.expect_equal()
+
+
+def test_many_small_tables_are_begun_by_few_states(vitess: Vitess) -> None:
+    """Each record comes after a state that names its table as begun, and the states stay small next to the records."""
+    for number in range(150):
+        vitess.create_table(f"t{number:03}", COLUMNS, key=["id"])
+        vitess.insert(f"t{number:03}", *rows(2))
+    syncs = Syncs(vitess)
+    begun: set[str] = set()
+    states = 0
+
+    for line in syncs.lines():
+        message = json.loads(line)
+        if message["type"] == "STATE":
+            states += 1
+            begun |= {entry["stream_descriptor"]["name"] for entry in message["state"]["global"]["stream_states"]}
+        elif message["type"] == "RECORD":
+            assert message["record"]["stream"] in begun
+        syncs.store.apply([line])
+
+    syncs.expect_equal()
+    assert states == 4  # three groups and the end
+
+
+def test_tables_that_were_begun_and_not_reached(vitess: Vitess) -> None:
+    """A sync that fails in a copy follows no tables behind it: nothing of them was emitted."""
+    fill(vitess)
+    syncs = Syncs(vitess)
+    text = "vttablet: fatal"
+    cut_again_and_again(vitess, 20, lambda event: is_row(event) and not event.timestamp, text=text)
+
+    assert isinstance(syncs.run(), TransientError)
+
+    assert "copying" in (syncs.table_state("a") or {})
+    assert syncs.table_state("b") is None
+    vitess.faults = type(vitess.faults)()
+    vitess.truncate("b")
+    vitess.insert("b", *rows(2))
+    assert syncs.run() is None
     syncs.expect_equal()
 
 
