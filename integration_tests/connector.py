@@ -22,6 +22,7 @@ from airbyte_cdk.models import (
 
 from integration_tests.oracle import Store, expect_equal
 from integration_tests.select import select_rows
+from integration_tests.validation import RecordValidator
 from source_vitess.errors import VitessSourceError
 from source_vitess.source import SourceVitess
 
@@ -81,11 +82,18 @@ class Connector:
         }
 
     def lines(self, catalog: Json, state: Sequence[Json] = ()) -> Iterator[bytes]:
-        """Yields the lines of one sync, one at a time; raises as the sync does."""
+        """Yields the lines of one sync, one at a time; raises as the sync does.
+
+        Raises:
+            SchemaError: A record does not fit the JSON schema that the catalog announces.
+        """
+        validator = RecordValidator(catalog)
         messages = [AirbyteStateMessageSerializer.load(message) for message in state]
         source = SourceVitess()
         for chunk in source.read_lines(self.config, ConfiguredAirbyteCatalogSerializer.load(catalog), messages):
-            yield from chunk.splitlines()
+            for line in chunk.splitlines():
+                validator.check_line(line)
+                yield line
 
     def sync(self, store: Store, catalog: Json, *, stop_after: int | None = None) -> VitessSourceError | None:
         """Runs one sync into a store, from the store's last state.
@@ -148,4 +156,8 @@ class Connector:
         """
         process = self.process(folder, command, **options)
         out, err = process.communicate(timeout=120)
+        if "catalog" in options:
+            validator = RecordValidator(options["catalog"])
+            for line in out.splitlines():
+                validator.check_line(line)
         return process.returncode, [json.loads(line) for line in out.splitlines()], err.decode()

@@ -15,6 +15,7 @@ from vitess_local.cluster import Cluster
 from integration_tests.connector import Connector, Json
 from integration_tests.oracle import Store
 from integration_tests.shop import Shop
+from integration_tests.validation import RecordValidator
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
 
@@ -36,12 +37,15 @@ def test_changes_arrive_while_they_are_made(tables: Shop, shop: Connector, tmp_p
     connector = shop.with_config(keep_streaming_minutes=60)
     store = Store.of_catalog(connector.discover())
     bursts = 4
+    catalog = connector.configured()
+    validator = RecordValidator(catalog)
 
-    with connector.process(tmp_path, "read", catalog=connector.configured()) as process:
+    with connector.process(tmp_path, "read", catalog=catalog) as process:
         try:
             assert process.stdout is not None
             streaming = False
             for line in process.stdout:
+                validator.check_line(line)
                 message: Json = json.loads(line)
                 store.apply([line])
                 said = message.get("log", {}).get("message", "")

@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator, FormatChecker
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
+from integration_tests.connector import Connector
 from integration_tests.type_matrix import TABLES, VECTORS, MatrixTable, quote
 
 MATRIX = [*TABLES, VECTORS]
@@ -30,14 +29,12 @@ def exact(text: str | bytes) -> Any:
     return json.loads(text, parse_float=lambda number: ("number", Decimal(number).as_tuple()))
 
 
-def check(table: MatrixTable, lines: list[bytes], schema: Json, first_key: int, *, changed: bool) -> None:
-    """Compares the records of a table with the matrix, and with the JSON schema that was discovered."""
+def check(table: MatrixTable, lines: list[bytes], first_key: int, *, changed: bool) -> None:
+    """Compares the records of a table with the matrix."""
     records = {}
-    validator = Draft7Validator(schema, format_checker=FormatChecker())
     for line in lines:
         message = exact(line)
         if message["type"] == "RECORD":
-            validator.validate(json.loads(line)["record"]["data"])
             records[message["record"]["data"]["id"]] = message["record"]
     assert set(records) == set(range(first_key, first_key + table.rows))
     for row in range(table.rows):
@@ -65,9 +62,9 @@ def test_every_value_in_both_phases(cluster: Cluster, single: Connector, table: 
         assert column.schema == schema["properties"][column.name]
 
     copied = list(single.lines(catalog))
-    check(table, copied, schema, 1, changed=False)
+    check(table, copied, 1, changed=False)
 
     write(cluster, target, table, 1001)
     state = json.loads([line for line in copied if line.startswith(b'{"type":"STATE"')][-1])["state"]
-    check(table, list(single.lines(catalog, [state])), schema, 1001, changed=True)
+    check(table, list(single.lines(catalog, [state])), 1001, changed=True)
     cluster.sql(target, f"drop table {quote(table.name)}")

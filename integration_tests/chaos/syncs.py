@@ -22,6 +22,7 @@ from integration_tests.chaos.ddl import SchemaChanges
 from integration_tests.chaos.tables import TABLES
 from integration_tests.connector import Connector, Json
 from integration_tests.oracle import OracleError, Store
+from integration_tests.validation import RecordValidator
 from source_vitess.errors import VitessSourceError
 from source_vitess.live import sync_settings
 
@@ -258,7 +259,9 @@ class Syncs:
         return self._verdict(code)
 
     def _read(self, process: subprocess.Popen[bytes], plan: Plan, lines: _Lines) -> None:
+        validator = RecordValidator(self._catalog)
         for number, line in enumerate(_whole_lines(process), start=1):
+            validator.check_line(line)
             lines.apply(line)
             if number == plan.lines and plan.pause:
                 time.sleep(plan.pause)
