@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Sequence
 from types import FrameType
@@ -24,6 +25,9 @@ from source_vitess.airbyte.lines import error_line
 from source_vitess.arguments import parse_arguments
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
 from source_vitess.source import SourceVitess
+
+#: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
+GRACE_SECONDS = 8.0
 
 
 def main() -> None:
@@ -95,7 +99,10 @@ def _read(args: argparse.Namespace) -> int:
 
 
 def _stop_on_signals(source: SourceVitess) -> list[int]:
-    """Makes SIGTERM and SIGINT end the sync at the next safe point; a second signal ends the process at once.
+    """Makes SIGTERM and SIGINT end the sync at the next safe point.
+
+    A second signal ends the process at once, and so does the time that an orchestrator gives it: it may be writing to
+    a stdout that nobody reads. Every state that was written is safe to go on from.
 
     Returns:
         A list to which the signal's number is added when it comes.
@@ -106,6 +113,9 @@ def _stop_on_signals(source: SourceVitess) -> list[int]:
         if stopped:
             os._exit(128 + number)
         stopped.append(number)
+        timer = threading.Timer(GRACE_SECONDS, os._exit, [128 + number])
+        timer.daemon = True
+        timer.start()
         source.stop()
 
     signal.signal(signal.SIGTERM, stop)

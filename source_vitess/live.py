@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
 from source_vitess.errors import StreamCancelledError, TransientError
@@ -22,7 +22,7 @@ from source_vitess.schema import Schema
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
-from source_vitess.vstream.client import VStream, VStreamClient
+from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current import read_current_position
 from source_vitess.vstream.events import Event
 from source_vitess.vstream.reader import EventReader, StreamedTable
@@ -31,12 +31,19 @@ from source_vitess.vstream.request import StreamRequest
 Answer = TypeVar("Answer")
 
 
+class Cancellable(Protocol):
+    """A stream, or a connection with a statement under way."""
+
+    def cancel(self) -> None:
+        """Ends it. Any thread and a signal handler may call."""
+
+
 class SystemClock:
-    """The machine's time, and the wish to stop, which also ends the stream that is open."""
+    """The machine's time, and the wish to stop, which also ends what VTGate is being asked."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._open: VStream | None = None
+        self._open: Cancellable | None = None
 
     def now(self) -> float:
         """Returns seconds since 1970."""
@@ -58,21 +65,21 @@ class SystemClock:
     def stop(self) -> None:
         """Asks the sync to stop. Any thread and a signal handler may call."""
         self._stopped.set()
-        stream = self._open
-        if stream is not None:
-            stream.cancel()
+        asked = self._open
+        if asked is not None:
+            asked.cancel()
 
     @contextmanager
-    def watch(self, stream: VStream) -> Iterator[None]:
-        """Lets `stop` end this stream while the context lasts, instead of another that is open around it.
+    def watch(self, asked: Cancellable) -> Iterator[None]:
+        """Lets `stop` end this stream or statement while the context lasts, instead of one that is open around it.
 
         Raises:
             StreamCancelledError: The sync is asked to stop already.
         """
-        outer, self._open = self._open, stream
+        outer, self._open = self._open, asked
         try:
             if self.stopping:
-                raise StreamCancelledError("The stream was not opened, because this sync was asked to stop.")
+                raise StreamCancelledError("VTGate was not asked, because this sync was asked to stop.")
             yield
         finally:
             self._open = outer
@@ -111,7 +118,7 @@ class LiveVitess:
             ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
             TransientError: The server cannot be reached now, or a shard has no primary.
         """
-        topology, tablet_type = _retrying(lambda: _choose_tablets(config), Retry(clock, retries))
+        topology, tablet_type = _retrying(lambda: _choose_tablets(config, clock), Retry(clock, retries))
         with VStreamClient(config) as client:
             yield cls(config, clock, client, topology, tablet_type)
 
@@ -149,7 +156,7 @@ class LiveVitess:
         ]
 
     def _read_settings(self, shards: Sequence[str]) -> Mapping[str, ShardSettings]:
-        with VtgateSession.connect(self._config) as session:
+        with _connect(self._config, self._clock) as session:
             return read_shard_settings(session, self._config.keyspace, shards, self.tablet_type)
 
     def schema(self, *, retries: int = 0) -> Schema:
@@ -165,7 +172,7 @@ class LiveVitess:
         return _retrying(self._read_schema, Retry(self._clock, retries))
 
     def _read_schema(self) -> Schema:
-        with VtgateSession.connect(self._config) as session:
+        with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
     @contextmanager
@@ -178,7 +185,7 @@ class LiveVitess:
 
     def current(self) -> Vgtid:
         """Returns the position of the selected shards that serve now; see `replication.ports.Vitess`."""
-        with VtgateSession.connect(self._config) as session:
+        with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
         shards = topology.select_shards(self._config.shards)
         positions = read_current_position(
@@ -193,7 +200,7 @@ class LiveVitess:
 
     def verify(self, vgtid: Vgtid) -> None:
         """Checks that the changes since a position can be had; see `replication.ports.Vitess`."""
-        with VtgateSession.connect(self._config) as session:
+        with _connect(self._config, self._clock) as session:
             require_position(session, self._config.keyspace, vgtid.shards, self.tablet_type)
 
     def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
@@ -214,8 +221,14 @@ def _retrying(ask: Callable[[], Answer], retry: Retry) -> Answer:
             retry.failed(error)
 
 
-def _choose_tablets(config: Config) -> tuple[Topology, TabletType]:
-    with VtgateSession.connect(config) as session:
+@contextmanager
+def _connect(config: Config, clock: SystemClock) -> Iterator[VtgateSession]:
+    with VtgateSession.connect(config) as session, clock.watch(session):
+        yield session
+
+
+def _choose_tablets(config: Config, clock: SystemClock) -> tuple[Topology, TabletType]:
+    with _connect(config, clock) as session:
         topology = read_topology(session, config.keyspace)
     shards = topology.select_shards(config.shards)
     return topology, choose_tablet_type(topology, shards, config.tablet_type, config.cells)

@@ -9,7 +9,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -289,13 +290,16 @@ def started(vitess: Vitess, tmp_path: Path) -> Iterator[list[subprocess.Popen[by
                 stream.close()
 
 
-def start(vitess: Vitess, folder: Path, state: object = None) -> subprocess.Popen[bytes]:
-    """Starts a read."""
+def start(
+    vitess: Vitess, folder: Path, state: object = None, *, before: Callable[[], object] = lambda: None
+) -> subprocess.Popen[bytes]:
+    """Starts a read, after something that is not to happen to the discovery for its catalog."""
     syncs = Syncs(vitess)
     files: dict[str, object] = {"config": syncs.connector.config, "catalog": syncs.catalog}
     if state is not None:
         files["state"] = state
     argv = [sys.executable, "-m", "source_vitess", "read", *write_files(folder, files)]
+    before()
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ.copy())  # noqa: S603
 
 
@@ -331,6 +335,40 @@ def test_signals(
     assert ended[-1] == "INCOMPLETE"
 
 
+@pytest.mark.parametrize("after", [0, 5])
+def test_a_signal_while_a_statement_has_no_answer(
+    vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]], after: int
+) -> None:
+    """A hung shard makes MySQL statements wait for minutes; a signal does not wait with them."""
+    hung: list[threading.Event] = []
+    process = start(vitess, tmp_path, before=lambda: hung.append(vitess.mysql.hang_next(after=after)))
+    started.append(process)
+    assert hung[0].wait(60)
+
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+
+    ran = Ran(process.returncode, out, err)
+    assert ran.code == 128 + signal.SIGTERM
+    assert [error["failure_type"] for error in ran.errors] == ["transient_error"]
+
+
+def test_a_signal_while_nobody_reads_stdout(
+    vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """It ends before an orchestrator would kill it, with whole lines behind it."""
+    vitess.insert("a", *rows(20_000, 100))
+    process = start(vitess, tmp_path)
+    started.append(process)
+    assert process.stdout is not None
+    while b'"RECORD"' not in process.stdout.readline():
+        pass
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(60) == 128 + signal.SIGTERM
+
+
 def test_a_closed_stdout_ends_it(vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     """Nobody reads any more: the process ends by itself, without a traceback."""
     vitess.insert("a", *rows(20_000, 100))
@@ -348,7 +386,7 @@ def test_a_closed_stdout_ends_it(vitess: Vitess, tmp_path: Path, started: list[s
 def test_a_second_signal_ends_it_at_once(
     vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    """When nobody reads stdout, the first signal has to wait for that; the second one does not."""
+    """When nobody reads stdout, the first signal waits some seconds for that; the second one does not."""
     vitess.insert("a", *rows(20_000, 100))
     process = start(vitess, tmp_path)
     started.append(process)

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Sequence
 from types import TracebackType
@@ -36,10 +37,11 @@ Row = tuple[Any, ...]
 
 
 class VtgateSession:
-    """A connection that is open until `close` or the end of the `with` block. For one thread at a time."""
+    """A connection that is open until `close` or the end of the `with` block. For one thread, except for `cancel`."""
 
-    def __init__(self, connection: pymysql.Connection[pymysql.cursors.Cursor]) -> None:
+    def __init__(self, connection: pymysql.Connection[pymysql.cursors.Cursor], link: socket.socket) -> None:
         self._connection = connection
+        self._link = link
 
     @classmethod
     def connect(
@@ -56,11 +58,18 @@ class VtgateSession:
             ConfigError: The server cannot be found, is none, or refuses the credentials or the target.
             TransientError: The server cannot be reached now.
         """
-        session = cls(pymysql.Connection(defer_connect=True, **_arguments(config, statement_timeout)))
+        connection = pymysql.Connection(defer_connect=True, **_arguments(config, statement_timeout))
         try:
             # Not PyMySQL's own socket: the address may be a tunnel's end, while the host is whom the certificate names.
-            session._connection.connect(_open_socket(config, connect_timeout))
+            opened = _open_socket(config, connect_timeout)
         except pymysql.MySQLError as error:
+            raise describe(error) from error
+        # A copy of it for `cancel`: encryption takes the first one over.
+        session = cls(connection, opened.dup())
+        try:
+            connection.connect(opened)
+        except pymysql.MySQLError as error:
+            session.close()
             raise describe(error) from error
         if target:
             try:
@@ -113,8 +122,14 @@ class VtgateSession:
             if self._connection.open:
                 self.query("set workload = 'oltp'")
 
+    def cancel(self) -> None:
+        """Ends a statement that is under way with a TransientError. Any thread and a signal handler may call."""
+        with contextlib.suppress(OSError):  # it has ended already
+            self._link.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Ends the connection, whatever its state."""
+        self._link.close()
         if self._connection.open:
             self._connection.close()
 

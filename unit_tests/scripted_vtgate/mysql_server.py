@@ -79,6 +79,7 @@ class VtgateMysqlServer:
         self.statements: list[Statement] = []
         self.port = 0
         self._failures: list[MysqlStatusError | None] = []
+        self._hang: tuple[int, threading.Event] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -86,6 +87,15 @@ class VtgateMysqlServer:
         """Has a statement (other than USE and SET) fail: the next one, or one after so many that are answered."""
         self._failures += [None] * after
         self._failures.append(MysqlStatusError(errno, text))
+
+    def hang_next(self, *, after: int = 0) -> threading.Event:
+        """Leaves a statement (other than USE and SET) without an answer: the next one, or one after so many.
+
+        Returns:
+            What is set when the statement has come.
+        """
+        self._hang = (after, threading.Event())
+        return self._hang[1]
 
     def start(self) -> None:
         """Starts to serve. Allowed again after `stop`, on the same port."""
@@ -117,6 +127,16 @@ class VtgateMysqlServer:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
         await self._server.wait_closed()
+
+    async def wait_for_answer(self, statement: Statement) -> None:
+        """Called by sessions before `answer`."""
+        if self._hang is None or statement.sql.lower().startswith(("use ", "set ")):
+            return
+        after, come = self._hang
+        self._hang = (after - 1, come) if after else None
+        if not after:
+            come.set()
+            await asyncio.Event().wait()
 
     def answer(self, statement: Statement) -> Result:
         """Called by sessions."""
@@ -165,6 +185,7 @@ class _Session(BaseSession):  # type: ignore[misc] # mysql-mimic has no types
                 self._server.statements.append(statement)
                 await self.use(statement.sql[4:].strip().strip("`").replace("``", "`"))
                 return [], []
+            await self._server.wait_for_answer(statement)
             return self._server.answer(statement)
         except MysqlStatusError as error:
             raise MysqlError(error.text, error.errno) from error
