@@ -112,6 +112,10 @@ lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrad
 debezium: venv ## compile Debezium's reader to compare with (needs Java 17 and Maven; see benchmarks/debezium)
 	@$(BIN)/python -c "from tools import debezium; debezium.build()"
 
+.PHONY: crosscheck
+crosscheck: venv ## compare all types' values with Debezium's Vitess connector on a real Vitess (needs Java 17 and Maven)
+	@$(BIN)/python -m tools.crosscheck
+
 .PHONY: image
 image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from source_vitess.types.registry import FAMILIES
+from tools.crosscheck import DEFECTS, STOPS
 from unit_tests.types.encoding import BINARY, UTF8, Outcome, codec, encoder, outcome
 
 _DOCS = (Path(__file__).parents[2] / "docs" / "types.md").read_text(encoding="utf-8")
@@ -59,6 +60,11 @@ def test_the_table_s_examples_are_what_the_code_gives(column_type: str, line: re
     assert result == Outcome(line["json"].encode(), result.reason)
     assert bool(result.reason) == bool(line["note"])
     json.loads(result.json)
+
+
+def test_defects_of_debezium_s_are_listed() -> None:
+    """What `make crosscheck` lets pass is what readers are told."""
+    assert [what for what in (*(defect.what for defect in DEFECTS), STOPS) if f"\n- {what} (" not in _DOCS] == []
 
 
 def test_the_table_has_every_type() -> None:
