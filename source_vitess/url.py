@@ -32,6 +32,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Has a meaning of its own in a target, `keyspace:shard@tablet_type` (go/vt/topo/topoproto/destination.go).
+_TARGET = re.compile(r"/[^/?#@]+@(primary|replica|rdonly|master)(\?[^@#]*)?", re.IGNORECASE)
 _KEYSPACE_FORBIDDEN = re.compile(r"[/:@\[\]|]")
 
 
@@ -69,6 +70,11 @@ class VitessUrl:
         rest = text[len(SCHEME) :]
         end = match.start() if (match := _AUTHORITY_END.search(rest)) else len(rest)
         authority, tail = rest[:end], rest[end:]
+        if "@" not in authority and _TARGET.fullmatch(tail):
+            raise _wrong(
+                "after the keyspace stands a shard or a tablet type; give the keyspace alone, and those in the fields "
+                "shards and tablet_type"
+            )
         if "@" in tail or "#" in tail:
             raise _wrong(
                 "an @ or # stands after the host. In a user name or password write @ as %40, # as %23, "

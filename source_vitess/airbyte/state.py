@@ -26,6 +26,8 @@ def parse_state(text: str) -> list[dict[str, Any]]:
         value = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"The state file is not JSON: {error}.") from None
+    except RecursionError:
+        raise ConfigError("The state file is nested too deeply.") from None
     if isinstance(value, dict):
         value = [value] if value else []
     if value is None:

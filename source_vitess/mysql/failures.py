@@ -14,6 +14,9 @@ ANONYMOUS = "source-vitess"
 #: Said by `mysql.session` when a server without encryption asks for more than the answer to a challenge.
 REFUSED_IN_CLEAR = "refused to give the password to a server without encryption"
 
+#: Said by `mysql.session` when an answer has no end.
+TOO_LARGE = "the answer is larger than any that VTGate has"
+
 #: In order: the first rule that matches counts. Texts are `<MySQL error number>: <message>`, numbers ≥ 2000 are
 #: PyMySQL's own.
 RULES: tuple[Rule, ...] = (
@@ -59,6 +62,13 @@ RULES: tuple[Rule, ...] = (
         error=ConfigError,
         message="VTGate's MySQL port asks for the password in a form that is only safe on an encrypted connection. "
         "Choose another encryption than disabled in the field tls, or a VTGate user with mysql_native_password.",
+    ),
+    Rule(
+        pattern=TOO_LARGE,
+        example=f"2027: {TOO_LARGE}",
+        error=InternalError,
+        message="The server on the MySQL port sent more than 512 MiB in answer to a question about the schema or the "
+        "topology.",
     ),
     *tls_rules("MySQL port", "2003"),
     Rule(

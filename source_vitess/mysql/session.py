@@ -16,15 +16,20 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Sequence
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 from pymysql.constants import CR
 
 from source_vitess.config import Config
-from source_vitess.mysql.failures import ANONYMOUS, REFUSED_IN_CLEAR, describe
+from source_vitess.errors import InternalError, VitessSourceError
+from source_vitess.mysql.failures import ANONYMOUS, REFUSED_IN_CLEAR, TOO_LARGE, describe
 from source_vitess.naming import quote_identifier
 from source_vitess.tls import mysql_context, server_name
 
@@ -33,13 +38,72 @@ CONNECT_TIMEOUT = 10.0
 #: Seconds without a byte from VTGate while a statement runs. The columns of 5,000 tables take about a second.
 STATEMENT_TIMEOUT = 120.0
 
+#: Bytes of one answer: the columns of 100,000 tables take less. A server that sends more has gone mad, or is none.
+MAX_ANSWER_BYTES = 512 << 20
+#: Bytes taken from the connection at a time.
+_PIECE = 1 << 16
+
 Row = tuple[Any, ...]
+
+
+if TYPE_CHECKING:
+
+    class _PyMysql(pymysql.Connection[pymysql.cursors.Cursor]):
+        """What the stubs do not tell."""
+
+        _rfile: BufferedReader
+
+        def _force_close(self) -> None: ...
+
+else:
+    _PyMysql = pymysql.Connection
+
+
+class _Connection(_PyMysql):
+    """PyMySQL's connection with an end to what a server may send, and to how long it may take for it.
+
+    PyMySQL's own time limit starts anew with every byte. Every answer goes through `_read_bytes`.
+    """
+
+    def __init__(self, seconds: float, **arguments: Any) -> None:
+        super().__init__(defer_connect=True, **arguments)
+        self._seconds = seconds
+        self.begin_answer()
+
+    def begin_answer(self) -> None:
+        """Starts to count anew."""
+        self._deadline = time.monotonic() + self._seconds
+        self._left = MAX_ANSWER_BYTES
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        self._left -= num_bytes
+        if self._left < 0:
+            self._force_close()
+            raise pymysql.OperationalError(CR.CR_MALFORMED_PACKET, TOO_LARGE)
+        found: list[bytes] = []
+        while num_bytes > 0:
+            if time.monotonic() > self._deadline:
+                self._force_close()
+                raise pymysql.OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server (timed out)")
+            try:
+                piece = self._rfile.read1(min(num_bytes, _PIECE))
+            except OSError as error:
+                self._force_close()
+                raise pymysql.OperationalError(
+                    CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({error})"
+                ) from error
+            if not piece:
+                self._force_close()
+                raise pymysql.OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server during query")
+            found.append(piece)
+            num_bytes -= len(piece)
+        return b"".join(found)
 
 
 class VtgateSession:
     """A connection that is open until `close` or the end of the `with` block. For one thread, except for `cancel`."""
 
-    def __init__(self, connection: pymysql.Connection[pymysql.cursors.Cursor], link: socket.socket) -> None:
+    def __init__(self, connection: _Connection, link: socket.socket) -> None:
         self._connection = connection
         self._link = link
 
@@ -58,19 +122,18 @@ class VtgateSession:
             ConfigError: The server cannot be found, is none, or refuses the credentials or the target.
             TransientError: The server cannot be reached now.
         """
-        connection = pymysql.Connection(defer_connect=True, **_arguments(config, statement_timeout))
-        try:
+        connection = _Connection(statement_timeout, **_arguments(config, statement_timeout))
+        with _described():
             # Not PyMySQL's own socket: the address may be a tunnel's end, while the host is whom the certificate names.
             opened = _open_socket(config, connect_timeout)
-        except pymysql.MySQLError as error:
-            raise describe(error) from error
         # A copy of it for `cancel`: encryption takes the first one over.
         session = cls(connection, opened.dup())
         try:
-            connection.connect(opened)
-        except pymysql.MySQLError as error:
+            with _described():
+                connection.connect(opened)
+        except VitessSourceError:
             session.close()
-            raise describe(error) from error
+            raise
         if target:
             try:
                 session.use(target)
@@ -100,12 +163,10 @@ class VtgateSession:
             TransientError: The connection was lost, or no tablet could answer.
             InternalError: VTGate does not understand the statement.
         """
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(sql, tuple(args) or None)
-                return list(cursor.fetchall())
-        except pymysql.MySQLError as error:
-            raise describe(error) from error
+        self._connection.begin_answer()
+        with _described(), self._connection.cursor() as cursor:
+            cursor.execute(sql, tuple(args) or None)
+            return list(cursor.fetchall())
 
     def query_large(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Runs a statement whose result may be larger than VTGate's limit for OLTP, 10,000 rows by default.
@@ -140,6 +201,24 @@ class VtgateSession:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _described() -> Iterator[None]:
+    """Turns PyMySQL's errors into ours, and those that a server provokes which does not keep to the protocol."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        raise describe(error) from error
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # The text may hold what the server sent.
+        raise InternalError(
+            "The server on the MySQL port does not keep to MySQL's protocol.", detail=type(error).__name__
+        ) from error
+    except struct.error as error:
+        raise InternalError(
+            "The server on the MySQL port does not keep to MySQL's protocol.", detail="struct"
+        ) from error
 
 
 def _open_socket(config: Config, timeout: float) -> socket.socket:

@@ -28,9 +28,12 @@ METHOD = "/vtgateservice.Vitess/VStream"
 #: Seconds without any message, heartbeats included, after which a stream is dead: twelve heartbeats.
 SILENCE_SECONDS = 60.0
 
+#: Bytes of one response. A server that announces more is refused before it has sent them.
+MAX_MESSAGE_BYTES = 512 << 20
+
 _OPTIONS: tuple[tuple[str, int], ...] = (
-    # A response holds at least a row, however large, and a large transaction as a whole from VTGate < v24.
-    ("grpc.max_receive_message_length", -1),
+    # A response holds at least a row, and VTGate's own limit is --grpc-max-message-size, 16 MiB unless raised.
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", -1),
     # VTGate's errors quote GTID sets, which can be longer than the 8 KiB that gRPC takes by default.
     ("grpc.max_metadata_size", 1 << 20),

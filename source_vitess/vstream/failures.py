@@ -31,6 +31,19 @@ _TABLET = (
 RULES: tuple[Rule, ...] = (
     *tls_rules("gRPC port", "UNAVAILABLE"),
     Rule(
+        pattern=r"Exception deserializing response",
+        example="INTERNAL: Exception deserializing response!",
+        error=InternalError,
+        message="The server on the gRPC port sent something else than a VStream.",
+    ),
+    Rule(
+        pattern=r"CLIENT: Received message larger than max",
+        example="RESOURCE_EXHAUSTED: CLIENT: Received message larger than max (2000000000 vs. 536870912)",
+        error=InternalError,
+        message="The server on the gRPC port sent a message of more than 512 MiB, which is more than this connector "
+        "takes.",
+    ),
+    Rule(
         pattern=r"^UNAUTHENTICATED: ",
         example="UNAUTHENTICATED: username and password must be provided",
         error=ConfigError,
