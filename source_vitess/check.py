@@ -12,11 +12,18 @@ import time
 from collections.abc import Mapping, Sequence
 
 from source_vitess.config import Config, TabletType
-from source_vitess.errors import ConfigError, InternalError, PositionLostError, TransientError, VitessSourceError
+from source_vitess.errors import (
+    ConfigError,
+    InternalError,
+    PositionLostError,
+    StreamError,
+    TransientError,
+    VitessSourceError,
+)
 from source_vitess.mysql.positions import ShardSettings, read_shard_settings
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
-from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology, serving_types
+from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
 from source_vitess.probe import Listener, Speech, probe
 from source_vitess.tls import grpc_trust, speaks_tls
 from source_vitess.tunnel import reachable
@@ -239,7 +246,9 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
                 detail=error.detail,
             ) from error
         except VitessSourceError as error:
-            raise type(error)(f"The VStream does not work. {error.message}", detail=error.detail) from error
+            # No stream is asked for here, so an error that names a table is one of the whole.
+            kind = ConfigError if isinstance(error, StreamError) else type(error)
+            raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error
 
 
 def _summary(
@@ -266,10 +275,5 @@ def _summary(
         for shard, setting in settings.items()
         for wish in setting.wishes
     ]
-    cells = {tablet.cell for tablet in topology.tablets}
-    lines += [
-        f"Warning: VTGate sees no tablet in the cell {cell}, and uses its own cell if none of the cells given has one."
-        for cell in config.cells
-        if cell not in cells
-    ]
+    lines += [f"Warning: {text}" for text in cell_warnings(topology, config.cells)]
     return tuple(lines)

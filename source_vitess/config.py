@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast, get_args
@@ -128,6 +129,11 @@ class Config:
         return replace(self, _grpc_address=grpc, _mysql_address=mysql)
 
     @property
+    def basic_credentials(self) -> str:
+        """User name and password as HTTP's basic authentication has them (RFC 7617)."""
+        return b64encode(f"{self.username}:{self.password or ''}".encode()).decode()
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about these settings, for the log."""
         warnings = [
@@ -161,6 +167,8 @@ class Config:
             keys.append(self.tunnel_method.key)
         for password in filter(None, passwords):
             found |= {password, quote(password, safe=""), quote(password), quote_plus(password)}
+        if self.grpc_authentication is GrpcAuthentication.BASIC and self.username is not None:
+            found.add(self.basic_credentials)
         for key in filter(None, keys):
             # By lines too: a message may hold a part of it, or write its line breaks in another way.
             lines = [line for line in key.splitlines() if not line.startswith("-")]

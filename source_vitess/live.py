@@ -13,7 +13,7 @@ from source_vitess.errors import StreamCancelledError, TransientError
 from source_vitess.mysql.positions import ShardSettings, read_shard_settings, require_position
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
-from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology
+from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import query_pb2
 from source_vitess.replication.ports import SyncSettings
@@ -158,6 +158,10 @@ class LiveVitess:
     def _read_settings(self, shards: Sequence[str]) -> Mapping[str, ShardSettings]:
         with _connect(self._config, self._clock) as session:
             return read_shard_settings(session, self._config.keyspace, shards, self.tablet_type)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Returns what the user should know about the settings, now that the tablets are known."""
+        return cell_warnings(self.topology, self._config.cells)
 
     def schema(self, *, retries: int = 0) -> Schema:
         """Reads the keyspace's schema.

@@ -103,7 +103,7 @@ class SourceVitess(Source):
         ):
             for line in vitess.describe():
                 yield log_line("INFO", line)
-            for warning in vitess.inspect_binlogs(retries=settings.retries):
+            for warning in (*vitess.warnings(), *vitess.inspect_binlogs(retries=settings.retries)):
                 yield log_line("WARN", warning)
             selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))
             for warning in selection.warnings:

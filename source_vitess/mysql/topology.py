@@ -171,3 +171,13 @@ def _no_shards(session: VtgateSession, keyspace: str) -> ConfigError:
         f"VTGate knows no keyspace {keyspace}. It knows {', '.join(keyspaces) or 'none at all'}. "
         "Correct the name after the slash in the field url."
     )
+
+
+def cell_warnings(topology: Topology, cells: Sequence[str]) -> tuple[str, ...]:
+    """Returns a sentence for each cell of the configuration that has no tablets."""
+    known = {tablet.cell for tablet in topology.tablets}
+    return tuple(
+        f"VTGate sees no tablet in the cell {cell}, and uses its own cell if none of the cells given has one."
+        for cell in cells
+        if cell not in known
+    )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -216,10 +215,9 @@ def _credentials(config: Config) -> tuple[tuple[str, str], ...]:
     """Returns the headers that the configuration says: see `GrpcAuthentication`."""
     if config.username is None:
         return ()
-    password = config.password or ""
     if config.grpc_authentication is GrpcAuthentication.BASIC:
-        # RFC 7617.
-        return (("authorization", "Basic " + b64encode(f"{config.username}:{password}".encode()).decode()),)
+        return (("authorization", f"Basic {config.basic_credentials}"),)
+    password = config.password or ""
     # go/vt/servenv/grpc_client_auth_static.go
     for name, value in (("username", config.username), ("password", password)):
         # gRPC's own limit for a header.
