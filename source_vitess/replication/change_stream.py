@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
-from source_vitess.position.vgtid import Vgtid, contains
+from source_vitess.position.vgtid import Distance, Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.ddl import rows_gone
 from source_vitess.replication.messages import Failed, Log, Message
@@ -297,7 +297,7 @@ class _Goal:
     def __init__(self, start: Vgtid, target: Vgtid) -> None:
         self._shards = frozenset(start.shards)
         self._missing = {
-            shard: gtid
+            shard: Distance(start.shards.get(shard), gtid)
             for shard, gtid in target.shards.items()
             if shard not in start.shards or not contains(start.shards[shard], gtid)
         }
@@ -317,10 +317,10 @@ class _Goal:
 
     def reached(self, shard: str, position: StreamPosition) -> bool:
         """Notes a shard's new position, and tells whether no shard is missing any more."""
-        target = self._missing.get(shard)
-        if target is not None:
+        distance = self._missing.get(shard)
+        if distance is not None:
             gtid = position.gtid(shard)
-            if gtid is not None and contains(gtid, target):
+            if gtid is not None and distance.reached(gtid):
                 del self._missing[shard]
         return self.is_reached
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from source_vitess.position.gtid import GtidError
-from source_vitess.position.vgtid import Vgtid, contains
+from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.position.vgtid import Distance, Vgtid, contains
 
 A = "11111111-1111-1111-1111-111111111111"
+C = "abcdefab-cdef-abcd-efab-cdefabcdefab"
 B = "22222222-2222-2222-2222-222222222222"
 
 
@@ -32,6 +35,25 @@ def test_containment_is_not_equality() -> None:
     """After a failover a position holds another server's transactions too, and still contains the old end."""
     assert contains(gtid(f"{A}:1-10", f"{B}:1-3"), gtid(f"{A}:1-10"))
     assert not contains(gtid(f"{A}:1-10"), gtid(f"{A}:1-10", f"{B}:1"))
+
+
+transactions = st.sets(st.tuples(st.sampled_from([A, B, C]), st.integers(1, 12)))
+
+
+@given(st.none() | transactions, transactions, st.lists(transactions, max_size=6))
+def test_a_target_is_reached_when_it_is_contained(
+    start: set[tuple[str, int]] | None, target: set[tuple[str, int]], steps: list[set[tuple[str, int]]]
+) -> None:
+    """Reading only some servers of a position that grows says the same as comparing all of it."""
+
+    def text(members: set[tuple[str, int]]) -> str:
+        return f"MySQL56/{GtidSet.parse(','.join(f'{uuid}:{number}' for uuid, number in members))}"
+
+    distance = Distance(None if start is None else text(start), text(target))
+    here = set(start or ())
+    for step in steps:
+        here |= step
+        assert distance.reached(text(here)) == contains(text(here), text(target))
 
 
 @pytest.mark.parametrize("position", ["", "current", f"{A}:1-5"])
