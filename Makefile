@@ -7,7 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROTO_VENV := .venv-proto
 LOCK_VENV := .venv-lock
+CLIENTS_VENV := .venv-clients
 BASE ?= python:3.11-slim-bookworm
+TEST_BASE := localhost/source-vitess-base
 IMAGE ?= source-vitess:dev
 LOCK = $(LOCK_VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --custom-compile-command "make lock" --quiet $(LOCK_OPTIONS)
@@ -40,6 +42,16 @@ $(PROTO_VENV)/.locked: requirements/proto.txt tools/make_venv.sh
 
 $(LOCK_VENV)/.locked: requirements/lock.txt tools/make_venv.sh
 	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(LOCK_VENV) requirements/lock.txt
+	@touch $@
+
+# Made by uv, because there are many of them: seconds instead of minutes.
+$(CLIENTS_VENV)/.locked: requirements/clients.txt $(LOCK_VENV)/.locked
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
+	  { echo "PyAirbyte needs a Python older than 3.13; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "making $(CLIENTS_VENV) from requirements/clients.txt" >&2
+	@$(LOCK_VENV)/bin/uv venv --quiet --clear --python "$(PYTHON)" $(CLIENTS_VENV)
+	@VIRTUAL_ENV=$(CLIENTS_VENV) $(LOCK_VENV)/bin/uv pip sync --quiet --require-hashes --only-binary :all: \
+	  requirements/clients.txt
 	@touch $@
 
 .PHONY: vitess
@@ -94,6 +106,21 @@ chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINU
 standard: venv ## the CDK's standard tests for connectors, on a real Vitess
 	@$(BIN)/python -m tools.tiers standard
 
+.PHONY: clients-venv
+clients-venv: $(CLIENTS_VENV)/.locked ## make .venv-clients: PyAirbyte and airbyte-serverless, to try the connector with
+
+.PHONY: clients
+clients: venv ## others' programs run the connector, on a real Vitess
+	@$(BIN)/python -m tools.tiers clients
+
+.PHONY: container-image
+container-image: ## build the image with Debian's buildah, on a base by debootstrap (needs root)
+	@BASE=$(TEST_BASE) IMAGE=localhost/source-vitess:test bash tools/prepare_container.sh
+
+.PHONY: container
+container: venv ## run the image against a real Vitess, without a Docker engine
+	@$(BIN)/python -m tools.tiers container
+
 # --- making things ---------------------------------------------------------------------------------------------------
 
 .PHONY: proto
@@ -106,6 +133,7 @@ lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrad
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --group proto -o requirements/proto.txt
 	$(LOCK) --group build -o requirements/build.txt
+	$(LOCK) --group clients -o requirements/clients.txt
 	$(LOCK) --group lock -o requirements/lock.txt
 
 .PHONY: debezium
@@ -122,6 +150,6 @@ image: ## build the container image with docker, podman or buildah; BASE and IMA
 
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
-	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

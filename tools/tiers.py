@@ -6,6 +6,8 @@
 - Every tier runs, whatever became of those before it. The exit code is 0 only if all of them succeeded.
 - Nothing is skipped in silence: the end names every skipped test with its reason. A tier whose report is missing
   has failed, and so has one that ran no test.
+- A tier that needs more than this project brings (others' programs, rights) is prepared first, and counts as one
+  skipped test, with the reason, if that cannot be done.
 - The last line is `N passed, N failed, N skipped` over all tiers; errors count as failed.
 """
 
@@ -31,10 +33,12 @@ class Tier:
     Attributes:
         command: What runs, in the checkout.
         reports: Whether it writes a JUnit report of tests; if not, only its exit code counts.
+        prepare: Runs before it; if that fails, the tier is skipped, and the last line of stderr says why.
     """
 
     command: Sequence[str]
     reports: bool = True
+    prepare: Sequence[str] = ()
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Outcome:
     def line(self) -> str:
         """The tier in one line."""
         tests = f"{self.passed} passed, {self.failed} failed, {len(self.skipped)} skipped" if self.tests else ""
-        verdict = "ok" if self.succeeded else "FAILED"
+        verdict = "FAILED" if not self.succeeded else "ok" if self.passed or not self.skipped else "skipped"
         return f"{self.name:<12} {verdict:<7} {self.seconds:>6.0f} s  {tests}{self.remark}".rstrip()
 
     @property
@@ -67,8 +71,9 @@ def report_file(name: str) -> Path:
     return REPORTS / f"{name}.xml"
 
 
-def _pytest(name: str, folder: str, *more: str) -> Tier:
-    return Tier([sys.executable, "-m", "pytest", folder, "-q", f"--junitxml={report_file(name)}", *more])
+def _pytest(name: str, folder: str, *more: str, prepare: Sequence[str] = ()) -> Tier:
+    command = [sys.executable, "-m", "pytest", folder, "-q", f"--junitxml={report_file(name)}", *more]
+    return Tier(command, prepare=prepare)
 
 
 TIERS = {
@@ -78,10 +83,20 @@ TIERS = {
     "vitess-local": _pytest(
         "vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"
     ),
-    "integration": _pytest("integration", "integration_tests", "--ignore=integration_tests/chaos"),
+    "integration": _pytest(
+        "integration",
+        "integration_tests",
+        *(f"--ignore=integration_tests/{folder}" for folder in ("chaos", "clients", "container")),
+    ),
     # What it came to is for people: shown as it is.
     "chaos": _pytest("chaos", "integration_tests/chaos", "-s"),
     "standard": Tier([sys.executable, "-m", "tools.standard_tests", str(report_file("standard"))]),
+    "clients": _pytest(
+        "clients", "integration_tests/clients", prepare=["make", "--no-print-directory", "clients-venv"]
+    ),
+    "container": _pytest(
+        "container", "integration_tests/container", prepare=["make", "--no-print-directory", "container-image"]
+    ),
 }
 
 
@@ -101,11 +116,31 @@ def main(names: Sequence[str]) -> int:
 def _run(name: str, tier: Tier) -> Outcome:
     print(f"\n=== {name} {'=' * (100 - len(name))}", flush=True)
     started = time.monotonic()
+    obstacle = _prepare(tier)
+    if obstacle:
+        print(f"skipped: {obstacle}", flush=True)
+        return Outcome(name, time.monotonic() - started, True, skipped=[f"all of it: {obstacle}"])
     exit_code = subprocess.run(tier.command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
     outcome = Outcome(name, time.monotonic() - started, exit_code == 0)
     if tier.reports:
         _count(outcome, report_file(name))
     return outcome
+
+
+def _prepare(tier: Tier) -> str:
+    """Prepares a tier; returns why that cannot be done, if it cannot."""
+    if not tier.prepare:
+        return ""
+    try:
+        done = subprocess.run(
+            tier.prepare, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
+        )
+    except subprocess.TimeoutExpired:
+        return f"{' '.join(tier.prepare)} did not end within 15 minutes"
+    if not done.returncode:
+        return ""
+    said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("make")]
+    return said[-1].strip() if said else f"{' '.join(tier.prepare)} failed"
 
 
 def _count(outcome: Outcome, report: Path) -> None:

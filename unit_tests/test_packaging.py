@@ -152,7 +152,18 @@ def test_the_copyleft_dependency_is_never_imported() -> None:
     assert all(re.search(rf"pip uninstall .*\b{name}\b", _read("Dockerfile")) for name in COPYLEFT)
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev", "build", "proto", "lock"])
+def test_the_connector_does_without_what_the_image_leaves_out() -> None:
+    """What the Dockerfile uninstalls is loaded by no part of the connector."""
+    listed = re.search(r"pip uninstall --yes --quiet (.+)", _read("Dockerfile"))
+    assert listed is not None
+    script = "import sys, source_vitess.source, source_vitess.entrypoint; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603
+
+    assert set(listed[1].split()) & set(loaded.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("name", ["runtime", "dev", "build", "proto", "clients", "lock"])
 def test_locks_are_whole(name: str) -> None:
     """Every requirement of a lock is pinned and hashed, and no lock says where packages come from."""
     text = _read(f"requirements/{name}.txt")
