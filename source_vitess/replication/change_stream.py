@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
 from source_vitess.position.vgtid import Distance, Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
-from source_vitess.replication.ddl import rows_gone
+from source_vitess.replication.ddl import columns_added, rows_gone
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
@@ -27,7 +27,7 @@ from source_vitess.replication.retry import Retry
 from source_vitess.replication.silence import Silence
 from source_vitess.replication.stall import StallError, explain_changes
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
-from source_vitess.vstream.events import Committed, Ddl, Heartbeat, Rows, StreamPosition, TableFailed
+from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, Rows, StreamPosition, TableFailed
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
 
 #: Bytes of JSON of one transaction that are held back at most.
@@ -79,6 +79,8 @@ class ChangeStream:
         self._held: list[Rows] = []
         self._held_bytes = 0
         self._statements: list[Ddl] = []
+        # By shard and table: the columns that were told since the last statement.
+        self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def run(self, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
@@ -133,6 +135,7 @@ class ChangeStream:
                 self._held.clear()
                 self._held_bytes = 0
                 self._statements.clear()
+                self._columns.clear()
                 self._checkpointer.settle()
         if self._state.vgtid is not None:
             self._settle_copies(self._state.vgtid)
@@ -184,6 +187,8 @@ class ChangeStream:
                         if isinstance(error, PASSING) and retry.left:
                             raise error
                         yield self._fail(error)
+                    case Fields(shard, table, columns):
+                        self._columns[shard, table] = columns
                     case Ddl():
                         self._statements.append(event)
                     case _:
@@ -283,6 +288,27 @@ class ChangeStream:
                 yield Log(f"{what} They stay in the destination, as configured.", warning=True)
             else:
                 yield self._fail(StreamError(name, f"{what} Refresh this stream and choose to remove its old records."))
+
+        if (added := columns_added(event.statement)) is not None:
+            yield from self._added(event.shard, gtid, *added)
+
+    def _added(self, shard: str, gtid: str | None, table: str, names: frozenset[str]) -> Iterator[Message]:
+        """Looks at the rows that came before a column was added: their columns must not have had its name already."""
+        columns = self._columns.pop((shard, table), ())
+        if (
+            names.isdisjoint(columns)
+            or not isinstance(self._state.tables.get(table), FOLLOWED)
+            or self._is_contained(table, shard, gtid)
+        ):
+            return
+        yield self._fail(
+            StreamError(
+                table,
+                f"Changes of table {table!r} in shard {shard!r} were read with columns that were added only later "
+                f"({', '.join(sorted(names & set(columns)))}), so values came under wrong names. Start the vttablets "
+                "with --track-schema-versions and refresh this stream.",
+            )
+        )
 
     def _fail(self, error: StreamError) -> Message:
         """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""

@@ -26,6 +26,12 @@ _PARTITION = re.compile(
     rf"(?:.*?\bWITH\s+TABLE\s+{_TABLE})?",
     re.IGNORECASE | re.DOTALL,
 )
+_ALTER = re.compile(rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s", re.IGNORECASE)
+_ADD = re.compile(
+    r"\bADD\s+(?!(?:UNIQUE|FULLTEXT|SPATIAL|PRIMARY|FOREIGN|INDEX|KEY|CONSTRAINT|CHECK|PARTITION)\b)(?:COLUMN\s+)?"
+    rf"\(?\s*({_NAME})",
+    re.IGNORECASE,
+)
 #: How gh-ost, pt-online-schema-change, spirit, Vitess (all `_`) and LHM name a table that is to become another one.
 _SHADOW = ("_", "lhmn_")
 
@@ -66,6 +72,14 @@ def rows_gone(statement: str) -> Iterator[RowsGone]:
             yield RowsGone(_unquoted(name), f"altered with {how} PARTITION", replaced=how == "EXCHANGE")
     elif match := _ALTER_RENAME.match(text):
         yield from _renamed([(_unquoted(match[1]), _unquoted(match[2]))])
+
+
+def columns_added(statement: str) -> tuple[str, frozenset[str]] | None:
+    """Returns the table of an ALTER TABLE that adds columns, and such columns, the first of each ADD at least."""
+    text = _COMMENT.sub(" ", statement).strip()
+    match = _ALTER.match(text)
+    names = frozenset(map(_unquoted, _ADD.findall(text[match.end() :]))) if match else frozenset()
+    return (_unquoted(match[1]), names) if match and names else None
 
 
 def _renamed(pairs: Sequence[tuple[str, str]]) -> Iterator[RowsGone]:

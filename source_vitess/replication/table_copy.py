@@ -178,7 +178,7 @@ class TableCopy:
                     case Rows():
                         if event.shard in todo and (self._stream.incremental or not event.timestamp):
                             yield self._emit(event)
-                    case Fields(shard, _) if shard in todo:
+                    case Fields(shard) if shard in todo:
                         if shard in told and shard not in lastpks:
                             self._told_again(shard)
                         told.add(shard)

@@ -53,10 +53,12 @@ class Fields:
     Attributes:
         shard: For which shard.
         table: The table.
+        columns: Their names.
     """
 
     shard: str
     table: str
+    columns: tuple[str, ...]
 
 
 class ShardGtidMessage(Protocol):

@@ -149,7 +149,7 @@ class EventReader:
         except StreamError as error:
             self._failed.add(name)
             return TableFailed(name, error)
-        return Fields(event.shard, name)
+        return Fields(event.shard, name, tuple(field.name for field in event.fields))
 
     def _decoder(self, streamed: StreamedTable, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> RowDecoder:
         table = streamed.table

@@ -169,6 +169,34 @@ class TestSchemas:
         assert "--track-schema-versions" in synced.store.errors[0]["message"]
         synced.expect_equal("b")
 
+    def test_values_under_the_name_of_a_later_column(self, vitess: Vitess, synced: Syncs) -> None:
+        """`ADD COLUMN … AFTER` shifts old values to wrong names: noticed when the statement comes, and told."""
+        vitess.insert("a", *rows(2, 50), shard="-80")
+        vitess.add_column("a", "nick", "varchar(20)", after="id")
+        vitess.insert("b", *rows(2, 50))
+
+        error = synced.run()
+
+        assert isinstance(error, ConfigError)
+        assert synced.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
+        assert "(nick)" in synced.store.errors[0]["message"]
+        assert "refresh_needed" in (synced.table_state("a") or {})
+        synced.expect_equal("b")
+
+    @pytest.mark.parametrize("after", [None, "id"])
+    def test_columns_that_were_added_without_harm(self, vitess: Vitess, synced: Syncs, after: str | None) -> None:
+        """As the last column, or with tablets that remember their columns: the values are right, and nothing fails."""
+        vitess.track_schema_versions = after is not None
+        vitess.insert("a", *rows(2, 50), shard="-80")
+        vitess.add_column("a", "nick", "varchar(20)", after=after)
+        vitess.insert("a", {"id": 60, "name": "n", "nick": "k"}, shard="-80")
+        vitess.add_column("a", "later", "varchar(20)", after=after)
+        vitess.insert("a", {"id": 61, "name": "m", "nick": "k"}, shard="-80")
+
+        assert synced.run() is None
+
+        assert [synced.store.tables["a"][number,]["name"] for number in (50, 51, 60, 61)] == ["n50", "n51", "n", "m"]
+
     def test_a_type_that_drifts(self, vitess: Vitess, synced: Syncs, after_first_current: AfterFirstCurrent) -> None:
         """A column becomes another type while the sync runs: that stream fails, with what to do."""
         vitess.insert("a", *rows(1, 50))

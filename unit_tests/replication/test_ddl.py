@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.replication.ddl import rows_gone
+from source_vitess.replication.ddl import columns_added, rows_gone
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,25 @@ def test_which_tables_get_others(statement: str, replaced: bool) -> None:
     assert [gone.replaced for gone in rows_gone(statement) if gone.table == "t"] == [replaced]
 
 
+@pytest.mark.parametrize(
+    ("statement", "names"),
+    [
+        ("alter table t add column c int after a", {"c"}),
+        ("ALTER TABLE `ks`.`t` ADD `a``b` int, ADD COLUMN d int FIRST, ADD INDEX i (d)", {"a`b", "d"}),
+        ("alter table t add (c int, d int)", {"c"}),
+        ("alter table t add unique key u (c), drop column d", set()),
+        ("alter table t add constraint x check (c > 1)", set()),
+        ("alter table t drop column c", set()),
+        ("truncate table t", set()),
+    ],
+)
+def test_which_columns_are_added(statement: str, names: set[str]) -> None:
+    """Columns, and no keys or constraints."""
+    assert columns_added(statement) == (("t", frozenset(names)) if names else None)
+
+
 @given(st.text())
 def test_any_text_is_taken(statement: str) -> None:
     """No statement stops the change stream."""
     list(rows_gone(statement))
+    columns_added(statement)
