@@ -204,7 +204,7 @@ class Config:
             shards=given.list_of_names("shards", _SHARD, 'names of shards such as "-80" or "0"'),
             tinyint1_as_boolean=given.boolean("tinyint1_as_boolean", default=cls.tinyint1_as_boolean),
             checkpoint_interval_seconds=given.integer(
-                "checkpoint_interval_seconds", 1, 3600, cls.checkpoint_interval_seconds
+                "checkpoint_interval_seconds", 1, 600, cls.checkpoint_interval_seconds
             ),
             invalid_cdc_position_behavior=InvalidPositionBehavior(
                 given.choice("invalid_cdc_position_behavior", [choice.value for choice in InvalidPositionBehavior])
