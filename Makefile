@@ -144,6 +144,10 @@ debezium: venv ## compile Debezium's reader to compare with (needs Java 17 and M
 crosscheck: venv ## compare all types' values with Debezium's Vitess connector on a real Vitess (needs Java 17 and Maven)
 	@$(BIN)/python -m tools.crosscheck
 
+.PHONY: bench
+bench: venv ## measure speed and memory on a real Vitess; ROWS, RUNS, ONLY, LARGEST and SEED are settings
+	@$(BIN)/python -m benchmarks $(foreach each,ROWS RUNS ONLY LARGEST SEED,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each))))
+
 .PHONY: image
 image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh

@@ -1,0 +1,257 @@
+"""Runs a client as a process of its own, and measures it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from source_vitess.vstream.request import StreamRequest
+from tools import debezium
+
+Json = dict[str, Any]
+
+_CHUNK = 1 << 20
+_RECORD = b'{"type":"RECORD"'
+_STATE = b'{"type":"STATE"'
+#: Chunks of at most 64 KiB among which the last state is.
+_RECENT = 256
+
+
+class ClientError(Exception):
+    """A client failed, or did not read what it should; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of one client.
+
+    Attributes:
+        wall: Seconds of the whole process.
+        reading: Seconds from the first record to the last.
+        cpu: CPU seconds of the process, the system's included.
+        peak: Its largest resident size in MB; 0 if unknown.
+        rows: Records that it read.
+        per_row: Microseconds of its CPU for a record while it was reading, its start left out; 0 if unknown.
+    """
+
+    wall: float
+    reading: float
+    cpu: float
+    peak: float
+    rows: int
+    per_row: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Where VTGate is.
+
+    Attributes:
+        host: Its host.
+        grpc_port: Its gRPC port, without TLS.
+        keyspace: The keyspace that is read.
+        config: The connector's configuration for it.
+        folder: For the files of the clients.
+    """
+
+    host: str
+    grpc_port: int
+    keyspace: str
+    config: Mapping[str, Any]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Connector:
+    """This connector with a selection of tables.
+
+    Attributes:
+        gate: Where it reads.
+        catalog: The configured catalog.
+    """
+
+    gate: Gate
+    catalog: Json
+
+    @classmethod
+    def of(cls, gate: Gate, tables: Sequence[str]) -> Connector:
+        """Selects tables out of what `discover` tells."""
+        told = subprocess.run(_command(gate, "discover"), stdout=subprocess.PIPE, check=True).stdout
+        [catalog] = [
+            message["catalog"] for message in map(json.loads, told.splitlines()) if message["type"] == "CATALOG"
+        ]
+        wanted = set(tables)
+        streams = [
+            {
+                "stream": stream,
+                "sync_mode": "incremental",
+                "destination_sync_mode": "append_dedup",
+                "primary_key": stream["source_defined_primary_key"],
+                "cursor_field": stream["default_cursor_field"],
+            }
+            for stream in catalog["streams"]
+            if stream["name"] in wanted
+        ]
+        if len(streams) != len(wanted):
+            raise ClientError(f"discover found {len(streams)} of {len(wanted)} tables")
+        return cls(gate, {"streams": streams})
+
+    def read(self, state: Sequence[Json] = (), *, rows: int) -> Measurement:
+        """Runs `read` into a pipe that is drained.
+
+        Raises:
+            ClientError: It failed, or read another number of records.
+        """
+        measured, _ = self.read_on(state)
+        if measured.rows != rows:
+            raise ClientError(f"source-vitess read {measured.rows} records of {rows}")
+        return measured
+
+    def read_on(self, state: Sequence[Json] = ()) -> tuple[Measurement, list[Json]]:
+        """Runs `read`; returns also the state to go on from."""
+        options = {"catalog": json.dumps(self.catalog)}
+        if state:
+            options["state"] = json.dumps(list(state))
+        command = _command(self.gate, "read", **options)
+        with (self.gate.folder / "source-vitess.log").open("wb") as log:
+            started = time.monotonic()
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+            drain = _Drain(process.pid)
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            while chunk := os.read(process.stdout.fileno(), _CHUNK):
+                drain.take(chunk)
+            measured = _reap(process, started, drain.reading, drain.rows)
+        return replace(measured, per_row=drain.per_row), drain.state()
+
+
+class _Drain:
+    """Counts records and keeps the last state, at little cost.
+
+    Args:
+        pid: The process that writes.
+    """
+
+    def __init__(self, pid: int) -> None:
+        # Linux' clock of another process' CPU time: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED).
+        self._cpu_clock = (~pid << 3) | 2
+        self.rows = 0
+        self._first = self._last = (0.0, 0.0, 0)
+        self._tail = b""
+        self._recent: deque[bytes] = deque(maxlen=_RECENT)
+
+    @property
+    def reading(self) -> float:
+        """Seconds from the first record to the last."""
+        return self._last[0] - self._first[0]
+
+    @property
+    def per_row(self) -> float:
+        """Microseconds of CPU for a record, those of the first chunk left out."""
+        cpu, rows = self._last[1] - self._first[1], self._last[2] - self._first[2]
+        return cpu / rows * 1e6 if rows else 0.0
+
+    def take(self, chunk: bytes) -> None:
+        """Takes what came."""
+        self._recent.append(chunk)
+        chunk = self._tail + chunk
+        records = chunk.count(_RECORD)
+        self._tail = chunk[-len(_RECORD) + 1 :]
+        if records:
+            self.rows += records
+            self._last = (time.monotonic(), time.clock_gettime(self._cpu_clock), self.rows)
+            if not self._first[0]:
+                self._first = self._last
+
+    def state(self) -> list[Json]:
+        """Returns the last state that was written, to go on from."""
+        lines = b"".join(self._recent)
+        at = lines.rfind(_STATE)
+        return [json.loads(lines[at:].partition(b"\n")[0])["state"]] if at >= 0 else []
+
+
+def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *, rows: int, ends: int) -> Measurement:
+    """Runs the client that throws everything away.
+
+    Args:
+        gate: Where it reads.
+        tables: What it reads.
+        positions: By shard, where it begins; empty for a copy.
+        rows: How many rows there are: it counts none.
+        ends: How many shards have rows.
+
+    Raises:
+        ClientError: It failed.
+    """
+    request = StreamRequest(gate.keyspace, positions, tuple(tables))
+    file = gate.folder / "throwaway.request"
+    file.write_bytes(request.to_proto(tablet_type="PRIMARY").SerializeToString())
+    command = [sys.executable, "-m", "benchmarks.throwaway", f"{gate.host}:{gate.grpc_port}", str(file), str(ends)]
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    told = process.stdout.read()
+    return _reap(process, started, float(told or 0), rows)
+
+
+def run_debezium(gate: Gate, table: str, positions: Mapping[str, str], *, rows: int, copy: bool) -> Measurement:
+    """Runs Debezium's connector, which counts records only.
+
+    Raises:
+        ClientError: It did not read all of them.
+    """
+    settings = {
+        "table.include.list": rf"{gate.keyspace}\.{table}",
+        "max.batch.size": "16384",
+        "max.queue.size": "65536",
+    }
+    if not copy:
+        start = [{"keyspace": gate.keyspace, "shard": shard, "gtid": gtid} for shard, gtid in positions.items()]
+        settings |= {"snapshot.mode": "never", "vitess.shard": ",".join(positions), "vitess.vgtid": json.dumps(start)}
+    started = time.monotonic()
+    read = debezium.run(
+        gate.folder,
+        host=gate.host,
+        grpc_port=gate.grpc_port,
+        keyspace=gate.keyspace,
+        records=rows,
+        seconds=120 + rows // 2000,
+        settings=settings,
+    )
+    if not read.complete:
+        raise ClientError(f"Debezium read {read.records} records of {rows}, see {gate.folder}/debezium.log")
+    return Measurement(time.monotonic() - started, read.seconds_reading, read.cpu_seconds, 0, read.records)
+
+
+def imports(gate: Gate) -> Measurement:
+    """Measures what importing the CDK alone costs."""
+    started = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-c", "import airbyte_cdk.entrypoint"], stdout=subprocess.PIPE)
+    return _reap(process, started, 0.0, 0)
+
+
+def _command(gate: Gate, command: str, **texts: str) -> list[str]:
+    argv = [sys.executable, "-m", "source_vitess", command]
+    for name, text in {"config": json.dumps(dict(gate.config)), **texts}.items():
+        file = gate.folder / f"{name}.json"
+        file.write_text(text)
+        argv += [f"--{name}", str(file)]
+    return argv
+
+
+def _reap(process: subprocess.Popen[bytes], started: float, reading: float, rows: int) -> Measurement:
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - started
+    if process.stdout is not None:
+        process.stdout.close()
+    if process.returncode:
+        raise ClientError(f"{' '.join(map(str, process.args[:4]))} ended with exit code {process.returncode}")  # type: ignore[index]
+    return Measurement(wall, reading, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, rows)

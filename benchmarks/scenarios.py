@@ -1,0 +1,208 @@
+"""What is compared: each scenario makes its tables, and lets the clients read them one after the other, run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from vitess_local.cluster import Cluster
+
+from benchmarks import clients, tables
+from benchmarks.clients import Connector, Gate, Measurement
+from benchmarks.tables import Form
+
+OURS, THROWAWAY, DEBEZIUM = "source-vitess", "throw-away client", "Debezium"
+
+Read = Callable[[], Measurement]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is done.
+
+    Attributes:
+        rows: Of the largest tables; the others follow from it.
+        runs: How often every client reads.
+        seed: Of the data.
+        debezium: Whether Debezium takes part.
+        largest: Rows of the largest table of `growth`.
+    """
+
+    rows: int
+    runs: int
+    seed: int
+    debezium: bool
+    largest: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a scenario came to.
+
+    Attributes:
+        title: What was read.
+        rows: How many rows.
+        runs: By client, its measurements in the order of the runs.
+    """
+
+    title: str
+    rows: int
+    runs: Mapping[str, Sequence[Measurement]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it for a file."""
+        return asdict(self)
+
+
+@dataclass
+class Lab:
+    """A running Vitess with tables.
+
+    Attributes:
+        cluster: It.
+        gates: By keyspace, how a client reaches it.
+        settings: How much is done.
+        tell: Says what happens, to a person.
+    """
+
+    cluster: Cluster
+    gates: Mapping[str, Gate]
+    settings: Settings
+    tell: Callable[[str], None]
+    _made: set[str] = field(default_factory=set)
+
+    def interleave(self, title: str, rows: int, reads: Mapping[str, Read]) -> Result:
+        """Lets every client read once, then every client again."""
+        runs: dict[str, list[Measurement]] = {name: [] for name in reads}
+        for number in range(self.settings.runs):
+            for name, read in reads.items():
+                measured = read()
+                runs[name].append(measured)
+                self.tell(
+                    f"{title}, run {number + 1}, {name}: {measured.wall:.1f} s, {measured.reading:.2f} s from the "
+                    f"first row to the last, {measured.cpu:.1f} CPU-s, {measured.peak:.0f} MB"
+                )
+        return Result(title, rows, runs)
+
+    def create(self, keyspace: str, table: str, form: Form) -> None:
+        """Makes an empty table."""
+        tables.make(self.cluster, keyspace, table, form)
+
+    def fill(self, keyspace: str, table: str, form: Form, rows: int, **options: Any) -> int:
+        """Writes rows; returns how many shards have some."""
+        self.tell(f"writing {rows:,} rows to {keyspace}.{table}")
+        return tables.fill(self.cluster, keyspace, table, form, rows, seed=self.settings.seed, **options)
+
+    def positions(self, keyspace: str) -> dict[str, str]:
+        """Returns where the shards are now."""
+        found = {}
+        for shard in self.cluster.shards(keyspace):
+            with self.cluster.connect_tablet(f"{keyspace}/{shard}") as connection, connection.cursor() as cursor:
+                cursor.execute("select @@global.gtid_executed")
+                [[executed]] = cursor.fetchall()
+                found[shard] = "MySQL56/" + str(executed).replace("\n", "")
+        return found
+
+
+def _copy(lab: Lab, table: str, form: Form, rows: int, title: str, *, debezium: bool = False) -> Result:
+    keyspace = "bench"
+    gate = lab.gates[keyspace]
+    lab.create(keyspace, table, form)
+    ends = lab.fill(keyspace, table, form, rows)
+    connector = Connector.of(gate, [table])
+    nowhere = dict.fromkeys(lab.cluster.shards(keyspace), "")
+    reads: dict[str, Read] = {
+        THROWAWAY: lambda: clients.throwaway(gate, [table], nowhere, rows=rows, ends=ends),
+        OURS: lambda: connector.read(rows=rows),
+    }
+    if debezium and lab.settings.debezium:
+        reads[DEBEZIUM] = lambda: clients.run_debezium(gate, table, {}, rows=rows, copy=True)
+    return lab.interleave(title, rows, reads)
+
+
+def copy(lab: Lab) -> list[Result]:
+    """A copy of twelve columns."""
+    rows = lab.settings.rows
+    return [_copy(lab, "twelve", tables.TWELVE, rows, f"copy, {rows:,} rows of 12 columns", debezium=True)]
+
+
+def forms(lab: Lab) -> list[Result]:
+    """Copies of tables of other forms."""
+    few, many = max(lab.settings.rows // 20, 2), max(lab.settings.rows // 2, 2)
+    return [
+        _copy(lab, "wide", tables.WIDE, few, f"copy, {few:,} rows of 200 columns"),
+        _copy(lab, "long_text", tables.LONG, few, f"copy, {few:,} rows with 10 kB of text"),
+        _copy(lab, "sparse", tables.SPARSE, many, f"copy, {many:,} rows of 50 columns, 48 of them NULL"),
+    ]
+
+
+def changes(lab: Lab) -> list[Result]:
+    """The same rows as inserts, in transactions of several sizes."""
+    rows = lab.settings.rows
+    few = max(rows // 10, 2)
+    return [
+        _changes(lab, few, 1, f"changes, {few:,} transactions of 1 row"),
+        _changes(lab, few, 10, f"changes, {few // 10:,} transactions of 10 rows"),
+        _changes(lab, rows, rows, f"changes, one transaction of {rows:,} rows"),
+    ]
+
+
+def _changes(lab: Lab, rows: int, transaction: int, title: str) -> Result:
+    keyspace, table, form = "bench", f"changes_{transaction}", tables.TWELVE
+    gate = lab.gates[keyspace]
+    lab.create(keyspace, table, form)
+    connector = Connector.of(gate, [table])
+    _, state = connector.read_on()
+    start = lab.positions(keyspace)
+    # One transaction is in one shard.
+    shards = lab.cluster.shards(keyspace)[: 1 if transaction == rows else None]
+    ends = lab.fill(keyspace, table, form, rows, shards=shards, transaction=transaction)
+    reads: dict[str, Read] = {
+        THROWAWAY: lambda: clients.throwaway(gate, [table], start, rows=rows, ends=ends),
+        OURS: lambda: connector.read(state, rows=rows),
+    }
+    if lab.settings.debezium:
+        reads[DEBEZIUM] = lambda: clients.run_debezium(gate, table, start, rows=rows, copy=False)
+    return lab.interleave(title, rows, reads)
+
+
+def growth(lab: Lab) -> list[Result]:
+    """Copies of ever larger tables."""
+    results = []
+    rows = 10_000
+    while rows <= lab.settings.largest:
+        results.append(_copy_ours(lab, f"grown_{rows}", rows, f"copy, {rows:,} rows of 12 columns"))
+        rows *= 10
+    return results
+
+
+def _copy_ours(lab: Lab, table: str, rows: int, title: str) -> Result:
+    lab.create("bench", table, tables.TWELVE)
+    lab.fill("bench", table, tables.TWELVE, rows)
+    connector = Connector.of(lab.gates["bench"], [table])
+    return lab.interleave(title, rows, {OURS: lambda: connector.read(rows=rows)})
+
+
+def idle(lab: Lab) -> list[Result]:
+    """A sync that finds nothing to do."""
+    gate = lab.gates["bench"]
+    lab.create("bench", "quiet", tables.TWELVE)
+    connector = Connector.of(gate, ["quiet"])
+    _, state = connector.read_on()
+    return [
+        lab.interleave(
+            "a sync with nothing to do",
+            0,
+            {"importing the CDK": lambda: clients.imports(gate), OURS: lambda: connector.read(state, rows=0)},
+        )
+    ]
+
+
+ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
+    "copy": copy,
+    "changes": changes,
+    "forms": forms,
+    "idle": idle,
+    "growth": growth,
+}
