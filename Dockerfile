@@ -20,6 +20,32 @@ RUN /build/tools/bin/hatchling build -t wheel \
     && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
     && /opt/source-vitess/bin/pip uninstall --yes --quiet unidecode pandas numpy nltk pip
 
+# docker build --target destination-readyset: the destination (destination-readyset/), with the source's package, on
+# which it depends.
+FROM build AS build-destination-readyset
+COPY destination-readyset destination-readyset
+RUN cd destination-readyset \
+    && /build/tools/bin/hatchling build -t wheel \
+    && /build/tools/bin/pip --python /opt/source-vitess/bin/python install --no-cache-dir --no-deps --no-index \
+         dist/*.whl
+
+FROM ${BASE} AS destination-readyset
+LABEL io.airbyte.name="airbyte/destination-readyset" \
+      io.airbyte.version="0.1.0" \
+      org.opencontainers.image.title="destination-readyset" \
+      org.opencontainers.image.description="Airbyte destination for ReadySet, fed by source-vitess" \
+      org.opencontainers.image.licenses="MIT"
+RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte
+COPY --from=build-destination-readyset /opt/source-vitess /opt/source-vitess
+ENV PATH="/opt/source-vitess/bin:${PATH}" \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    AIRBYTE_ENTRYPOINT="destination-readyset"
+WORKDIR /airbyte
+USER airbyte
+ENTRYPOINT ["destination-readyset"]
+
+# The last stage is what a build without a target makes: the source.
 FROM ${BASE}
 LABEL io.airbyte.name="airbyte/source-vitess" \
       io.airbyte.version="0.1.0" \

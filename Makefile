@@ -31,9 +31,9 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(VENV) requirements/dev.txt
 	@touch $@
 
-# The connector and vitess-local themselves, in place; nothing is downloaded for it.
-$(VENV)/.editable: $(VENV)/.locked pyproject.toml vitess-local/pyproject.toml
-	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local
+# The connectors and vitess-local themselves, in place; nothing is downloaded for it.
+$(VENV)/.editable: $(VENV)/.locked pyproject.toml vitess-local/pyproject.toml destination-readyset/pyproject.toml
+	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local -e destination-readyset
 	@touch $@
 
 $(PROTO_VENV)/.locked: requirements/proto.txt tools/make_venv.sh
@@ -81,6 +81,7 @@ lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated 
 	check $(BIN)/ruff format --check .; \
 	check $(BIN)/mypy; \
 	cd vitess-local && check ../$(BIN)/mypy vitess_local tests; cd ..; \
+	cd destination-readyset && check ../$(BIN)/mypy destination_readyset tests && check ../$(BIN)/lint-imports; cd ..; \
 	check $(BIN)/lint-imports; \
 	PYTHON=$(PROTO_VENV)/bin/python check bash tools/compile_protos.sh --check; \
 	exit $$failed
@@ -101,6 +102,10 @@ integration: venv ## tests on a real Vitess that they start, of the connector an
 .PHONY: chaos
 chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINUTES and SEED are settings
 	@SOURCE_VITESS_CHAOS_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers chaos
+
+.PHONY: readyset
+readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start
+	@$(BIN)/python -m tools.tiers readyset
 
 .PHONY: standard
 standard: venv ## the CDK's standard tests for connectors, on a real Vitess
@@ -155,5 +160,6 @@ image: ## build the container image with docker, podman or buildah; BASE and IMA
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
 	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache
+	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache \
+	  destination-readyset/.mypy_cache destination-readyset/.pytest_cache destination-readyset/.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

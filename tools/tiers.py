@@ -90,6 +90,13 @@ TIERS = {
     ),
     # What it came to is for people: shown as it is.
     "chaos": _pytest("chaos", "integration_tests/chaos", "-s"),
+    "readyset": _pytest(
+        "readyset",
+        "destination-readyset/tests",
+        "--rootdir=destination-readyset",
+        "-c",
+        "destination-readyset/pyproject.toml",
+    ),
     "standard": Tier([sys.executable, "-m", "tools.standard_tests", str(report_file("standard"))]),
     "clients": _pytest(
         "clients", "integration_tests/clients", prepare=["make", "--no-print-directory", "clients-venv"]

@@ -1,0 +1,137 @@
+"""The destination: spec, check, write."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import orjson
+from airbyte_cdk.destinations import Destination
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalog,
+    Status,
+)
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from source_vitess.airbyte.failures import traced
+from source_vitess.airbyte.lines import log_line
+from source_vitess.airbyte.messages import to_messages
+from source_vitess.errors import VitessSourceError
+
+from destination_readyset.bookkeeping import Bookkeeping
+from destination_readyset.check import check
+from destination_readyset.config import Config
+from destination_readyset.keyspace import read_tables
+from destination_readyset.plan import plan_streams
+from destination_readyset.prepare import Prepared, lock_tables, prepare
+from destination_readyset.readyset import AFTER_CHANGE, CacheKeeper
+from destination_readyset.sender import Sender
+from destination_readyset.served import connect
+from destination_readyset.writer import Writer
+
+Emit = Callable[[bytes], None]
+
+
+class DestinationReadyset(Destination):
+    """Writes a keyspace's records into the MySQL that a ReadySet replicates."""
+
+    # Config.from_json says more than the JSON schema could.
+    check_config_against_spec = False
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Tells whether the server can be written and replicated, and if not, what to do."""
+        try:
+            for line in check(_parse_config(config)):
+                logger.info(line)
+        except VitessSourceError as error:
+            if error.detail:
+                logger.info(error.detail)
+            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+
+    def write(
+        self,
+        config: Mapping[str, Any],
+        configured_catalog: ConfiguredAirbyteCatalog,
+        input_messages: Iterable[AirbyteMessage],
+    ) -> Iterable[AirbyteMessage]:
+        """Writes the CDK's messages and yields the states that were committed; `write_lines` is many times faster."""
+        told: deque[bytes] = deque()
+        try:
+            self.write_lines(config, configured_catalog, map(_line, input_messages), told.append)
+        except VitessSourceError as error:
+            yield from to_messages(told)
+            raise traced(error) from error
+        yield from to_messages(told)
+
+    def write_lines(
+        self,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        lines: Iterable[bytes],
+        emit: Emit,
+        *,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Writes lines of Airbyte messages until they end.
+
+        Args:
+            config: The configuration.
+            catalog: The configured catalog.
+            lines: Each a message in JSON.
+            emit: Takes lines for stdout: the states that were committed, and logs. Called from several threads.
+            failed: Called, on another thread, when writing failed while `lines` may still be waited for.
+
+        Raises:
+            VitessSourceError: Nothing after the last state that was emitted is in the tables.
+        """
+        parsed = _parse_config(config)
+
+        def log(level: str, text: str) -> None:
+            emit(log_line(level, text))
+
+        keyspace = read_tables(parsed.vitess) if parsed.vitess is not None else None
+        plans = plan_streams(parsed, catalog, keyspace)
+        bookkeeping = Bookkeeping(parsed.bookkeeping_database)
+        connection = connect(parsed.mysql)
+        try:
+            lock_tables(connection, plans)
+            prepared = prepare(connection, bookkeeping, plans)
+            connection.autocommit(False)
+        except BaseException:
+            connection.close()
+            raise
+        for remark in prepared.remarks:
+            log("INFO", remark)
+        caches = _keep_caches(parsed, prepared, log)
+        sender = Sender(connection, failed)
+        try:
+            Writer(plans, prepared, bookkeeping, sender, emit).run(lines)
+        finally:
+            sender.close()
+        if caches is not None:
+            caches.wait()
+
+
+def _keep_caches(config: Config, prepared: Prepared, log: Callable[[str, str], None]) -> CacheKeeper | None:
+    """Starts to apply the cache statements, if there are any."""
+    if config.readyset is None or not config.caches:
+        return None
+    keeper = CacheKeeper(config.readyset, config.caches, log)
+    keeper.start(AFTER_CHANGE if prepared.changed else AFTER_CHANGE[:1])
+    return keeper
+
+
+def _parse_config(config: Mapping[str, Any]) -> Config:
+    parsed = Config.from_json(config)
+    for secret in parsed.secrets:
+        add_to_secrets(secret)
+    return parsed
+
+
+def _line(message: AirbyteMessage) -> bytes:
+    return orjson.dumps(AirbyteMessageSerializer.dump(message))

@@ -1,0 +1,124 @@
+"""Runs statements on a thread of its own, so that the next ones are made while MySQL works on the last.
+
+- Statements run in the order they were given, in one transaction from one `commit` to the next.
+- What `commit` was given is passed on only once the commit succeeded.
+- After the first error nothing runs any more, and the transaction is rolled back.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pymysql
+from source_vitess.errors import InternalError, VitessSourceError
+
+from destination_readyset.served import Connection, describe
+
+#: Statements that may wait. With a batch being made and one being run, this bounds the memory.
+_WAITING = 3
+
+
+@dataclass(frozen=True)
+class _Statement:
+    sql: bytes
+    table: str
+
+
+@dataclass(frozen=True)
+class _Commit:
+    committed: Callable[[], None]
+
+
+class Sender:
+    """One connection and its thread. `close` must be called.
+
+    Args:
+        connection: With autocommit off. The sender closes it.
+        failed: Called once, on the sender's thread, when a statement fails.
+    """
+
+    def __init__(self, connection: Connection, failed: Callable[[], None] = lambda: None) -> None:
+        self._connection = connection
+        self._failed = failed
+        self._jobs: queue.Queue[_Statement | _Commit | None] = queue.Queue(_WAITING)
+        self._error: VitessSourceError | None = None
+        self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
+        self._thread.start()
+
+    def execute(self, sql: bytes, table: str = "") -> None:
+        """Has a statement run.
+
+        Raises:
+            VitessSourceError: An earlier one failed.
+        """
+        self.check()
+        self._jobs.put(_Statement(sql, table))
+
+    def commit(self, committed: Callable[[], None]) -> None:
+        """Ends the transaction; `committed` is called on the sender's thread once that succeeded.
+
+        Raises:
+            VitessSourceError: An earlier statement failed.
+        """
+        self.check()
+        self._jobs.put(_Commit(committed))
+
+    def check(self) -> None:
+        """Raises the error of a statement that failed.
+
+        Raises:
+            VitessSourceError: There was one.
+        """
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        """Waits until everything has run, rolls back what was not committed and ends the connection.
+
+        Raises:
+            VitessSourceError: A statement failed.
+        """
+        self.close()
+        self.check()
+
+    def close(self) -> None:
+        """Ends the thread and the connection, whatever happened; what was not committed is rolled back."""
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if self._error is not None:
+                continue
+            try:
+                self._do(job)
+            except BaseException as error:  # noqa: BLE001 - told to the other thread
+                self._error = _told(error, job)
+                self._failed()
+        try:
+            if self._connection.open:
+                if self._error is None:
+                    self._connection.rollback()
+                self._connection.close()
+        except pymysql.MySQLError as error:
+            self._error = self._error or describe(error)
+
+    def _do(self, job: _Statement | _Commit) -> None:
+        if isinstance(job, _Statement):
+            # Bytes are taken as they are.
+            self._connection.query(job.sql)
+        else:
+            self._connection.commit()
+            job.committed()
+
+
+def _told(error: BaseException, job: _Statement | _Commit) -> VitessSourceError:
+    if isinstance(error, VitessSourceError):
+        return error
+    if isinstance(error, pymysql.MySQLError):
+        return describe(error, job.table if isinstance(job, _Statement) else "")
+    return InternalError(f"Writing failed with an unknown error ({type(error).__name__}).")

@@ -1,0 +1,183 @@
+"""One sync: lines of Airbyte messages in, transactions out, states echoed once they are committed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from source_vitess.airbyte.lines import log_line
+from source_vitess.errors import ConfigError, InternalError
+
+from destination_readyset.batch import TableBatch
+from destination_readyset.bookkeeping import Bookkeeping
+from destination_readyset.plan import META_PREFIXES, StreamPlan
+from destination_readyset.prepare import Prepared
+from destination_readyset.sender import Sender
+
+#: Bytes of statements of one table, and of all, that are collected before they are sent. Larger statements are no
+#: faster, and the memory is several times these bytes.
+_TABLE_BYTES = 512 * 1024
+_ALL_BYTES = 4 * 1024 * 1024
+
+_exact = json.JSONDecoder(parse_float=Decimal)
+
+Name = tuple[str | None, str]
+
+
+class Writer:
+    """Writes one sync.
+
+    Args:
+        plans: The streams.
+        prepared: What was done to their tables.
+        bookkeeping: Where states go.
+        sender: The connection.
+        emit: Takes lines for stdout, from any thread.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[StreamPlan],
+        prepared: Prepared,
+        bookkeeping: Bookkeeping,
+        sender: Sender,
+        emit: Callable[[bytes], None],
+    ) -> None:
+        self._batches: dict[Name, TableBatch] = {
+            (plan.namespace, plan.table.name): TableBatch(plan.table) for plan in plans
+        }
+        self._fields: dict[Name, int] = {}
+        self._counts: dict[Name, int] = dict.fromkeys(self._batches, 0)
+        self._waiting: dict[Name, int] = {}
+        self._open: set[Name] = set()
+        self._bookkeeping = bookkeeping
+        self._sender = sender
+        self._emit = emit
+        self._size = 0
+        self._warned: set[str] = set()
+        for plan in prepared.erase:
+            sender.execute(f"DELETE FROM {plan.table.sql_name}".encode(), plan.table.name)
+            self._waiting[(plan.namespace, plan.table.name)] = 0
+        for plan in prepared.new_generation:
+            sender.execute(bookkeeping.set_generation(plan.table, plan.generation))
+            self._waiting[(plan.namespace, plan.table.name)] = 0
+
+    def run(self, lines: Iterable[bytes]) -> None:
+        """Writes until the lines end.
+
+        Raises:
+            VitessSourceError: Nothing after the last echoed state was written.
+        """
+        loads = orjson.loads
+        for number, line in enumerate(lines, 1):
+            if not line or line.isspace():
+                continue
+            try:
+                message = loads(line)
+                kind = message["type"]
+            except (orjson.JSONDecodeError, TypeError, KeyError):
+                raise InternalError(f"Line {number} of the input is no Airbyte message.") from None
+            if kind == "RECORD":
+                self._take_record(message["record"], line)
+            elif kind == "STATE":
+                self._take_state(message)
+            elif kind == "TRACE":
+                self._take_trace(message["trace"])
+        self._end()
+
+    def _take_record(self, record: Mapping[str, Any], line: bytes) -> None:
+        name = (record.get("namespace") or None, record["stream"])
+        batch = self._batches.get(name)
+        if batch is None:
+            raise ConfigError(
+                f"A record of stream {name[1]!r}, namespace {name[0]!r}, came, which the configured catalog does not "
+                "have. Refresh the source's schema."
+            )
+        if batch.exact:
+            record = _exact.decode(line.decode())["record"]
+        data = record["data"]
+        if len(data) != self._fields.get(name):
+            self._look_at(name, data)
+        before = batch.size
+        batch.add(data)
+        self._counts[name] += 1
+        self._size += batch.size - before
+        if batch.size >= _TABLE_BYTES:
+            self._send(name, batch)
+        elif self._size >= _ALL_BYTES:
+            self._send_all()
+
+    def _look_at(self, name: Name, data: Mapping[str, Any]) -> None:
+        """Says once which fields of a stream's records have no column."""
+        self._fields[name] = len(data)
+        columns = {column.name for column in self._batches[name].table.columns}
+        for field in data:
+            warning = f"Stream {name[1]!r} has a field {field!r} without a column, which is left out."
+            if field not in columns and not field.startswith(META_PREFIXES) and warning not in self._warned:
+                self._warned.add(warning)
+                self._emit(log_line("WARN", warning))
+
+    def _take_state(self, message: dict[str, Any]) -> None:
+        self._send_all()
+        state = message["state"]
+        namespace, stream, names = self._scope(state)
+        records = sum(self._counts[name] for name in names)
+        for name in names:
+            self._counts[name] = 0
+        sql = self._bookkeeping.set_state(namespace, stream, orjson.dumps(state).decode(), records)
+        self._sender.execute(sql)
+        state["destinationStats"] = {"recordCount": float(records)}
+        line = orjson.dumps(message) + b"\n"
+        self._sender.commit(lambda: self._emit(line))
+        self._waiting.clear()
+
+    def _scope(self, state: Mapping[str, Any]) -> tuple[str, str, list[Name]]:
+        """Returns the names that a state is kept under, and the streams whose records it covers."""
+        if state.get("type") == "STREAM":
+            descriptor = state["stream"]["stream_descriptor"]
+            name = (descriptor.get("namespace") or None, descriptor["name"])
+            return name[0] or "", name[1], [name] if name in self._counts else []
+        namespaces = {namespace or "" for namespace, _ in self._batches}
+        return ",".join(sorted(namespaces))[:191], "", list(self._counts)
+
+    def _take_trace(self, trace: Mapping[str, Any]) -> None:
+        if trace.get("type") != "STREAM_STATUS":
+            return
+        status = trace["stream_status"]
+        descriptor = status["stream_descriptor"]
+        name = (descriptor.get("namespace") or None, descriptor["name"])
+        if status["status"] == "COMPLETE":
+            self._open.discard(name)
+        else:
+            self._open.add(name)
+
+    def _send(self, name: Name, batch: TableBatch) -> None:
+        self._size -= batch.size
+        self._waiting[name] = self._waiting.get(name, 0) + 1
+        for sql in batch.statements():
+            self._sender.execute(sql, batch.table.name)
+
+    def _send_all(self) -> None:
+        for name, batch in self._batches.items():
+            if batch.size:
+                self._send(name, batch)
+        self._sender.check()
+
+    def _end(self) -> None:
+        """Commits what came after the last state, unless a stream of it broke off."""
+        self._send_all()
+        broken = [name for name in self._waiting if name in self._open]
+        if broken:
+            self._emit(
+                log_line(
+                    "WARN",
+                    f"Records after the last state were not written, because {len(broken)} of their streams did not "
+                    "complete. They come again with the next sync.",
+                )
+            )
+        elif self._waiting:
+            self._sender.commit(lambda: None)
+        self._sender.finish()

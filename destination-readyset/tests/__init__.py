@@ -1,0 +1,1 @@
+"""Tests of destination-readyset, on a real MySQL and a real Vitess."""
