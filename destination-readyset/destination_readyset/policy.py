@@ -77,9 +77,18 @@ def _serve(table: str, column: KeyspaceColumn, in_key: bool, *, exact: bool) -> 
     if kind.name in ("enum", "set"):
         text = f"{kind.name}({','.join(map(quote, kind.members))})"
     note = ""
-    if exact:
+    # What information_schema writes for characters beyond U+FFFF; the change stream does too.
+    if any("?" in label for label in kind.members):
+        text, note = _as_text(kind), "MySQL does not tell its labels with characters such as emoji"
+        text += f" CHARACTER SET {_UTF8} COLLATE {_collation(column, in_key)}"
+    elif exact:
         if column.charset is not None:
             text += f" CHARACTER SET {column.charset} COLLATE {column.collation}"
+        elif kind.members:
+            text += " CHARACTER SET binary"
+        elif kind.name in ("float", "double"):
+            # With digits declared, MySQL holds the rounded float and refuses it when it comes back.
+            text = kind.name
     else:
         text, note = _readyset_type(column, kind, text, in_key)
     if kind.name == "decimal" and text.startswith("varchar"):
@@ -91,7 +100,7 @@ def _serve(table: str, column: KeyspaceColumn, in_key: bool, *, exact: bool) -> 
         compare=compare,
         comparable=kind.name not in ("json", "float", "double"),
         exact=kind.name == "decimal" and kind.argument(0, 10) > _FLOAT_DIGITS,
-        labels=kind.members if kind.name == "enum" else None,
+        labels=kind.members if text.startswith("enum") else None,
         note=note,
     )
 
@@ -103,7 +112,7 @@ def _encoders(table: str, column: KeyspaceColumn, kind: ColumnType) -> tuple[Enc
     if name == "decimal":
         return values.number, values.number
     if name == "float":
-        return values.floating, values.single
+        return values.single, values.compared_single
     if name == "double":
         return values.floating, values.floating
     if name == "timestamp":
@@ -112,7 +121,8 @@ def _encoders(table: str, column: KeyspaceColumn, kind: ColumnType) -> tuple[Enc
         return values.vector, values.vector
     if name in _GEOMETRIES or name.endswith(("blob", "binary")):
         return values.base64_bytes, values.base64_bytes
-    if column.charset is not None or name in ("json", "date", "datetime", "time"):
+    # An ENUM of the character set `binary` counts as one without.
+    if column.charset is not None or name in ("enum", "set", "json", "date", "datetime", "time"):
         return values.text, values.text
     raise ConfigError(
         f"Column {column.name!r} of table {table!r} is of the type {name!r}, which this destination does not know. "
@@ -141,7 +151,7 @@ def _readyset_type(column: KeyspaceColumn, kind: ColumnType, text: str, in_key: 
         return "longblob", "ReadySet has no spatial types"
     if name == "vector":
         return "blob", "ReadySet has no VECTOR"
-    if column.charset is None:
+    if column.charset is None and not kind.members:
         return text, ""
     return _readyset_text(column, kind, text, in_key)
 
@@ -149,8 +159,7 @@ def _readyset_type(column: KeyspaceColumn, kind: ColumnType, text: str, in_key: 
 def _readyset_text(column: KeyspaceColumn, kind: ColumnType, text: str, in_key: bool) -> tuple[str, str]:
     note = ""
     if kind.name == "set":
-        length = sum(len(label) + 1 for label in kind.members)
-        text, note = f"varchar({max(length, 1)})", "ReadySet has no SET"
+        text, note = _as_text(kind), "ReadySet has no SET"
     elif column.charset not in _SAME_BYTES:
         text = _LARGER.get(text, text)
     if column.charset != _UTF8:
@@ -158,12 +167,18 @@ def _readyset_text(column: KeyspaceColumn, kind: ColumnType, text: str, in_key: 
     return f"{text} CHARACTER SET {_UTF8} COLLATE {_collation(column, in_key)}", note
 
 
+def _as_text(kind: ColumnType) -> str:
+    """Returns the VARCHAR that holds every value of an ENUM or SET."""
+    lengths = [len(label) + 1 for label in kind.members]
+    return f"varchar({sum(lengths) if kind.name == 'set' else max(lengths)})"
+
+
 def _collation(column: KeyspaceColumn, in_key: bool) -> str:
     collation = column.collation or ""
     if column.charset == _UTF8 and collation:
         return collation
     # Keys that differ in the keyspace must differ here too, which is so byte by byte.
-    if in_key or collation.endswith("_bin"):
+    if in_key or column.charset is None or collation.endswith("_bin"):
         return "utf8mb4_bin"
     if column.charset in ("utf8", "utf8mb3"):
         return "utf8mb4_" + collation.partition("_")[2]

@@ -70,8 +70,19 @@ def floating(value: Any) -> str:
 
 
 def single(value: Any) -> str:
+    """A float32, as the float64 that is equal to it: MySQL refuses the shortest text of the largest one."""
+    text = floating(value)
+    if text == NULL:
+        return NULL
+    try:
+        return floating(struct.unpack("<f", struct.pack("<f", float(text)))[0])
+    except OverflowError:
+        raise MisfitError("a float of 32 bits") from None
+
+
+def compared_single(value: Any) -> str:
     """A float32 to compare a column with; compared as a double it would equal nothing."""
-    return f"CAST({floating(value)} AS FLOAT)"
+    return f"CAST({single(value)} AS FLOAT)"
 
 
 def number_text(value: Any) -> str:
