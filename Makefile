@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PROTO_VENV := .venv-proto
 LOCK_VENV := .venv-lock
 CLIENTS_VENV := .venv-clients
+AUDIT_VENV := .venv-audit
+SHIPPED_VENV := .venv-shipped
 BASE ?= python:3.11-slim-bookworm
 TEST_BASE := localhost/source-vitess-base
 IMAGE ?= source-vitess:dev
@@ -126,6 +128,31 @@ container-image: ## build the image with Debian's buildah, on a base by debootst
 container: venv ## run the image against a real Vitess, without a Docker engine
 	@$(BIN)/python -m tools.tiers container
 
+# --- what is shipped ---------------------------------------------------------------------------------------------------
+
+$(AUDIT_VENV)/.locked: requirements/audit.txt tools/make_venv.sh
+	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(AUDIT_VENV) requirements/audit.txt
+	@touch $@
+
+# What the image holds: the lock without what the Dockerfile takes out again.
+$(SHIPPED_VENV)/.locked: requirements/runtime.txt Dockerfile tools/make_venv.sh
+	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(SHIPPED_VENV) requirements/runtime.txt
+	@$(SHIPPED_VENV)/bin/pip uninstall --yes --quiet $$(sed -n 's/.*pip uninstall --yes --quiet//p' Dockerfile)
+	@touch $@
+
+.PHONY: sbom
+sbom: $(AUDIT_VENV)/.locked $(SHIPPED_VENV)/.locked ## write what is shipped to build/: sbom.cdx.json (CycloneDX) and licences.json
+	@mkdir -p build
+	@$(AUDIT_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	  -o build/sbom.cdx.json $(SHIPPED_VENV)/bin/python
+	@$(AUDIT_VENV)/bin/pip-licenses --python $(SHIPPED_VENV)/bin/python --from=mixed --format=json \
+	  --output-file build/licences.json
+	@echo "build/sbom.cdx.json build/licences.json"
+
+.PHONY: audit
+audit: $(AUDIT_VENV)/.locked $(SHIPPED_VENV)/.locked ## look up known weaknesses of what is shipped (asks a public service)
+	@$(AUDIT_VENV)/bin/pip-audit --path "$$($(SHIPPED_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
 # --- making things ---------------------------------------------------------------------------------------------------
 
 .PHONY: proto
@@ -138,6 +165,7 @@ lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrad
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --group proto -o requirements/proto.txt
 	$(LOCK) --group build -o requirements/build.txt
+	$(LOCK) --group audit -o requirements/audit.txt
 	$(LOCK) --group clients -o requirements/clients.txt
 	$(LOCK) --group lock -o requirements/lock.txt
 
@@ -159,7 +187,7 @@ image: ## build the container image with docker, podman or buildah; BASE and IMA
 
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
-	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) $(AUDIT_VENV) $(SHIPPED_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache \
 	  destination-readyset/.mypy_cache destination-readyset/.pytest_cache destination-readyset/.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

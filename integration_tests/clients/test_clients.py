@@ -23,6 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 EXECUTABLE = ROOT / ".venv" / "bin" / "source-vitess"
 
+#: Seconds for one run of a client: PyAirbyte's imports alone take many on a busy machine.
+PATIENCE = 600
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE)
+
 
 @pytest.fixture
 def tables(cluster: Cluster, shop: Connector) -> Iterator[Shop]:
@@ -45,7 +50,7 @@ def run(client: str, connector: Connector, folder: Path, *more: str) -> dict[str
         check=False,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         env={
             **os.environ,
             "HOME": str(folder),

@@ -23,6 +23,11 @@ from integration_tests.shop import Shop
 
 IMAGE = "localhost/source-vitess:test"
 
+#: Seconds for one command: Python's imports alone take many on a busy machine.
+PATIENCE = 600
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE)
+
 #: `$0` is the container's root, `$1` a folder with files for it; the rest is the command line.
 START = """
 set -e
@@ -85,7 +90,7 @@ class Container:
     def run(self, *argv: str, **files: Any) -> list[Json]:
         """Runs the entry point to its end, which must be a good one, and returns its messages."""
         process = self.start(*argv, **files)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, err.decode()) == (0, "")
         return [json.loads(line) for line in out.splitlines()]
 
@@ -128,7 +133,7 @@ def test_what_is_in_it(container: Container) -> None:
         "print([name for name in ('pip', 'unidecode', 'pandas', 'numpy', 'nltk') if importlib.util.find_spec(name)])\n"
         "print([name for name in ('cc', 'gcc', 'make') if shutil.which(name)])\n"
     )
-    out, err = container.execute("python3", "-c", script).communicate(timeout=60)
+    out, err = container.execute("python3", "-c", script).communicate(timeout=PATIENCE)
 
     assert (out.decode().split("\n"), err.decode()) == (["1000 1", "/tmp/x", "[]", "[]", ""], "")  # noqa: S108
 
@@ -164,7 +169,7 @@ def test_sigterm_as_process_1(container: Container, tables: Shop, shop: Connecto
             [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             os.kill(int(child), signal.SIGTERM)
 
-    assert (process.wait(60), process.stderr.read()) == (0, b"")
+    assert (process.wait(PATIENCE), process.stderr.read()) == (0, b"")
     process.stdout.close()
     process.stderr.close()
     assert set(store.statuses.values()) == {"COMPLETE"}
