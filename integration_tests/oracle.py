@@ -11,10 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Protocol
 
 META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
+
+#: DECIMAL has 65 digits; Python rounds to 28 unless told otherwise.
+_EXACT = Context(prec=400)
 
 Row = dict[str, Any]
 
@@ -156,7 +159,7 @@ def canonical(row: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return f"number {value.normalize():f}"
+        return f"number {value.normalize(_EXACT):f}"
     if isinstance(value, str) and value.startswith(("{", "[")):
         # The order of a JSON document's members is not a part of its value, and differs between copy and changes.
         try:

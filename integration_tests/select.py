@@ -30,8 +30,15 @@ def connect(port: int, target: str) -> pymysql.Connection[pymysql.cursors.Cursor
     return connection
 
 
-def select_rows(port: int, keyspace: str, table: str) -> Iterator[Row]:
-    """Yields the table's rows over all shards."""
+def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = False) -> Iterator[Row]:
+    """Yields the table's rows over all shards.
+
+    Args:
+        port: VTGate's MySQL port.
+        keyspace: The keyspace.
+        table: The table.
+        exact_floats: FLOAT with every digit, as in the change stream, instead of the six that MySQL shows.
+    """
     with connect(port, keyspace) as connection, connection.cursor() as cursor:
         cursor.execute(
             "select column_name, column_type from information_schema.columns "
@@ -39,7 +46,7 @@ def select_rows(port: int, keyspace: str, table: str) -> Iterator[Row]:
             (keyspace, table),
         )
         columns = [(str(name), _text(column_type)) for name, column_type in cursor.fetchall()]
-        names = ", ".join("`" + name.replace("`", "``") + "`" for name, _ in columns)
+        names = ", ".join(_expression(name, column_type, exact_floats) for name, column_type in columns)
         cursor.execute(f"select {names} from `{table.replace('`', '``')}`")
         converters = [_converter(column_type) for _, column_type in columns]
         for row in cursor.fetchall():
@@ -47,6 +54,13 @@ def select_rows(port: int, keyspace: str, table: str) -> Iterator[Row]:
                 name: None if value is None else convert(value)
                 for (name, _), convert, value in zip(columns, converters, row, strict=True)
             }
+
+
+def _expression(name: str, column_type: str, exact_floats: bool) -> str:
+    quoted = "`" + name.replace("`", "``") + "`"
+    if column_type.startswith(("bit", "vector")):
+        return f"hex({quoted})"  # PyMySQL takes their bytes for text
+    return f"{quoted} * 1e0" if exact_floats and column_type == "float" else quoted
 
 
 def _text(value: Any) -> str:
@@ -60,9 +74,9 @@ def _bytes(value: Any) -> bytes:
 def _converter(column_type: str) -> Callable[[Any], Any]:
     kind = re.split(r"[ (]", column_type, maxsplit=1)[0]
     if column_type.startswith("bit(1)"):
-        return lambda value: int.from_bytes(_bytes(value), "big") == 1
+        return lambda value: int(value, 16) == 1
     by_kind: dict[str, Callable[[Any], Any]] = {
-        "bit": lambda value: int.from_bytes(_bytes(value), "big"),
+        "bit": lambda value: int(value, 16),
         "year": lambda value: int(_text(value)),
         "decimal": lambda value: Decimal(_text(value)),
         "float": lambda value: Decimal(repr(_single(float(_text(value))))),
@@ -73,7 +87,7 @@ def _converter(column_type: str) -> Callable[[Any], Any]:
         "time": _text,
         "json": _text,
         "vector": lambda value: [
-            Decimal(repr(_single(number))) for number in struct.unpack(f"<{len(_bytes(value)) // 4}f", _bytes(value))
+            Decimal(repr(_single(number))) for number in struct.unpack(f"<{len(value) // 8}f", bytes.fromhex(value))
         ],
     }
     if kind in by_kind:

@@ -134,3 +134,19 @@ def test_a_null_that_the_server_s_setting_may_have_put_there(cluster: Cluster, s
     assert "'body' is missing from a row that is gone" in told["message"]
     assert not store.deletes
     assert any("shard 0 runs with binlog_row_image=NOBLOB" in line for line in store.logs)
+
+
+def test_a_row_of_nulls_only(cluster: Cluster, single: Connector) -> None:
+    """VTTablet copies it and sends no change of it, of which the log warns; other rows are not concerned."""
+    cluster.sql("single:0@primary", "create table nulls (a int, b text)")
+    cluster.reload_schema("single")
+    cluster.sql("single", "insert into nulls (a, b) values (1, 'x'), (null, null)")
+    store = Store.of_catalog(single.discover())
+    assert single.sync(store, single.configured()) is None
+    single.expect_all_equal(store)
+    assert any("Table 'nulls' has neither a key nor a column that is NOT NULL" in line for line in store.logs)
+
+    cluster.sql("single", "insert into nulls (a, b) values (2, null), (null, null)")
+    assert single.sync(store, single.configured()) is None
+
+    assert store.records["nulls"] == 3

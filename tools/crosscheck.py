@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +277,7 @@ def _canonical(column: MatrixColumn, value: Any) -> Any:
 
 
 def _number(text: str) -> str:
-    return str(Decimal(text).normalize())
+    return str(Decimal(text).normalize(Context(prec=100)))
 
 
 def _report(equal: int, known: Counter[str], unknown: Sequence[str]) -> bool:

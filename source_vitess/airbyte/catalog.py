@@ -161,6 +161,12 @@ def _select(
             f"Table {stream.name!r} has the column {', '.join(map(repr, left_out))}, which the configured catalog does "
             "not have: deselected, or added since the schema was discovered. Refresh the source's schema to read it."
         )
+    if not table.key and all(column.nullable for column in table.columns):
+        # VTTablet leaves out an image without any value (vstreamer.go, getValues and shouldFilter).
+        warnings.append(
+            f"Table {stream.name!r} has neither a key nor a column that is NOT NULL: Vitess sends no changes of "
+            "rows in which every column is NULL. Give it a primary key to be sure of every row."
+        )
     warnings += _check_key(configured, table, selected)
     incremental = configured.sync_mode == SyncMode.incremental
     return SelectedStream(

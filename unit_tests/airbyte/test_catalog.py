@@ -28,7 +28,7 @@ T = Table(
     ),
     key=("a", "b"),
 )
-KEYLESS = Table("k", (Column("x", "json", None, nullable=True),), key=())
+KEYLESS = Table("k", (Column("x", "json", None, nullable=False),), key=())
 SCHEMA = Schema("shop", {"t": T, "k": KEYLESS, "u": replace(T, name="u")})
 OPTIONS = TypeOptions()
 
@@ -211,6 +211,16 @@ def test_columns_that_are_not_selected_are_left_out() -> None:
     assert selection.warnings == ()
     [note] = selection.notes
     assert "column 'c'" in note
+
+
+def test_a_table_whose_rows_may_be_nothing_but_null() -> None:
+    """Vitess sends no changes of such rows, so the user is told which table can have them."""
+    loose = Table("k", (Column("x", "json", None, nullable=True),), key=())
+
+    selection = select_streams(load(configured("k")), Schema("shop", {"k": loose}), OPTIONS)
+
+    [warning] = selection.warnings
+    assert "Table 'k' has neither a key nor a column that is NOT NULL" in warning
 
 
 def test_a_key_that_the_user_knows() -> None:
