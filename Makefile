@@ -66,6 +66,10 @@ vitess: venv ## provide Vitess, MySQL and etcd (minutes the first time, then not
 demo: venv ## start a real Vitess, copy a small shop and follow its changes
 	@$(BIN)/python -m demo
 
+.PHONY: demo-readyset
+demo-readyset: venv ## serve that shop from a MySQL that ReadySet replicates, as it changes; READYSET names a binary
+	@$(BIN)/python -m demo.readyset
+
 .PHONY: demo-down
 demo-down: venv ## stop the demo's Vitess and delete its data
 	@$(BIN)/vitess-local down --name demo
@@ -180,6 +184,7 @@ crosscheck: venv ## compare all types' values with Debezium's Vitess connector o
 .PHONY: bench
 bench: venv ## measure speed and memory on a real Vitess; ROWS, RUNS, ONLY, LARGEST and SEED are settings
 	@$(BIN)/python -m benchmarks $(foreach each,ROWS RUNS ONLY LARGEST SEED,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each))))
+	@$(if $(ONLY),,$(BIN)/python -m benchmarks.served)
 
 .PHONY: image
 image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings

@@ -141,6 +141,7 @@ class PlainMysql:
             "socket": str(self.data_dir / "mysql.sock"),
             "port": str(self.port),
             "mysqlx": "OFF",
+            "pid-file": str(self.data_dir / "mysqld.pid"),
             "secure-file-priv": "NULL",
             "init-file": str(self.data_dir / "init.sql"),
             "log-bin": "binlog",
