@@ -1,0 +1,156 @@
+"""What a row costs, in executed instructions of Python: the same on a busy machine as on an idle one.
+
+The whole connector reads from a Vitess in memory, once few rows and once many; the difference is what rows cost. Only
+what the connector's own frames and the decoders that it generates do is counted. The numbers are those that were
+measured; who makes a row cheaper lowers them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from unit_tests.scripted_vtgate.model.values import Given
+from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import Syncs
+
+_COLUMNS = {
+    "id": "bigint",
+    "customer": "int",
+    "name": "varchar(100)",
+    "email": "varchar(100)",
+    "price": "decimal(10,2)",
+    "qty": "smallint",
+    "ratio": "double",
+    "status": "varchar(8)",
+    "note": "varchar(200)",
+    "created": "datetime",
+    "updated": "timestamp(6)",
+    "doc": "json",
+}
+_FEW, _MANY = 300, 900
+
+#: The numbers are of Python 3.11; other versions compile the same source to more or fewer instructions.
+_ROOM = 1.1 if sys.version_info[:2] == (3, 11) else 1.5
+
+
+@dataclass
+class _Counter:
+    """Counts while it is active, in this thread only.
+
+    Attributes:
+        instructions: Of Python, executed.
+        calls: Of functions, those written in C included.
+    """
+
+    instructions: int = 0
+    calls: int = 0
+
+    def __enter__(self) -> _Counter:
+        self._before = sys.gettrace(), sys.getprofile()
+        sys.setprofile(self._profile)
+        sys.settrace(self._enter)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        trace, profile = self._before
+        sys.settrace(trace)
+        sys.setprofile(profile)
+
+    def _profile(self, frame: FrameType, event: str, _argument: Any) -> None:
+        if event in ("call", "c_call") and _is_ours(frame):
+            self.calls += 1
+
+    def _enter(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        if not _is_ours(frame):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._count
+
+    def _count(self, _frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "opcode":
+            self.instructions += 1
+        return self._count
+
+
+def _is_ours(frame: FrameType) -> bool:
+    # Generated code has no module and a file name such as `<row decoder>`.
+    module = str(frame.f_globals.get("__name__", ""))
+    return module.startswith("source_vitess") or frame.f_code.co_filename.startswith("<row")
+
+
+def _row(number: int) -> dict[str, Given]:
+    return {
+        "id": number,
+        "customer": number * 7919 % 1_000_000,
+        "name": "name " * (1 + number % 4) + str(number),
+        "email": f"user{number}@example.com",
+        "price": f"{number % 1000}.25",
+        "qty": number % 100,
+        "ratio": number / 8,
+        "status": ("new", "paid", "sent", "done")[number % 4],
+        "note": None if number % 3 == 0 else "some words " * (1 + number % 5),
+        "created": "2024-05-06 07:08:09",
+        "updated": f"2025-05-06 07:08:09.{number % 1_000_000:06d}",
+        "doc": f'{{"a": {number % 1000}, "b": ["x", {number % 7}]}}',
+    }
+
+
+def _rows(first: int, count: int) -> list[dict[str, Given]]:
+    return [_row(number) for number in range(first, first + count)]
+
+
+def _count(syncs: Syncs, records: int) -> _Counter:
+    with _Counter() as counter:
+        lines = b"".join(syncs.lines())
+    assert lines.count(b'{"type":"RECORD"') == records
+    return counter
+
+
+def _copy(count: int) -> _Counter:
+    with Vitess(shards=["0"]) as vitess:
+        vitess.create_table("t", _COLUMNS, key=["id"])
+        vitess.insert("t", *_rows(10_000, count))
+        return _count(Syncs(vitess), count)
+
+
+def _changes(count: int, transaction: int) -> _Counter:
+    with Vitess(shards=["0"]) as vitess:
+        vitess.create_table("t", _COLUMNS, key=["id"])
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        for first in range(10_000, 10_000 + count, transaction):
+            vitess.insert("t", *_rows(first, transaction))
+        return _count(syncs, count)
+
+
+def _check(measure: Callable[[int], _Counter], *, instructions: int, calls: float) -> None:
+    few, many = measure(_FEW), measure(_MANY)
+    instructions_per_row = (many.instructions - few.instructions) / (_MANY - _FEW)
+    calls_per_row = (many.calls - few.calls) / (_MANY - _FEW)
+    assert instructions_per_row < instructions * _ROOM
+    assert calls_per_row < calls * _ROOM
+
+
+def test_a_copied_row_costs_no_more_instructions() -> None:
+    """A copy's row costs no more than this, of twelve columns and in VTGate's own packets."""
+    _check(_copy, instructions=596, calls=36.4)
+
+
+@pytest.mark.parametrize(
+    ("transaction", "instructions", "calls"),
+    [
+        pytest.param(1, 1818, 134.4, id="1"),
+        pytest.param(10, 707, 49.7, id="10"),
+        pytest.param(100, 597, 41.3, id="100"),
+    ],
+)
+def test_a_changed_row_costs_no_more_instructions(transaction: int, instructions: int, calls: float) -> None:
+    """A change costs no more than this, in transactions of so many rows."""
+    _check(lambda count: _changes(count, transaction), instructions=instructions, calls=calls)
