@@ -190,6 +190,10 @@ bench: venv ## measure speed and memory on a real Vitess; ROWS, RUNS, ONLY, LARG
 image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings
 	@BASE="$(BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh
 
+.PHONY: form-picture
+form-picture: ## render spec.json as a form in Chromium, to docs/connection-form.png; needs npm and Chromium
+	@bash tools/form/picture.sh
+
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
 	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) $(AUDIT_VENV) $(SHIPPED_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -188,3 +188,37 @@ def test_a_sync_with_a_password(cluster: Cluster, single: Connector, encrypted: 
 
     assert connector.sync(store, catalog) is None
     connector.expect_all_equal(store)
+
+
+#: Names that would do harm in a statement, a filter, a format string or JSON that is put together carelessly.
+NAMES = [
+    "x; drop table t; --",
+    "' or 1=1 #",
+    '"quoted\\"',
+    "%s %d %(x)s %b",
+    "{x} {0}",
+    "a.b",
+    "select",
+    "ünïcode ☃",
+    "\\",
+    "x /* y */",
+]
+
+
+def test_hostile_names_of_tables_and_columns(cluster: Cluster, single: Connector) -> None:
+    """Whatever tables and columns are called, they are copied and followed, and nothing else happens."""
+    columns = ", ".join(f"`{name}` varchar(20)" for name in NAMES)
+    for name in NAMES:
+        cluster.sql("single", f"create table `{name}` (`id` bigint primary key, {columns})")
+        cluster.sql("single", f"insert into `{name}` (id) values (1), (2)")
+    cluster.reload_schema("single")
+    catalog = single.configured(*NAMES)
+    store = Store({name: ["id"] for name in NAMES})
+
+    assert single.sync(store, catalog) is None
+    for name in NAMES:
+        cluster.sql("single", f"update `{name}` set `{NAMES[0]}` = 'x', `{NAMES[3]}` = 'y' where id = 1")
+        cluster.sql("single", f"delete from `{name}` where id = 2")
+    assert single.sync(store, catalog) is None
+
+    single.expect_all_equal(store)

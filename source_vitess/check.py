@@ -34,7 +34,8 @@ from source_vitess.vstream.current import read_current_position
 CHECK_SECONDS = 15.0
 
 _PORT_SECONDS = 4.0
-_TUNNEL_SECONDS = 8.0
+#: Connecting, logging in and reaching both ports.
+_TUNNEL_SECONDS = 10.0
 _MYSQL = "MySQL port (mysql_port in the field url)"
 _GRPC = "gRPC port (after the host in the field url)"
 

@@ -16,7 +16,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from source_vitess.config import Address, Config
@@ -78,14 +78,16 @@ class _Forwarding:
     """
 
     def __init__(self, tunnel: Tunnel, config: Config) -> None:
+        # Deriving a key from a passphrase takes long on purpose, so it is done once, and before any clock runs.
+        self._key = _private_key(tunnel) if tunnel.key else None
         self.lost: VitessSourceError | None = None
         self._tunnel = tunnel
         self._targets = [(config.url.host, config.url.grpc_port), (config.url.host, config.url.mysql_port)]
         self._ports = [0, 0]
         self._loop = asyncio.new_event_loop()
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None  # a task that nobody holds may be collected
         self._connection: Any = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="ssh-tunnel", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ssh-tunnel", daemon=True)
 
     def start(self, timeout: float) -> tuple[Address, Address]:
         """Connects, and returns the addresses of the gRPC and the MySQL port."""
@@ -101,18 +103,19 @@ class _Forwarding:
 
     def stop(self) -> None:
         """Ends the connection and the thread."""
-        closing = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(2 * _CLOSE_SECONDS)
+
+    def _run(self) -> None:
         try:
-            closing.result(_CLOSE_SECONDS)
-        except FutureTimeoutError:
-            closing.cancel()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CLOSE_SECONDS)
-        if not self._thread.is_alive():
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._close())
             self._loop.close()
 
     async def _open(self, timeout: float) -> None:
-        self._connection = await _connect(self._tunnel, timeout)
+        self._connection = await _connect(self._tunnel, self._key, timeout)
         for target in self._targets:
             await self._try(target)
         await self._forward()
@@ -152,7 +155,7 @@ class _Forwarding:
             pause = 0.5
             while self.lost is not None:
                 try:
-                    self._connection = await _connect(self._tunnel, LOGIN_SECONDS)
+                    self._connection = await _connect(self._tunnel, self._key, LOGIN_SECONDS)
                     await self._forward()
                     self.lost = None
                 except VitessSourceError as error:
@@ -164,14 +167,17 @@ class _Forwarding:
                     pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _close(self) -> None:
-        if self._keeper is not None:
-            self._keeper.cancel()
         if self._connection is not None:
             self._connection.abort()
-            await self._connection.wait_closed()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._connection.wait_closed(), _CLOSE_SECONDS)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
-async def _connect(tunnel: Tunnel, timeout: float) -> Any:
+async def _connect(tunnel: Tunnel, key: Any, timeout: float) -> Any:
     """Connects and logs in.
 
     Raises:
@@ -188,9 +194,10 @@ async def _connect(tunnel: Tunnel, timeout: float) -> Any:
     elif not tunnel.host_key:
         algorithms = [[name for names in algorithms for name in names]]
     # A server has a key of each type and shows the first that is asked for; a fingerprint does not tell its type.
+    broken: Exception | None = None
     for names in algorithms:
         try:
-            return await _connect_by(tunnel, names, shown, timeout)
+            return await _connect_by(tunnel, key, names, shown, timeout)
         except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed):
             continue
         except asyncssh.PermissionDenied as error:
@@ -199,12 +206,17 @@ async def _connect(tunnel: Tunnel, timeout: float) -> Any:
                 f"The SSH server {tunnel.host}:{tunnel.port} refuses the user {tunnel.user} or {what}. Check the "
                 "fields of tunnel_method, and that the server allows this way to log in."
             ) from error
+        except (asyncssh.DisconnectError, ConnectionResetError) as error:
+            # OpenSSH hangs up on a client that wants a type of key which it has not.
+            broken = error
         except (asyncssh.Error, OSError, asyncio.TimeoutError) as error:
             raise _unreachable(tunnel, str(error) or type(error).__name__) from error
+    if broken is not None and not shown:
+        raise _unreachable(tunnel, str(broken)) from broken
     raise _wrong_key(tunnel, shown)
 
 
-async def _connect_by(tunnel: Tunnel, algorithms: list[str], shown: list[str], timeout: float) -> Any:
+async def _connect_by(tunnel: Tunnel, key: Any, algorithms: list[str], shown: list[str], timeout: float) -> Any:
     """Connects with a key of the server that makes one of these signatures, and adds the key to those shown."""
     import asyncssh
 
@@ -220,9 +232,9 @@ async def _connect_by(tunnel: Tunnel, algorithms: list[str], shown: list[str], t
         tunnel.port,
         username=tunnel.user,
         client_factory=Client,
-        client_keys=[_private_key(tunnel)] if tunnel.key else None,
+        client_keys=[key] if key else None,
         password=tunnel.password or None,
-        preferred_auth="publickey" if tunnel.key else "password,keyboard-interactive",
+        preferred_auth="publickey" if key else "password,keyboard-interactive",
         known_hosts=asyncssh.import_known_hosts(""),
         server_host_key_algs=algorithms,
         config=None,

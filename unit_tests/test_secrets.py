@@ -293,7 +293,7 @@ def test_other_programs_and_files(vitess: Vitess, tmp_path: Path) -> None:
         )
         during = [path for path in (temporary, home) for _ in path.rglob("*")]
         process.terminate()
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=120)
 
     assert leaked(seen + rest + errors) == []
     assert leaked(shown) == []

@@ -95,12 +95,12 @@ def connect(url: str, tls: Any) -> tuple[str, str]:
 
 
 def _use_grpc(config: Config) -> None:
-    with VStreamClient(config) as client, client.stream(vtgate_pb2.VStreamRequest(), timeout=10) as stream:
+    with VStreamClient(config) as client, client.stream(vtgate_pb2.VStreamRequest(), timeout=60) as stream:
         assert list(stream) == [vtgate_pb2.VStreamResponse()]
 
 
 def _use_mysql(config: Config) -> None:
-    with VtgateSession.connect(config, statement_timeout=10) as session:
+    with VtgateSession.connect(config, statement_timeout=60) as session:
         assert session.query("use main") == []
 
 
@@ -209,7 +209,7 @@ def test_a_certificate_that_changes_is_noticed() -> None:
                 server.stop()
                 server.tls = _credentials(certificate)
                 server.start()
-                with client.stream(vtgate_pb2.VStreamRequest(), timeout=10) as stream:
+                with client.stream(vtgate_pb2.VStreamRequest(), timeout=60) as stream:
                     assert list(stream) == [vtgate_pb2.VStreamResponse()]
     finally:
         server.stop()

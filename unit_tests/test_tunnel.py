@@ -11,7 +11,8 @@ from typing import Any
 import asyncssh
 import pytest
 
-from source_vitess.check import check
+import source_vitess.check as check_module
+import source_vitess.tunnel as tunnel_module
 from source_vitess.config import Config
 from source_vitess.errors import ConfigError, TransientError, VitessSourceError
 from source_vitess.live import LiveVitess, SystemClock
@@ -61,7 +62,7 @@ class SshServer:
         self._loop.close()
 
     def _run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     async def _start(self) -> None:
         owner = self
@@ -105,6 +106,13 @@ class SshServer:
         await self._server.wait_closed()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes its time: no test here is about how long a login may take."""
+    monkeypatch.setattr(tunnel_module, "LOGIN_SECONDS", 90.0)
+    monkeypatch.setattr(check_module, "_TUNNEL_SECONDS", 90.0)
+
+
 @pytest.fixture
 def ssh() -> Iterator[SshServer]:
     """An SSH server."""
@@ -129,7 +137,9 @@ def config(ssh: SshServer, vitess: Vitess, **change: Any) -> Config:
 
 def with_key(key: Any, passphrase: str | None = None, form: str = "openssh", **more: Any) -> dict[str, Any]:
     """Returns the fields for a private key."""
-    text = key.export_private_key(form, passphrase=passphrase).decode()
+    # Few rounds of the passphrase's derivation: a test has no time.
+    more_options = {"rounds": 50} if passphrase and form == "openssh" else {}
+    text = key.export_private_key(form, passphrase=passphrase, **more_options).decode()
     return {"tunnel_method": "SSH_KEY_AUTH", "ssh_key": text.replace("\n", " "), **more}
 
 
@@ -156,7 +166,7 @@ def test_both_ports_go_through_the_tunnel(ssh: SshServer, vitess: Vitess, login:
     """A check comes through, by whatever way one logs in, and nothing goes past the SSH server."""
     vitess.create_table("t", {"id": "bigint"}, key=["id"])
 
-    lines = check(config(ssh, vitess, **login))
+    lines = check_module.check(config(ssh, vitess, **login), seconds=120)
 
     assert any("answers on both ports" in line for line in lines)
     assert {vitess.vstream.port, vitess.mysql.port} <= set(ssh.forwarded)
@@ -174,7 +184,7 @@ def test_both_ports_go_through_the_tunnel(ssh: SshServer, vitess: Vitess, login:
 )
 def test_forms_of_the_host_key(ssh: SshServer, vitess: Vitess, key: str) -> None:
     """The server is taken by each of its keys, in each form."""
-    with reachable(config(ssh, vitess, tunnel_host_key=key)) as reached:
+    with reachable(config(ssh, vitess, tunnel_host_key=key), timeout=90) as reached:
         assert reached.grpc_address[0] == reached.mysql_address[0] == "127.0.0.1"
 
 
@@ -217,11 +227,14 @@ def test_what_is_wrong_is_said(
 def test_a_server_that_does_not_forward(ssh: SshServer, vitess: Vitess) -> None:
     """A server that may not forward is told from a VTGate that is not there."""
     ssh.allowed = False
-    with refused(ConfigError, "does not forward connections to"), reachable(config(ssh, vitess)):
+    with refused(ConfigError, "does not forward connections to"), reachable(config(ssh, vitess), timeout=90):
         pass
     ssh.allowed = True
     vitess.mysql.stop()
-    with refused(TransientError, "The SSH server cannot reach VTGate at 127.0.0.1"), reachable(config(ssh, vitess)):
+    with (
+        refused(TransientError, "The SSH server cannot reach VTGate at 127.0.0.1"),
+        reachable(config(ssh, vitess), timeout=90),
+    ):
         pass
 
 
@@ -235,7 +248,7 @@ def test_a_server_that_is_none(vitess: Vitess) -> None:
         "tunnel_user_password": "s3cret",
     }
     made = Config.from_json({"url": vitess.url, "tunnel_method": fields})
-    with refused(TransientError, "does not speak SSH"), reachable(made, timeout=5):
+    with refused(TransientError, "does not speak SSH"), reachable(made, timeout=30):
         pass
 
 
@@ -243,12 +256,12 @@ def test_a_lost_connection_is_made_again(ssh: SshServer, vitess: Vitess) -> None
     """The ports stay the same, and an error meanwhile tells that it was the tunnel."""
     vitess.create_table("t", {"id": "bigint"}, key=["id"])
     clock = SystemClock()
-    with reachable(config(ssh, vitess)) as reached:
+    with reachable(config(ssh, vitess), timeout=90) as reached:
         ssh.stop()
         ssh.start()
         with LiveVitess.connect(reached, clock, retries=20) as live:
             assert live.schema(retries=20).tables
-    with refused(TransientError, "The SSH tunnel was lost"), reachable(config(ssh, vitess)) as reached:
+    with refused(TransientError, "The SSH tunnel was lost"), reachable(config(ssh, vitess), timeout=90) as reached:
         ssh.stop()
         with LiveVitess.connect(reached, clock):
             pass
