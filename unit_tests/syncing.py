@@ -47,7 +47,10 @@ class Syncs:
 
     def run(self, *, stop_after: int | None = None) -> VitessSourceError | None:
         """Runs a sync; returns the error that it ended with."""
-        return self.connector.sync(self.store, self.catalog, stop_after=stop_after)
+        try:
+            return self.connector.sync(self.store, self.catalog, stop_after=stop_after)
+        finally:
+            self.vitess.vstream.wait_until_idle()
 
     def expect_equal(self, *tables: str) -> None:
         """Compares tables, all of the catalog unless named, with the model's rows."""

@@ -127,6 +127,12 @@ class TableCopy:
                 if interrupted:
                     shards = self._again(tuple(self._vitess.current().shards))
                     interrupted = False
+                    if not table.key and self.records:
+                        yield Log(
+                            f"Table {table.name!r} has no key, so its copy starts from the beginning: the "
+                            f"{self.records:,} rows that were emitted come again, and nothing tells them apart.",
+                            warning=True,
+                        )
                 self._check_resumable()
                 yield from self._copy(shards, retry)
             except CopyTimeUpError:

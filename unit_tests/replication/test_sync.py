@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ import pytest
 
 from integration_tests.oracle import Store
 from source_vitess.errors import ConfigError, PositionLostError, TransientError
-from source_vitess.live import LiveVitess
+from source_vitess.live import LiveVitess, SystemClock
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import sync
@@ -683,6 +683,47 @@ class TestFullRefresh:
         assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
         assert syncs.run() is None
         syncs.expect_equal()
+
+
+def test_two_syncs_at_once(vitess: Vitess) -> None:
+    """Two processes from the same state, line by line in turns: each has the database, as if it were alone."""
+    fill(vitess)
+    first, second = Syncs(vitess), Syncs(vitess)
+    for then in (lambda: write(vitess), lambda: vitess.delete("a", {"id": 100})):
+        for a, b in zip_longest(first.lines(), second.lines()):
+            for syncs, line in ((first, a), (second, b)):
+                if line is not None:
+                    syncs.store.apply([line])
+        first.expect_equal()
+        second.expect_equal()
+        then()
+    second.store.states = first.store.states
+    assert second.run() is None
+    second.expect_equal()
+
+
+def test_a_clock_that_goes_backwards(vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sync an hour earlier than the one before: cursors still grow, so that the last record of a key wins."""
+    fill(vitess)
+    syncs = Syncs(vitess)
+    now = [2e9]
+    monkeypatch.setattr(SystemClock, "now", lambda _: now[0])
+    cursors: list[int] = []
+    for _ in range(3):
+        lines = list(syncs.lines())
+        syncs.store.apply(lines)
+        cursors += [
+            message["record"]["data"]["_ab_cdc_cursor"]
+            for message in map(json.loads, lines)
+            if message["type"] == "RECORD"
+        ]
+        syncs.expect_equal()
+        now[0] -= 3600
+        vitess.update("a", {"id": 2}, {"name": f"at {now[0]}"})
+        vitess.insert("b", {"id": int(now[0])})
+
+    assert cursors == sorted(set(cursors))
+    assert len(cursors) == 14 + 2 * 2
 
 
 def test_256_shards(waits: list[float]) -> None:

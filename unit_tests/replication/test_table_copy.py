@@ -201,6 +201,7 @@ class TestBreaks:
 
         assert isinstance(error, TransientError)
         assert len(streamed(vitess)) == 7
+        assert any("has no key" in line and "come again" in line for line in syncs.store.logs)
         vitess.faults = type(vitess.faults)()
         assert syncs.run() is None
         assert _ids(syncs, "t") == set(range(1, 31))

@@ -35,6 +35,7 @@ class Call:
     Attributes:
         request: What the client asks.
         metadata: The call's metadata, such as `username`.
+        answered: Set when nothing more is made up for it, some time after it has ended.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Call:
         self.request = request
         self.metadata = metadata
         self._context = context
+        self.answered = threading.Event()
         self._end = threading.Event()
         self.on_end(self._end.set)
 
@@ -148,6 +150,17 @@ class VStreamServer:
             if not self._calls_changed.wait_for(lambda: len(self.calls) >= count, timeout):
                 raise TimeoutError(f"{len(self.calls)} calls were received, not {count}")
 
+    def wait_until_idle(self, timeout: float = 10.0) -> None:
+        """Waits until no call is being answered, so that what is ordered then happens to a later one.
+
+        Raises:
+            TimeoutError: One still is.
+        """
+        with self._calls_changed:
+            calls = list(self.calls)
+        if not all(call.answered.wait(timeout) for call in calls):
+            raise TimeoutError("a call is still being answered")
+
     def __enter__(self) -> VStreamServer:
         """Starts the server."""
         self.start()
@@ -172,6 +185,8 @@ class VStreamServer:
             yield from self.answer(call)
         except StreamStatusError as failure:
             context.abort(failure.code, failure.text)
+        finally:
+            call.answered.set()
 
     def _check_credentials(self, metadata: Mapping[str, str]) -> None:
         """Refuses as go/vt/servenv/grpc_server_auth_static.go does."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
+from source_vitess.proto import vtgate_pb2
 from unit_tests.scripted_vtgate.model.database import key_range
 from unit_tests.scripted_vtgate.model.ddl import SchemaChanges
 from unit_tests.scripted_vtgate.model.faults import Faults
@@ -23,6 +24,7 @@ class Cluster(SchemaChanges):
         max_message_bytes: If set, a larger message is never sent: its shard's stream is opened again in silence, for
             ever (--grpc-max-message-size).
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
+        rewrite: If set, what is sent instead of each response, as other versions of VTGate would.
         faults: What goes wrong on streams.
     """
 
@@ -40,6 +42,7 @@ class Cluster(SchemaChanges):
         self.events_per_response: int | None = None
         self.max_message_bytes: int | None = None
         self.heartbeat_scale = 1.0
+        self.rewrite: Callable[[vtgate_pb2.VStreamResponse], Iterable[vtgate_pb2.VStreamResponse]] | None = None
         self.faults = Faults()
         self._journals = 0
 

@@ -68,7 +68,7 @@ class Gateway:
                     for response in self._advance(shard):
                         if self._cluster.faults.delay:
                             self._call.wait_end(self._cluster.faults.delay)
-                        yield response
+                        yield from self._cluster.rewrite(response) if self._cluster.rewrite else (response,)
                         last_sent = time.monotonic()
                 if all(shard.ended for shard in self._shards):
                     return
