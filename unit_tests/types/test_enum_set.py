@@ -57,6 +57,40 @@ def test_labels_without_a_character_set_are_utf8() -> None:
     assert encoder("enum('é','a')", BINARY)("é".encode()) == '"é"'.encode()
 
 
+def _declared(kind: str, labels: list[str]) -> str:
+    """Writes a column type as MySQL's append_unescaped() does (sql/sql_show.cc)."""
+    escapes = {"'": "''", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
+    quoted = ("".join(escapes.get(character, character) for character in label) for label in labels)
+    return f"{kind}({','.join(chr(39) + label + chr(39) for label in quoted)})"
+
+
+# Of characters that are in latin1 and in UTF-16, and that MySQL's column types can show.
+_LABELS = st.lists(st.text("ab,'\\\"()\n\r\0 0123éüÿ", min_size=1, max_size=6), unique=True, min_size=1, max_size=20)
+
+
+@given(_LABELS, st.data())
+def test_any_label_comes_back_in_every_form(labels: list[str], data: st.DataObject) -> None:
+    """In UTF-8, in the column's own character set, and as the ordinal of an old server."""
+    column_type = _declared("enum", labels)
+    ordinal = data.draw(st.integers(1, len(labels)))
+    label = labels[ordinal - 1]
+    assert parse(encoder(column_type, UTF8)(label.encode())) == label
+    assert parse(encoder(column_type, UTF8, labels=False)(b"%d" % ordinal)) == label
+    assert parse(encoder(column_type, UTF16)(label.encode("utf-16-be"))) == label
+    read = outcome(encoder(column_type, LATIN1), label.encode("latin-1"))
+    assert parse(read.json) == label or (read.reason and parse(read.json) is None)
+
+
+@given(st.lists(st.text("ab'\\\"()\n 01é", min_size=1, max_size=6), unique=True, min_size=1, max_size=64), st.data())
+def test_any_set_comes_back_in_every_form(labels: list[str], data: st.DataObject) -> None:
+    """As labels and as the bitmap of an old server, in the order of the column type."""
+    column_type = _declared("set", labels)
+    bitmap = data.draw(st.integers(0, 2 ** len(labels) - 1))
+    text = ",".join(label for bit, label in enumerate(labels) if bitmap >> bit & 1)
+    assert parse(encoder(column_type, UTF8)(text.encode())) == text
+    assert parse(encoder(column_type, UTF8, labels=False)(b"%d" % bitmap)) == text
+
+
 @given(st.integers(0, 9))
 def test_ordinals_of_old_servers(ordinal: int) -> None:
     """Servers up to v19 send ordinals in the change stream: labels by place, 0 for the invalid value."""

@@ -45,6 +45,14 @@ def test_tinyint1_can_be_boolean(column_type: str) -> None:
     assert [parse(encode(wire)) for wire in (b"0", b"1", b"-128", b"2")] == [False, True, True, True]
 
 
+@given(st.integers(-128, 127))
+def test_any_tinyint1_is_itself_or_its_truth(number: int) -> None:
+    """Lossless by default; with the option, true for everything but 0."""
+    wire = b"%d" % number
+    assert parse(encoder("tinyint(1)", BINARY)(wire)) == number
+    assert parse(encoder("tinyint(1)", BINARY, tinyint1_as_boolean=True)(wire)) is (number != 0)
+
+
 @pytest.mark.parametrize("column_type", ["tinyint", "tinyint(4)", "int(1)"])
 def test_only_tinyint1_can_be_boolean(column_type: str) -> None:
     """The option leaves other integers alone, `tinyint(1)` without it too."""

@@ -62,6 +62,24 @@ def test_any_bytes_give_valid_json_that_fits_the_schema(
     assert made.json_schema["type"][0] == "null"
 
 
+def test_no_family_is_left_out_of_that() -> None:
+    """Each family has a type among those that are tried with any bytes."""
+    tried = {parse_column_type(text).name for text in _COLUMN_TYPES}
+    assert [family.names for family in FAMILIES if tried.isdisjoint(family.names)] == []
+
+
+@given(st.binary())
+def test_bytes_of_an_unknown_type_come_back(value: bytes) -> None:
+    """Whatever a newer MySQL stores is there, in base64."""
+    assert base64.b64decode(parse(encoder("hologram(3)", BINARY)(value)), validate=True) == value
+
+
+@given(st.text())
+def test_text_of_an_unknown_type_comes_back(text: str) -> None:
+    """With a character set it is text."""
+    assert parse(encoder("hologram(3)", UTF8)(text.encode())) == text
+
+
 def test_every_type_name_is_of_one_family() -> None:
     """No family takes a name away from another."""
     names = [name for family in FAMILIES for name in family.names]

@@ -18,6 +18,19 @@ def test_text_comes_back(column_type: str, text: str) -> None:
     assert parse(encoder(column_type, UTF8)(text.encode())) == text
 
 
+@pytest.mark.parametrize(
+    ("collation_id", "python"),
+    [(54, "utf-16-be"), (56, "utf-16-le"), (60, "utf-32-be"), (33, "utf-8"), (248, "gb18030"), (11, "ascii")],
+)
+@given(text=st.text())
+def test_text_of_a_character_set_comes_back(collation_id: int, python: str, text: str) -> None:
+    """Whatever of the text the character set has; bytes that it does not have are told."""
+    wire = text.encode(python, "ignore")
+    assert outcome(encoder("varchar(9)", collation_id), wire) == Outcome(
+        encoder("varchar(9)", UTF8)(wire.decode(python).encode())
+    )
+
+
 def test_the_column_type_decides_not_the_wire_type() -> None:
     """Text of a `_bin` collation, which VTTablet announces as BINARY, is text."""
     utf8mb4_bin = 46
