@@ -6,7 +6,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_vitess.errors import ConfigError
@@ -83,6 +83,7 @@ def test_mistakes_are_named(text: str, kind: str, said: str) -> None:
     assert text[30:60] not in message(text, kind) or len(text) < 60
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["-----BEGIN CERTIFICATE-----", "-----END X-----", "A" * 50, "\\n", " "]), max_size=900)
 )
