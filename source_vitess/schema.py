@@ -56,7 +56,9 @@ class Schema:
     Attributes:
         keyspace: The keyspace's name.
         tables: By table name.
+        left_out: Names of tables and views that Vitess cannot stream, because of their names.
     """
 
     keyspace: str
     tables: Mapping[str, Table]
+    left_out: tuple[str, ...] = ()

@@ -65,7 +65,14 @@ class SourceVitess(Source):
         try:
             parsed = _parse_config(config)
             with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
-                return to_catalog(vitess.schema(), _type_options(parsed))
+                schema = vitess.schema()
+                for name in schema.left_out:
+                    logger.warning(
+                        "The table %r is left out: Vitess cannot stream it, because of a backtick or a slash in "
+                        "its name. Rename it to read it.",
+                        name,
+                    )
+                return to_catalog(schema, _type_options(parsed))
         except VitessSourceError as error:
             raise traced(error) from error
 

@@ -74,6 +74,7 @@ def read_schema(
             for name, (rows, size) in sorted(estimates.items())
             if name in columns
         },
+        tuple(sorted(name for name in columns if not can_be_streamed(name))),
     )
 
 

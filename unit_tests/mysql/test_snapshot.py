@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from source_vitess.config import Config
@@ -9,6 +11,7 @@ from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import Row, VtgateSession
 from source_vitess.mysql.snapshot import choose_keys, read_schema
 from source_vitess.schema import Column
+from source_vitess.source import SourceVitess
 from unit_tests.scripted_vtgate.vitess import Vitess
 
 
@@ -142,3 +145,14 @@ def test_the_session_can_be_used_again(vitess: Vitess) -> None:
 
     with session_of(vitess) as session:
         assert read_schema(session, "commerce") == read_schema(session, "commerce")
+
+
+def test_tables_that_vitess_cannot_stream_are_named(vitess: Vitess, caplog: pytest.LogCaptureFixture) -> None:
+    """They are no streams, and the log of discover says so."""
+    for name in ("fine", "/slash", "back`tick"):
+        vitess.create_table(name, {"id": "bigint"}, key=["id"])
+
+    catalog = SourceVitess().discover(logging.getLogger("airbyte.tests"), {"url": vitess.url})
+
+    assert [stream.name for stream in catalog.streams] == ["fine"]
+    assert [name for name in ("/slash", "back`tick") if f"The table {name!r} is left out" not in caplog.text] == []
