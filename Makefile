@@ -113,6 +113,10 @@ chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINU
 readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start
 	@$(BIN)/python -m tools.tiers readyset
 
+.PHONY: large
+large: venv ## tests of large tables, transactions and rows at their full size (half an hour)
+	@SOURCE_VITESS_SCALE=1 $(BIN)/python -m pytest integration_tests/test_large.py -v -s
+
 .PHONY: standard
 standard: venv ## the CDK's standard tests for connectors, on a real Vitess
 	@$(BIN)/python -m tools.tiers standard

@@ -9,9 +9,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from vitess_local.cluster import Cluster
 
 from integration_tests.connector import Connector
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 #: Two shards, primaries only: what is written is what is read, without waiting for replication.
 KEYSPACES = {"shop": 2, "single": 1}

@@ -68,7 +68,7 @@ class Shop:
         for name in tables or TABLES:
             ddl, column = TABLES[name]
             self.cluster.sql(self.keyspace, ddl)
-            if len(self.cluster.shards(self.keyspace)) > 1:
+            if self.cluster.shards(self.keyspace) != ["0"]:
                 vindex = f"xxh_{name}"
                 self.cluster.sql(
                     self.keyspace,

@@ -7,11 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from source_vitess.proto import binlogdata_pb2, vtgate_pb2
 from unit_tests.scripted_vtgate.client import Stream, request
 from unit_tests.scripted_vtgate.events import position
 from unit_tests.scripted_vtgate.vitess import Vitess
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 class OpenStream(Protocol):

@@ -242,6 +242,7 @@ class Syncs:
         return "complete"
 
     def _run_process(self, plan: Plan, lines: _Lines) -> str:
+        errors = len(self.store.errors)
         config = {**plan.config, "checkpoint_interval_seconds": 1}
         connector = self._connector.with_config(**config)
         state = self.store.last_state or None
@@ -256,7 +257,8 @@ class Syncs:
                 finally:
                     timer.cancel()
                 code = process.wait()
-        return self._verdict(code)
+        lines.end(killed=code < 0)
+        return self._verdict(code, self.store.errors[errors:])
 
     def _read(self, process: subprocess.Popen[bytes], plan: Plan, lines: _Lines) -> None:
         validator = RecordValidator(self._catalog)
@@ -268,7 +270,7 @@ class Syncs:
             elif number == plan.lines:
                 process.kill()
 
-    def _verdict(self, code: int) -> str:
+    def _verdict(self, code: int, errors: list[Json]) -> str:
         if code == -signal.SIGKILL:
             return "killed"
         if code in (128 + signal.SIGTERM, 128 + signal.SIGINT, -signal.SIGTERM, -signal.SIGINT):
@@ -277,7 +279,9 @@ class Syncs:
             return "complete"
         if code != 1:
             raise OracleError(f"exit code {code}")
-        whole = [error for error in self.store.errors if "stream_descriptor" not in error]
+        whole = [error for error in errors if "stream_descriptor" not in error]
+        if len(whole) != 1:
+            raise OracleError(f"exit code 1 with {len(whole)} errors of the sync as a whole: {errors}")
         return {
             "transient_error": "TransientError",
             "config_error": "PositionLostError" if "position" in whole[-1]["message"] else "ConfigError",
