@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
 from source_vitess.position.vgtid import Distance, Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.columns import ToldColumns
 from source_vitess.replication.ddl import columns_added, rows_gone
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
@@ -81,6 +82,7 @@ class ChangeStream:
         self._statements: list[Ddl] = []
         # By shard and table: the columns that were told since the last statement.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._told = ToldColumns()
 
     def run(self, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
@@ -188,6 +190,11 @@ class ChangeStream:
                             raise error
                         yield self._fail(error)
                     case Fields(shard, table, columns):
+                        if self._told.are_stale(event):
+                            error = _stale_columns(shard, table)
+                            if retry.left:
+                                raise error
+                            yield self._fail(error)
                         self._columns[shard, table] = columns
                     case Ddl():
                         self._statements.append(event)
@@ -289,6 +296,7 @@ class ChangeStream:
             else:
                 yield self._fail(StreamError(name, f"{what} Refresh this stream and choose to remove its old records."))
 
+        self._told.changed(event.shard, event.statement)
         if (added := columns_added(event.statement)) is not None:
             yield from self._added(event.shard, gtid, *added)
 
@@ -315,6 +323,15 @@ class ChangeStream:
         self._held = [rows for rows in self._held if rows.table != error.stream]
         self._state.tables[error.stream] = RefreshNeeded(error.message)
         return Failed(error.stream, error)
+
+
+def _stale_columns(shard: str, table: str) -> SchemaMismatchError:
+    return SchemaMismatchError(
+        table,
+        f"The tablet of shard {shard!r} names changes of table {table!r} by columns that were dropped before, so "
+        "values would come under wrong names. It has not noted the table's present columns yet, or was started without "
+        "--track-schema-versions. Refresh this stream.",
+    )
 
 
 class _Goal:

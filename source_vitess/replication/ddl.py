@@ -32,6 +32,11 @@ _ADD = re.compile(
     rf"\(?\s*({_NAME})",
     re.IGNORECASE,
 )
+_DROP_COLUMN = re.compile(
+    r"\bDROP\s+(?!(?:PRIMARY|INDEX|KEY|FOREIGN|CONSTRAINT|CHECK|PARTITION|DEFAULT)\b)(?:COLUMN\s+)?"
+    rf"({_NAME})",
+    re.IGNORECASE,
+)
 #: How gh-ost, pt-online-schema-change, spirit, Vitess (all `_`) and LHM name a table that is to become another one.
 _SHADOW = ("_", "lhmn_")
 
@@ -80,6 +85,22 @@ def columns_added(statement: str) -> tuple[str, frozenset[str]] | None:
     match = _ALTER.match(text)
     names = frozenset(map(_unquoted, _ADD.findall(text[match.end() :]))) if match else frozenset()
     return (_unquoted(match[1]), names) if match and names else None
+
+
+def columns_dropped(statement: str) -> tuple[str, frozenset[str]] | None:
+    """Returns the table of an ALTER TABLE, and the columns that it drops."""
+    text = _COMMENT.sub(" ", statement).strip()
+    if not (match := _ALTER.match(text)):
+        return None
+    return _unquoted(match[1]), frozenset(map(_unquoted, _DROP_COLUMN.findall(text[match.end() :])))
+
+
+def tables_replaced(statement: str) -> Iterator[str]:
+    """Yields each table into whose place a RENAME TABLE puts another one."""
+    text = _COMMENT.sub(" ", statement).strip()
+    if match := _RENAME.match(text):
+        for _, new in _RENAME_PAIR.findall(text[match.end() :]):
+            yield _unquoted(new)
 
 
 def _renamed(pairs: Sequence[tuple[str, str]]) -> Iterator[RowsGone]:

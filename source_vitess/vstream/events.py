@@ -54,11 +54,13 @@ class Fields:
         shard: For which shard.
         table: The table.
         columns: Their names.
+        exist: Whether the tablet's table has all of them now: a change of before may have had more.
     """
 
     shard: str
     table: str
     columns: tuple[str, ...]
+    exist: bool = True
 
 
 class ShardGtidMessage(Protocol):

@@ -149,7 +149,9 @@ class EventReader:
         except StreamError as error:
             self._failed.add(name)
             return TableFailed(name, error)
-        return Fields(event.shard, name, tuple(field.name for field in event.fields))
+        # VTTablet knows the types of present columns only (vstreamer.go, getExtColInfos).
+        exist = all(field.column_type for field in event.fields)
+        return Fields(event.shard, name, tuple(field.name for field in event.fields), exist)
 
     def _decoder(self, streamed: StreamedTable, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> RowDecoder:
         table = streamed.table

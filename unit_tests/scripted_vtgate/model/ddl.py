@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from source_vitess.proto import query_pb2
 from unit_tests.scripted_vtgate.model.database import Database
 from unit_tests.scripted_vtgate.model.shard import DdlWritten, Shard, VersionWritten, Written
 from unit_tests.scripted_vtgate.model.tables import Row, Table
@@ -18,6 +19,8 @@ class SchemaChanges(Database):
     Attributes:
         track_schema_versions: Tablets run with `--track-schema-versions`: old rows are decoded by the columns of
             their time. Vitess' default is False: by the columns of now.
+        late_notes: How many times yet a tablet that tracks them names changes behind the last ALTER by the columns of
+            before, which it does until it has noted the new ones.
     """
 
     def __init__(
@@ -29,7 +32,9 @@ class SchemaChanges(Database):
     ) -> None:
         super().__init__(keyspace, shards)
         self.track_schema_versions = track_schema_versions
+        self.late_notes = 0
         self._table_ids = 0
+        self._before: dict[str, Table] = {}
 
     def create_table(
         self,
@@ -139,8 +144,22 @@ class SchemaChanges(Database):
         with self.changed:
             self._write_ddl(statement, tables)
 
+    def tracked_fields(self, then: Table) -> list[query_pb2.Field]:
+        """Returns the columns by which a tablet that tracks them names a change of a table as it was then."""
+        fields = then.fields(self.database_name)
+        before = self._before.get(then.name)
+        if not self.late_notes or before is None or then.table_id <= before.table_id:
+            return fields
+        self.late_notes -= 1
+        late = before.fields(self.database_name)[: len(fields)]
+        for field in late:
+            if field.name not in self.tables[then.name].columns:
+                field.ClearField("column_type")
+        return late
+
     def _redefine(self, name: str, define: Callable[[Table], Table], convert: Callable[[Row], Row]) -> None:
         self._table_ids += 1
+        self._before[name] = self.tables[name]
         for shard in self.serving:
             table = replace(define(shard.tables[name]), table_id=self._table_ids)
             shard.tables[name] = table

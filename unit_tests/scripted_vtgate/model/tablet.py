@@ -270,7 +270,7 @@ class TabletStream:
         """Returns the columns that a row of a former time is sent with (vstreamer.go, buildTableColumns)."""
         database = self._database.database_name
         if self._database.track_schema_versions:
-            return then.fields(database)
+            return self._database.tracked_fields(then)
         now = self._shard.tables.get(then.name)
         if now is None:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, f"unknown table {then.name} in schema")

@@ -1,0 +1,56 @@
+"""Columns that a tablet still names a change by although an ALTER before it has removed them.
+
+With --track-schema-versions a tablet notes new columns a moment after the statement, and several statements in quick
+succession as one (go/vt/vttablet/tabletserver/schema/{tracker,historian}.go). Rows that come in between are read with
+the columns of before: after a DROP their values come under the names of their neighbours, and VTGate says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from source_vitess.replication.ddl import columns_dropped, tables_replaced
+from source_vitess.vstream.events import Fields
+
+_Key = tuple[str, str]
+
+
+class ToldColumns:
+    """Remembers what statements did to the columns of each shard's tables. One for all streams of a sync's changes."""
+
+    def __init__(self) -> None:
+        self._dropped: dict[_Key, frozenset[str]] = {}
+        self._told: dict[_Key, tuple[str, ...]] = {}
+        self._replaced: set[_Key] = set()
+
+    def changed(self, shard: str, statement: str) -> None:
+        """Notes a statement that was carried out."""
+        if (found := columns_dropped(statement)) is not None:
+            table, names = found
+            before = self._dropped.get((shard, table), frozenset())
+            # A name that is in a later statement may be that of another column by now.
+            kept = {name for name in before if _count(name, statement) == 0}
+            gone = {name.lower() for name in names if _count(name, statement) == 1}
+            self._dropped[shard, table] = frozenset(kept | gone)
+            self._told.pop((shard, table), None)
+        for table in tables_replaced(statement):
+            self._dropped.pop((shard, table), None)
+            self._replaced.add((shard, table))
+
+    def are_stale(self, fields: Fields) -> bool:
+        """Tells whether the columns are those of before a statement that this stream has come past."""
+        key = fields.shard, fields.table
+        names = fields.columns
+        if not self._dropped.get(key, frozenset()).isdisjoint(map(str.lower, names)):
+            return True
+        before = self._told.get(key, ())
+        if key in self._replaced and not fields.exist and len(names) < len(before) and before[: len(names)] == names:
+            # Fewer values than before, under the first names of before, and not all of these columns are there now.
+            return True
+        self._told[key] = names
+        self._replaced.discard(key)
+        return False
+
+
+def _count(name: str, statement: str) -> int:
+    return len(re.findall(rf"(?<![\w$]){re.escape(name)}(?![\w$])", statement, re.IGNORECASE))
