@@ -30,26 +30,8 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def one_shard() -> Iterator[Cluster]:
-    """A cluster whose keyspace has one shard at first."""
-    with Cluster.up("reshard", keyspaces={"shop": ["-"]}) as started:
-        yield started
-
-
-@pytest.fixture
 def tables(cluster: Cluster) -> Shop:
-    """The shop's tables, filled."""
-    return filled(cluster)
-
-
-@pytest.fixture
-def connector(cluster: Cluster) -> Connector:
-    """The connector on the primaries."""
-    return on_primaries(cluster)
-
-
-def filled(cluster: Cluster) -> Shop:
-    """Creates the shop's tables and fills them. The seed of what is random is printed with a failure."""
+    """The shop's tables, filled. The seed of what is random is printed with a failure."""
     print(f"seed: SOURCE_VITESS_SEED={SEED}")  # noqa: T201 - shown when a test fails
     made = Shop(cluster, "shop", SEED)
     made.create()
@@ -58,8 +40,9 @@ def filled(cluster: Cluster) -> Shop:
     return made
 
 
-def on_primaries(cluster: Cluster) -> Connector:
-    """Returns the connector on the primaries."""
+@pytest.fixture
+def connector(cluster: Cluster) -> Connector:
+    """The connector on the primaries."""
     return Connector({**cluster.config("shop"), "tablet_type": "PRIMARY"}, "shop", cluster.mysql_port)
 
 
@@ -93,41 +76,3 @@ def test_reshard_between_and_during_syncs(tables: Shop, cluster: Cluster, connec
     error = connector.sync(late, catalog)
     assert isinstance(error, PositionLostError)
     assert "80-" in error.message
-
-
-def test_splits_and_a_merge(one_shard: Cluster) -> None:
-    """1 shard to 2 in the middle of a copy, 2 to 4 while changes are streamed, 4 to 1 between syncs."""
-    tables, connector = filled(one_shard), on_primaries(one_shard)
-    catalog = connector.configured(*KEYED)
-    store = Store.of_catalog(connector.discover())
-
-    store.new_sync()
-    for number, line in enumerate(connector.lines(catalog)):
-        store.apply([line])
-        if number == 2000:
-            # VTGate goes over to the new shards while this copy waits for its reader.
-            one_shard.reshard("shop", ["-"], ["-80", "80-"])
-    tables.change(10)
-    assert connector.sync(store, catalog) is None
-    connector.expect_all_equal(store, *KEYED)
-
-    streaming = connector.with_config(keep_streaming_minutes=1)
-    with ThreadPoolExecutor(1) as pool:
-        split = pool.submit(lambda: one_shard.reshard("shop", ["-80", "80-"], 4, stop_before="complete"))
-        store.new_sync()
-        for line in streaming.lines(catalog, store.last_state):
-            store.apply([line])
-        split.result()
-    tables.change(10)
-    assert connector.sync(store, catalog) is None
-    connector.expect_all_equal(store, *KEYED)
-    one_shard.reshard("shop", ["-80", "80-"], 4)
-
-    tables.change(10)
-    shards = sorted(one_shard.serving_shards("shop"))
-    assert len(shards) == 4
-    one_shard.reshard("shop", shards, ["-"], stop_before="complete")
-    tables.change(10)
-    assert connector.sync(store, catalog) is None
-    connector.expect_all_equal(store, *KEYED)
-    assert [entry["shard"] for entry in store.states[-1]["global"]["shared_state"]["vgtid"]] == ["-"]

@@ -120,9 +120,27 @@ def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
         return
     _clean_up_migrations(deployment, reshard, tell)
     tell(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
-    vtctl(deployment, *reshard.words("switchtraffic"))
+    wait_until(
+        lambda: _refused_switch(deployment, reshard),
+        what=f"the copy of workflow {reshard.workflow}",
+        timeout=_COPY_SECONDS,
+        tell=tell,
+        servers=[deployment.vtctld],
+        poll=0.5,
+    )
     pairs = [(reshard.keyspace, shard) for shard in reshard.targets]
     wait_for_service(deployment, tell, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
+
+
+def _refused_switch(deployment: Deployment, reshard: Reshard) -> str | None:
+    """Switch, and return why Vitess does not yet: streams that run may still have rows to copy."""
+    try:
+        vtctl(deployment, *reshard.words("switchtraffic"))
+    except VitessLocalError as error:
+        if "copy is still in progress" not in str(error):
+            raise
+        return "the copy is still in progress"
+    return None
 
 
 def _clean_up_migrations(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
