@@ -19,7 +19,8 @@ from source_vitess.tunnel import reachable
 from source_vitess.types.codec import TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
-from source_vitess.vstream.rows import DecodedColumn, RowDecoder
+from source_vitess.vstream.generate import DecodedColumn
+from source_vitess.vstream.rows import RowDecoder
 
 #: None that VTGate tells: the schema's character set counts.
 _NO_COLLATION = 0

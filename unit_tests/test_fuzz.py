@@ -17,7 +17,7 @@ from source_vitess.config import Config
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.naming import quote_identifier
 from source_vitess.position.gtid import GtidError, GtidSet
-from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.schema import Column, Table
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
@@ -284,13 +284,18 @@ def events(draw: st.DrawFn) -> binlogdata_pb2.VEvent:
     return event
 
 
+def as_received(found: list[binlogdata_pb2.VEvent]) -> raw_pb2.VStreamResponse:
+    """Returns a response as the client yields it."""
+    return raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in found])
+
+
 @fuzzed
 @given(st.lists(st.lists(events(), max_size=5), max_size=3))
 def test_stream(responses: list[list[binlogdata_pb2.VEvent]]) -> None:
     """Events are read, and rows are JSON; or the stream is refused with an error of ours."""
     reader = EventReader({"t": TABLE_T}, codec)
     try:
-        for event in reader.read(vtgate_pb2.VStreamResponse(events=found) for found in responses):
+        for event in reader.read(as_received(found) for found in responses):
             if isinstance(event, Rows):
                 for members in event.members:
                     json.loads(b"{" + members.rstrip(b",") + b"}")

@@ -47,8 +47,11 @@ class Codec:
         inline: What the generated row decoder does with ordinary values instead of calling the encoder, which costs
             as much as the work itself: a Python expression over `v`, the value's bytes, that may use `encode` and
             `dumps` (orjson's). Equal to `encode(v)`, or raises ValueError, and then `encode` is asked.
+        inline_copied: The same for the rows of a copy, which hold the text that MySQL itself makes; None if that is
+            nothing else.
     """
 
     json_schema: Mapping[str, Any]
     encode: Encoder | None
     inline: str | None = None
+    inline_copied: str | None = None

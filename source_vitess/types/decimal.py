@@ -66,4 +66,15 @@ def _normalise(value: bytes, scale: int) -> bytes:
     return sign + json if sign and json.strip(b"0.") else json
 
 
-FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder)
+def _inline(column: WireColumn) -> str:
+    scale = column.type.argument(1, 0)
+    if not scale:
+        return "v if v.isdigit() and v[0] > 48 else encode(v)"
+    # 46 is the point; a first character above "0" is neither that nor padding.
+    return (
+        f"v if len(v) > {scale + 1} and v[{-scale - 1}] == 46 and v[0] > 48 and v.replace(b'.', b'', 1).isdigit() "
+        "else encode(v)"
+    )
+
+
+FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder, inline=_inline)

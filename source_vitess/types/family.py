@@ -37,12 +37,14 @@ class Family:
         encoder: Makes a column's encoder, once per FIELD event. The encoder raises nothing but `Altered`,
             whatever the bytes, and returns valid JSON.
         inline: Makes `Codec.inline` of a column, where there is a way.
+        inline_copied: `Codec.inline_copied`, for all columns alike.
     """
 
     names: tuple[str, ...]
     json_schema: Callable[[ColumnType, TypeOptions], Mapping[str, Any]]
     encoder: Callable[[WireColumn], Encoder]
     inline: Callable[[WireColumn], str | None] = lambda _column: None
+    inline_copied: str | None = None
 
 
 def nullable(json_type: str, **keywords: Any) -> dict[str, Any]:

@@ -26,6 +26,16 @@ _TOO_LARGE = 3.4028235677973366e38
 # `-3.4028235E+38`: Go's text is never longer, MySQL's six digits neither.
 _LONGEST_SHORT = 14
 
+# 17 digits are the most that a number needs, and MySQL puts up to five zeros before them.
+_LONGEST_PLAIN = 24
+
+_ZERO = ord("0")
+_POINT = ord(".")
+_INLINE = (
+    f"v if len(v) <= {_LONGEST_PLAIN} and v.count(b'.') == 1 and v.replace(b'.', b'').isdigit() "
+    "and (v[0] > 48 or v[1] == 46) and v[-1] >= 48 else encode(v)"
+)
+
 _FLOAT32 = struct.Struct("<f")
 
 
@@ -51,6 +61,15 @@ def _parse(value: bytes) -> float:
 
 
 def _encode_double(value: bytes) -> bytes:
+    # Fast path, also `_INLINE`: digits with a point among them, as MySQL writes most numbers, are JSON already.
+    if (
+        len(value) <= _LONGEST_PLAIN
+        and value.count(b".") == 1
+        and value.replace(b".", b"").isdigit()
+        and (value[0] > _ZERO or value[1] == _POINT)
+        and value[-1] >= _ZERO
+    ):
+        return value
     try:
         json = orjson.dumps(float(value))
     except ValueError:
@@ -95,4 +114,8 @@ def shorten_float32(number: float) -> float:
     return float(b"%.9g" % number)
 
 
-FAMILY = Family(names=("float", "double"), json_schema=_json_schema, encoder=_encoder)
+def _inline(column: WireColumn) -> str | None:
+    return _INLINE if column.type.name == "double" and len(column.type.arguments) != 2 else None
+
+
+FAMILY = Family(names=("float", "double"), json_schema=_json_schema, encoder=_encoder, inline=_inline)

@@ -87,4 +87,5 @@ def codec_for(
     family = _BY_NAME.get(column_type.name)
     encode = family.encoder(column) if family else unknown.encoder(column)
     inline = family.inline(column) if family else None
-    return Codec(json_schema_for(column_type, name, options), encode, inline)
+    inline_copied = family.inline_copied if family else None
+    return Codec(json_schema_for(column_type, name, options), encode, inline, inline_copied)

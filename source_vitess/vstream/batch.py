@@ -7,11 +7,17 @@ event there costs next to nothing per row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from struct import error as StructError  # noqa: N812 - it is a class
 
 from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.types.codec import Altered
+from source_vitess.vstream.copied import CopiedShapes
 from source_vitess.vstream.events import FieldChange, Rows
-from source_vitess.vstream.rows import NULL_LENGTH, RowDecoder, unpack_lengths
+from source_vitess.vstream.generate import NULL_LENGTH
+from source_vitess.vstream.rows import RowDecoder, unpack_lengths
+
+#: What says that a row needs a closer look.
+_ODD = (Altered, ValueError, StructError)
 
 
 class PartialImageError(Exception):
@@ -32,8 +38,8 @@ class RowBatch:
         self.shard = shard
         self.table = table
         self.timestamp = timestamp
-        self._decoder = decoder
-        self._decode = decoder.decode
+        # Rows of a copy are those without a time.
+        self._decoder = decoder if timestamp else decoder.for_copy
         self._members: list[bytes] = []
         self._deleted: list[int] = []
         self._altered: dict[int, tuple[FieldChange, ...]] = {}
@@ -64,14 +70,55 @@ class RowBatch:
             if after:
                 self._append(change.after)
 
+    def add_copied(self, events: Sequence[bytes], index: int, shapes: CopiedShapes) -> int:
+        """Adds the rows of consecutive events of a copy, without parsing them.
+
+        Args:
+            events: ROW events and others.
+            index: The first one to add.
+            shapes: What events of this table and shard look like.
+
+        Returns:
+            The index of the first event that does not look like that, or the number of events.
+
+        Raises:
+            MisfitError: A row does not have the form that the columns announced.
+        """
+        form_of, append, decode, tail = self._decoder.forms.get, self._members.append, self._decoder.decode, shapes.tail
+        count = len(events)
+        while index < count:
+            raw = events[index]
+            unpack, expected_head, expected_middle = shapes[len(raw)]
+            head, lengths, middle, values, after = unpack(raw)
+            if head != expected_head:
+                sibling = shapes.sibling(raw, expected_head)
+                if sibling is None:
+                    break
+                shapes = sibling
+                continue
+            if middle != expected_middle or after != tail:
+                break
+            form = form_of(lengths)
+            try:
+                append(decode(lengths, values) if form is None else form(values))
+            except _ODD:
+                self._append_altered(lengths, values)
+            index += 1
+        return index
+
     def _append(self, row: query_pb2.Row) -> None:
+        lengths, values = row.lengths, row.values
+        form = self._decoder.forms.get(lengths)
         try:
-            self._members.append(self._decode(row.lengths, row.values))
-        except (Altered, ValueError):
-            members, changes = self._decoder.decode_altered(row.lengths, row.values)
-            if changes:
-                self._altered[len(self._members)] = changes
-            self._members.append(members)
+            self._members.append(self._decoder.decode(lengths, values) if form is None else form(values))
+        except _ODD:
+            self._append_altered(lengths, values)
+
+    def _append_altered(self, lengths: bytes, values: bytes) -> None:
+        members, changes = self._decoder.decode_altered(lengths, values)
+        if changes:
+            self._altered[len(self._members)] = changes
+        self._members.append(members)
 
     def _moved(self, before: query_pb2.Row, after: query_pb2.Row) -> bool:
         """Tells whether the row of `before` does not exist any more under the same key.

@@ -18,7 +18,7 @@ import grpc
 
 from source_vitess.config import Config, GrpcAuthentication
 from source_vitess.errors import ConfigError, StreamCancelledError, TransientError, VitessSourceError
-from source_vitess.proto import vtgate_pb2
+from source_vitess.proto import raw_pb2, vtgate_pb2
 from source_vitess.tls import HANDSHAKE_SECONDS, GrpcTrust, grpc_trust
 from source_vitess.vstream.failures import describe
 
@@ -69,8 +69,8 @@ class VStream:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="vstream-watchdog", daemon=True).start()
 
-    def __iter__(self) -> Iterator[vtgate_pb2.VStreamResponse]:
-        """Yields VTGate's responses.
+    def __iter__(self) -> Iterator[raw_pb2.VStreamResponse]:
+        """Yields VTGate's responses, their events in bytes.
 
         Raises:
             StreamCancelledError: `cancel` was called.
@@ -166,7 +166,7 @@ class VStreamClient:
         method = self._channel(timeout).unary_stream(
             METHOD,
             request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
-            response_deserializer=vtgate_pb2.VStreamResponse.FromString,
+            response_deserializer=raw_pb2.VStreamResponse.FromString,
         )
         return VStream(method(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
 

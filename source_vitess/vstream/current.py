@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from source_vitess.config import TabletType
 from source_vitess.errors import TransientError
 from source_vitess.position.vgtid import CURRENT
+from source_vitess.proto import binlogdata_pb2
 from source_vitess.vstream.client import VStream, VStreamClient
 from source_vitess.vstream.request import NO_TABLE, StreamRequest
 
@@ -49,7 +50,7 @@ def read_current_position(
         proto = request.to_proto(tablet_type=tablet_type, cells=",".join(cells))
         with client.stream(proto, timeout=timeout) as stream, watch(stream) if watch else nullcontext():
             for response in stream:
-                for event in response.events:
+                for event in map(binlogdata_pb2.VEvent.FromString, response.events):
                     for entry in event.vgtid.shard_gtids:
                         if entry.gtid != CURRENT and entry.shard in wanted:
                             found[entry.shard] = entry.gtid

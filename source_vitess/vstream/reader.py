@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from source_vitess.errors import ConfigError, InternalError, SchemaMismatchError, StreamError
-from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.schema import Table
 from source_vitess.types.codec import Codec
 from source_vitess.vstream.batch import PartialImageError, RowBatch
+from source_vitess.vstream.copied import CopiedShapes
 from source_vitess.vstream.events import (
     Committed,
     CopyCompleted,
@@ -28,7 +29,8 @@ from source_vitess.vstream.events import (
     StreamPosition,
     TableFailed,
 )
-from source_vitess.vstream.rows import DecodedColumn, MisfitError, RowDecoder
+from source_vitess.vstream.generate import DecodedColumn
+from source_vitess.vstream.rows import MisfitError, RowDecoder
 
 _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogdata_pb2.UPDATE, binlogdata_pb2.DELETE})
 # MySQL's NOT_NULL_FLAG in query.Field.flags, and the types that binlog_row_image=NOBLOB leaves out (not JSON, not
@@ -73,9 +75,10 @@ class EventReader:
         self._codec_of = codec_of
         self._row_images = row_images
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
+        self._shapes: dict[tuple[str, str], CopiedShapes | None] = {}
         self._failed: set[str] = set()
 
-    def read(self, responses: Iterable[vtgate_pb2.VStreamResponse]) -> Iterator[Event]:
+    def read(self, responses: Iterable[raw_pb2.VStreamResponse]) -> Iterator[Event]:
         """Yields the events of the responses.
 
         Raises:
@@ -87,7 +90,12 @@ class EventReader:
         for response in responses:
             batch: RowBatch | None = None
             raw_name = ""
-            for event in response.events:
+            events = list(response.events)
+            index = 0
+            while index < len(events):
+                raw = events[index]
+                index += 1
+                event = binlogdata_pb2.VEvent.FromString(raw)
                 kind = event.type
                 if kind == binlogdata_pb2.ROW:
                     row_event = event.row_event
@@ -105,6 +113,8 @@ class EventReader:
                             continue
                     try:
                         batch.add(row_event.row_changes)
+                        if not batch.timestamp and (shapes := self._shapes_of(batch, raw, event)) is not None:
+                            index = batch.add_copied(events, index, shapes)
                     except (MisfitError, PartialImageError) as error:
                         yield self._unreadable(batch, error)
                         batch = None
@@ -193,6 +203,14 @@ class EventReader:
         if decoder is None:
             raise InternalError(f"VTGate sent rows of table {name!r} in shard {event.shard!r} without its columns.")
         return RowBatch(event.shard, name, timestamp, decoder)
+
+    def _shapes_of(self, batch: RowBatch, raw: bytes, event: binlogdata_pb2.VEvent) -> CopiedShapes | None:
+        """Returns what the events of the batch's table and shard look like in a copy, None if that is not known."""
+        key = batch.shard, batch.table
+        shapes = self._shapes.get(key)
+        if shapes is None:
+            shapes = self._shapes[key] = CopiedShapes.learn(raw, event)
+        return shapes
 
     def _unreadable(self, batch: RowBatch, error: MisfitError | PartialImageError) -> TableFailed:
         """Gives a table up for the rest of the stream."""

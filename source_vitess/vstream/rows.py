@@ -1,68 +1,119 @@
 """Rows of a VStream to JSON text: a decoder is generated for a table when its columns are told.
 
 The hot path of the connector. A row is two byte strings: the lengths of its values as zigzag varints (-1 for NULL)
-and the values end to end. A decoder walks both once, and puts each value through its type's encoder into one
-template: `"id":%b,"name":%b,`. What is odd about a row (a value without an exact JSON form) takes a second, slower
-walk that is written plainly.
+and the values end to end. There are three ways through it:
+
+- Rows of the same lengths have a form: one call into C splits the values, each goes through its type's encoder into
+  one template: `"id":%b,"name":%b,`. A form is made for lengths that come a second time, in a table of more than a few
+  rows, up to a number of them.
+- `walk` decodes rows of any lengths, value by value.
+- A row with something odd (a value without an exact JSON form) takes a third, slower walk that is written plainly.
+
+`vstream.generate` writes the first two for a table's columns.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from struct import Struct
+from typing import cast
 
 import orjson
 
-from source_vitess.types.codec import Altered, Codec, Encoder
+from source_vitess.types.codec import Altered
 from source_vitess.vstream.events import FieldChange
+from source_vitess.vstream.generate import DecodedColumn, compile_form, compile_walk, form_source, walk_source
 
-#: Zigzag of -1: the length of a NULL.
-NULL_LENGTH = 1
+#: Rows before the first form is made: it takes as long as walking some hundred.
+_FEW = 200
+#: Forms of a table, and different sets of columns that are NULL in them.
+_FORMS = 4096
+_BODIES = 32
+#: Values in all forms of a table together: each takes some 30 bytes.
+_FORM_VALUES = 100_000
 
 
 class MisfitError(Exception):
     """A row does not have the form that its table's columns announced."""
 
 
-@dataclass(frozen=True)
-class DecodedColumn:
-    """A column as a decoder reads it.
-
-    Attributes:
-        name: The column's name, the member's name in JSON.
-        codec: How its values become JSON; None for a column that is not selected.
-        key: It is part of the key that identifies a row.
-        always_given: A NULL of it in a before image means that the binary log left the value out.
-    """
-
-    name: str
-    codec: Codec | None
-    key: bool
-    always_given: bool = False
-
-
 class RowDecoder:
     """Decodes the rows of one table of one shard, until the shard tells the columns again.
 
+    Args:
+        columns: In the order of the row.
+        copied: Only for the rows of a copy.
+
     Attributes:
         columns: In the order of the row.
-        decode: From a row's lengths and values to its JSON members. Raises `Altered` or ValueError when a value may
-            have no exact JSON form (then `decode_altered` has the answer), and `MisfitError`.
+        forms: By a row's lengths, from its values to its JSON members; raises as `decode`, or struct.error.
         key: From a row's lengths and values to the raw values of its key columns; of all columns if there is no key.
             Raises `MisfitError`.
-        source: The generated source of both, for people.
         has_key: Whether some columns identify a row.
     """
 
-    def __init__(self, columns: Sequence[DecodedColumn]) -> None:
+    def __init__(self, columns: Sequence[DecodedColumn], *, copied: bool = False) -> None:
         self.columns = tuple(columns)
-        self.source = _generate(self.columns) + "\n\n" + _generate_key(self.columns)
-        compiled = _compile(self.source, self.columns)
-        self.decode = cast("Callable[[bytes, bytes], bytes]", compiled["decode"])
-        self.key = cast("Callable[[bytes, bytes], tuple[bytes | None, ...]]", compiled["key"])
+        self.forms: dict[bytes, Callable[[bytes], bytes]] = {}
         self.has_key = any(column.key for column in self.columns)
+        self._copied = copied
+        walk, key = compile_walk(self.columns, copied=copied, unpack=_unpack, misfit=_misfit)
+        self._walk = cast("Callable[[bytes, bytes], bytes]", walk)
+        self.key = cast("Callable[[bytes, bytes], tuple[bytes | None, ...]]", key)
+        self._bodies: dict[tuple[int, ...], Callable[..., bytes]] = {}
+        self._few = _FEW
+        self._seen: set[bytes] = set()
+        self._room = min(_FORMS, _FORM_VALUES // max(1, len(self.columns)))
+
+    @property
+    def source(self) -> str:
+        """The generated source, for people; of the form of rows without a NULL."""
+        return (
+            walk_source(self.columns, copied=self._copied) + "\n" + form_source(self.columns, (), copied=self._copied)
+        )
+
+    @cached_property
+    def for_copy(self) -> RowDecoder:
+        """The decoder for the rows of a copy, which hold MySQL's own text."""
+        if not any(column.codec and column.codec.inline_copied for column in self.columns):
+            return self
+        return RowDecoder(self.columns, copied=True)
+
+    def decode(self, lengths: bytes, values: bytes) -> bytes:
+        """Decodes a row whose lengths have no form (yet).
+
+        Returns:
+            Its JSON members.
+
+        Raises:
+            Altered, ValueError: A value may have no exact JSON form; `decode_altered` has the answer.
+            MisfitError: The row is not of the form that was announced.
+        """
+        members = self._walk(lengths, values)
+        if self._few:
+            self._few -= 1
+        elif lengths not in self._seen:
+            if len(self._seen) < self._room:
+                self._seen.add(lengths)
+        elif len(self.forms) < self._room:
+            self._learn(lengths)
+        return members
+
+    def _learn(self, lengths: bytes) -> None:
+        sizes = unpack_lengths(lengths)
+        nulls = tuple(index for index, size in enumerate(sizes) if size < 0)
+        body = self._bodies.get(nulls)
+        if body is None:
+            if len(self._bodies) >= _BODIES:
+                return
+            body = self._bodies[nulls] = compile_form(self.columns, nulls, copied=self._copied)
+        split = "".join(
+            f"{size}{'s' if column.codec else 'x'}"
+            for column, size in zip(self.columns, sizes, strict=True)
+            if size >= 0
+        )
+        self.forms[lengths] = partial(body, Struct(split).unpack)
 
     def decode_altered(self, lengths: bytes, values: bytes) -> tuple[bytes, tuple[FieldChange, ...]]:
         """Decodes a row that `decode` raised `Altered` for.
@@ -130,77 +181,6 @@ def _varints(data: bytes) -> list[int]:
     if shift:
         raise MisfitError("a row's lengths end within a number")
     return numbers
-
-
-def _generate(columns: Sequence[DecodedColumn]) -> str:
-    """Writes the source of a table's `decode`. Column names are not part of it: they stand in the template."""
-    lines = [
-        "def decode(lengths, values):",
-        # As many bytes as columns: each length is one byte. Iterating bytes gives the same numbers as unpacking.
-        f"    if len(lengths) != {len(columns)}: lengths = unpack(lengths, {len(columns)})",
-        "    at = 0",
-    ]
-    members: list[str] = []
-    for index, column in enumerate(columns):
-        lines.append(f"    size = lengths[{index}]")
-        if column.codec is None:
-            lines.append(f"    if size != {NULL_LENGTH}: at += size >> 1")
-            continue
-        members.append(f"v{index}")
-        lines += [
-            f"    if size == {NULL_LENGTH}: v{index} = b'null'",
-            "    else:",
-            "        end = at + (size >> 1)",
-            "        v = values[at:end]",
-            f"        v{index} = {_expression(column.codec, index)}",
-            "        at = end",
-        ]
-    lines += [
-        "    if at != len(values): misfit(lengths, values)",
-        f"    return template % ({', '.join(members)}{',' if members else ''})",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _generate_key(columns: Sequence[DecodedColumn]) -> str:
-    """Writes the source of a table's `key`, which walks a row no further than to the last key column."""
-    keys = [index for index, column in enumerate(columns) if column.key] or list(range(len(columns)))
-    lines = [
-        "def key(lengths, values):",
-        f"    if len(lengths) != {len(columns)}: lengths = unpack(lengths, {len(columns)})",
-        "    at = 0",
-    ]
-    for index in range(max(keys, default=-1) + 1):
-        lines.append(f"    size = lengths[{index}]")
-        if index in keys:
-            lines.append(f"    v{index} = None if size == {NULL_LENGTH} else values[at:at + (size >> 1)]")
-        lines.append(f"    if size != {NULL_LENGTH}: at += size >> 1")
-    lines.append(f"    return ({''.join(f'v{index}, ' for index in keys)})")
-    return "\n".join(lines) + "\n"
-
-
-def _expression(codec: Codec, index: int) -> str:
-    if codec.encode is None:
-        return "v"
-    return re.sub(r"\bencode\b", f"encode{index}", codec.inline or "encode(v)")
-
-
-def _compile(source: str, columns: Sequence[DecodedColumn]) -> Mapping[str, Any]:
-    template = b"".join(orjson.dumps(column.name).replace(b"%", b"%%") + b":%b," for column in columns if column.codec)
-    encoders: Mapping[str, Encoder] = {
-        f"encode{index}": column.codec.encode
-        for index, column in enumerate(columns)
-        if column.codec and column.codec.encode
-    }
-    names: dict[str, Any] = {
-        "dumps": orjson.dumps,
-        "template": template,
-        "unpack": _unpack,
-        "misfit": _misfit,
-        **encoders,
-    }
-    exec(compile(source, "<row decoder>", "exec"), names)  # noqa: S102 - the source holds numbers only
-    return names
 
 
 def _unpack(lengths: bytes, count: int) -> list[int]:

@@ -21,7 +21,7 @@ from source_vitess.errors import (
     TableNotFoundError,
     TransientError,
 )
-from source_vitess.proto import vtgate_pb2
+from source_vitess.proto import raw_pb2, vtgate_pb2
 from source_vitess.proto.binlogdata_pb2 import RowChange, RowEvent, VEvent, VEventType
 from source_vitess.proto.query_pb2 import Row
 from source_vitess.vstream.client import VStreamClient
@@ -54,7 +54,7 @@ def test_responses_come_in_order(server: VStreamServer) -> None:
     play(server, [VEvent(type=VEventType.BEGIN), [VEvent(type=VEventType.VGTID), VEvent(type=VEventType.COMMIT)]])
 
     with VStreamClient(config(server.port)) as client, client.stream(REQUEST) as stream:
-        types = [[event.type for event in response.events] for response in stream]
+        types = [[VEvent.FromString(event).type for event in response.events] for response in stream]
 
     assert types == [[VEventType.BEGIN], [VEventType.VGTID, VEventType.COMMIT]]
 
@@ -120,7 +120,7 @@ def test_large_messages_arrive(server: VStreamServer) -> None:
     with VStreamClient(config(server.port)) as client:
         [response] = client.stream(REQUEST)
 
-    assert len(response.events[0].row_event.row_changes[0].after.values) == size
+    assert len(VEvent.FromString(response.events[0]).row_event.row_changes[0].after.values) == size
 
 
 def test_long_errors_arrive(server: VStreamServer) -> None:
@@ -135,7 +135,7 @@ def test_long_errors_arrive(server: VStreamServer) -> None:
 def test_an_error_in_the_middle(server: VStreamServer) -> None:
     """What came before an error is delivered, then the error is one of ours."""
     play(server, [BEAT, BEAT, Fail(grpc.StatusCode.UNAVAILABLE, "Socket closed")])
-    received: list[vtgate_pb2.VStreamResponse] = []
+    received: list[raw_pb2.VStreamResponse] = []
 
     with VStreamClient(config(server.port)) as client, pytest.raises(TransientError, match="was lost"):
         # `extend` keeps what came before the error.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_vitess.errors import ConfigError, InternalError
-from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.schema import Column, Table
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
@@ -69,10 +69,15 @@ def codec(told: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
     )
 
 
+def response(events: Sequence[VEvent]) -> raw_pb2.VStreamResponse:
+    """Returns a response as the client yields it."""
+    return raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in events])
+
+
 def read(responses: Iterable[Sequence[VEvent]], *tables: StreamedTable) -> list[Event]:
     """Returns the events of some responses."""
     reader = EventReader({one.table.name: one for one in tables or (table(),)}, codec)
-    return list(reader.read(vtgate_pb2.VStreamResponse(events=events) for events in responses))
+    return list(reader.read(response(events) for events in responses))
 
 
 def told(shard: str = "-80", **more: Any) -> VEvent:
@@ -329,7 +334,7 @@ def before_images(row_image: str, image: Sequence[WireValue], **declared: str) -
     """Returns what becomes of a row that is gone, on a shard with that `binlog_row_image`."""
     reader = EventReader({"t": table(selected=["id", "name"])}, codec, {"-80": row_image})
     events = [field("t", {**COLUMNS, **declared}, key=KEY), row("t", before=image)]
-    return list(reader.read([vtgate_pb2.VStreamResponse(events=events)]))
+    return list(reader.read([response(events)]))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from source_vitess.types.codec import Altered, Codec
 from source_vitess.vstream.events import FieldChange
-from source_vitess.vstream.rows import DecodedColumn, MisfitError, RowDecoder, unpack_lengths
+from source_vitess.vstream.generate import DecodedColumn
+from source_vitess.vstream.rows import MisfitError, RowDecoder, unpack_lengths
 
 
 def _text(value: bytes) -> bytes:
