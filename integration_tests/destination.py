@@ -1,6 +1,7 @@
 """A destination as Airbyte's own deduplicate, written down from their rules: the oracle of Append + Deduped.
 
-- Records are collected, and loaded a batch at a time. A state is acknowledged when everything before it is loaded.
+- Records are collected, and loaded a batch at a time. A state is acknowledged when everything before it is loaded; at
+  once if there is nothing. A copy relies on that: the state that begins it must not be lost while its rows are kept.
 - Of a batch, each key keeps the record with the highest cursor, NULLs last; of equal ones, the one extracted last.
 - A row of the table is replaced if its cursor is lower, or missing while the new one is not, or if both are equal and
   the new one was extracted later.
@@ -86,6 +87,8 @@ class Destination:
                 self._batch.append((record["stream"], _Loaded(record["data"], record["emitted_at"])))
             elif message["type"] == "STATE":
                 self._states = [json.loads(line)["state"]]
+                if not self._batch:
+                    self._load(0)
             if self.random.random() < 0.1:
                 self._load(len(self._batch))
 
