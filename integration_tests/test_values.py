@@ -10,6 +10,7 @@ import pytest
 from vitess_local.cluster import Cluster
 
 from integration_tests.connector import Connector
+from integration_tests.oracle import Store, canonical
 from integration_tests.type_matrix import TABLES, VECTORS, MatrixTable, quote
 
 MATRIX = [*TABLES, VECTORS]
@@ -68,3 +69,34 @@ def test_every_value_in_both_phases(cluster: Cluster, single: Connector, table: 
     state = json.loads([line for line in copied if line.startswith(b'{"type":"STATE"')][-1])["state"]
     check(table, list(single.lines(catalog, [state])), 1001, changed=True)
     cluster.sql(target, f"drop table {quote(table.name)}")
+
+
+def test_a_key_that_mysql_generated_and_names_that_differ_by_case(cluster: Cluster, single: Connector) -> None:
+    """`my_row_id` is a key like any other, though no SELECT * shows it; tables `case` and `Case` are two tables."""
+    with cluster.connect_tablet("single/0") as connection, connection.cursor() as cursor:
+        cursor.execute("use vt_single")
+        cursor.execute("set session sql_generate_invisible_primary_key = on")
+        cursor.execute("create table `case` (name varchar(10))")
+        cursor.execute("set session sql_generate_invisible_primary_key = off")
+        cursor.execute("create table `Case` (`Select` int primary key, `group by` varchar(10))")
+    cluster.reload_schema("single")
+    cluster.sql("single", "insert into `case` (name) values ('a'), ('a'), ('b')")
+    cluster.sql("single", "insert into `Case` values (1, 'x'), (2, null)")
+    catalog = single.configured("case", "Case")
+    assert [entry["stream"]["source_defined_primary_key"] for entry in catalog["streams"]] == [
+        [["my_row_id"]],
+        [["Select"]],
+    ]
+    store = Store.of_catalog(single.discover())
+    assert single.sync(store, catalog) is None
+
+    cluster.sql("single", "update `case` set name = 'c' where my_row_id = 2")
+    cluster.sql("single", "delete from `case` where my_row_id = 1")
+    cluster.sql("single", "update `Case` set `group by` = 'y' where `Select` = 2")
+    cluster.sql("single", "delete from `Case` where `Select` = 1")
+    assert single.sync(store, catalog) is None
+
+    assert store.rows("case") == [
+        canonical({"my_row_id": number, "name": name}) for number, name in ((2, "c"), (3, "b"))
+    ]
+    assert store.rows("Case") == [canonical({"Select": 2, "group by": "y"})]

@@ -13,7 +13,8 @@ fail() {
 [[ $(uname -s) == Linux && -e /etc/debian_version ]] || fail "the container's tests need Debian or Ubuntu"
 [[ $(id -u) == 0 ]] || fail "the container's tests need root, to make namespaces and a base image"
 command -v apt-get >/dev/null || fail "the container's tests need apt-get"
-unshare --mount --pid --fork true 2>/dev/null || fail "this machine does not let root make namespaces (unshare)"
+unshare --mount --pid --fork sh -c 'mount -t tmpfs tmpfs /mnt && chroot --userspec=1000:1000 / true' 2>/dev/null ||
+  fail "this machine does not let root make namespaces and mount in them (unshare)"
 
 missing=()
 for tool in buildah debootstrap; do

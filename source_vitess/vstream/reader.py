@@ -39,6 +39,9 @@ _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
 _TERMINATORS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
 
+#: Characters of a position that an error shows; one of many servers is much longer.
+_SHOWN = 200
+
 #: From a FIELD event's column, whether ENUM and SET come as text, and the character set discovered, to the codec.
 CodecOf = Callable[[query_pb2.Field, bool, "str | None"], Codec]
 
@@ -77,6 +80,7 @@ class EventReader:
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
         self._shapes: dict[tuple[str, str], CopiedShapes | None] = {}
         self._failed: set[str] = set()
+        self._last_position: StreamPosition | None = None
 
     def read(self, responses: Iterable[raw_pb2.VStreamResponse]) -> Iterator[Event]:
         """Yields the events of the responses.
@@ -123,7 +127,7 @@ class EventReader:
                     yield batch.to_rows()
                     batch = None
                 if kind == binlogdata_pb2.VGTID:
-                    position = StreamPosition(event.vgtid)
+                    position = self._last_position = StreamPosition(event.vgtid)
                 elif kind in _TERMINATORS:
                     if kind == binlogdata_pb2.DDL:
                         yield Ddl(event.shard, event.statement)
@@ -173,8 +177,8 @@ class EventReader:
                 raise SchemaMismatchError(
                     table.name,
                     f"VTGate cannot name the columns of table {table.name!r} in shard {event.shard!r} as they were "
-                    "when the change was made. Start the vttablets with --track-schema-versions and refresh this "
-                    "stream.",
+                    f"when the change was made{self._after(event.shard)}. Start the vttablets with "
+                    "--track-schema-versions and refresh this stream.",
                 )
             expected = streamed.selected.get(field.name)
             codec = None
@@ -212,10 +216,17 @@ class EventReader:
             shapes = self._shapes[key] = CopiedShapes.learn(raw, event)
         return shapes
 
+    def _after(self, shard: str) -> str:
+        """Says where in a shard's binary log the stream is, as far as it told."""
+        gtid = self._last_position.gtid(shard) if self._last_position else None
+        if not gtid or "/" not in gtid:  # `current` is no position
+            return ""
+        return f" (after position {gtid if len(gtid) <= _SHOWN else gtid[:_SHOWN] + '…'})"
+
     def _unreadable(self, batch: RowBatch, error: MisfitError | PartialImageError) -> TableFailed:
         """Gives a table up for the rest of the stream."""
         self._failed.add(batch.table)
-        where = f"A change of table {batch.table!r} in shard {batch.shard!r}"
+        where = f"A change of table {batch.table!r} in shard {batch.shard!r}{self._after(batch.shard)}"
         kind = StreamError
         if isinstance(error, MisfitError):
             kind = SchemaMismatchError

@@ -330,6 +330,21 @@ def test_a_partial_image_of_what_is_not_selected() -> None:
     assert data == {"id": 1, "name": "b"}
 
 
+@pytest.mark.parametrize(
+    "bad", [field("t", {"@1": "bigint"}), row("t", after=(1, "a"))], ids=["columns without names", "misfit"]
+)
+def test_an_error_of_a_change_says_where_it_is(bad: VEvent) -> None:
+    """The shard and the position before it, cut short where it is very long."""
+    for gtid_set, shown in (("MySQL56/u:1-7", "after position MySQL56/u:1-7)"), ("MySQL56/" + "9" * 999, "9…)")):
+        events = [told(), *transaction({"-80": gtid_set}, row("t", after=(1, "a", None))), bad]
+
+        [failed] = [one for one in read([events]) if isinstance(one, TableFailed)]
+
+        assert f"{shown}" in failed.error.message
+        assert "in shard '-80'" in failed.error.message
+        assert len(failed.error.message) < 500
+
+
 def before_images(row_image: str, image: Sequence[WireValue], **declared: str) -> list[Event]:
     """Returns what becomes of a row that is gone, on a shard with that `binlog_row_image`."""
     reader = EventReader({"t": table(selected=["id", "name"])}, codec, {"-80": row_image})
