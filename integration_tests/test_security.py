@@ -149,7 +149,7 @@ def test_what_is_wrong_is_said(cluster: Cluster, encrypted: Gate, strict: Gate) 
 
     assert "wants an encrypted connection" in check(encrypted, tls={"mode": "disabled"}, **LOGIN)
     assert "wants an encrypted connection" in check(strict)
-    assert "refuses the user name or the password" in check(encrypted, tls=required, username="bob", password="no")
+    assert "refuses the user name or the password" in check(encrypted, tls=required, username="bob", password="wrong")
     assert "asks for a user name and a password" in check(encrypted, tls=required)
     assert "wants a client certificate" in check(strict, tls=required)
     assert "does not speak TLS" in check(plain, tls=required)

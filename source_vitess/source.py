@@ -17,7 +17,7 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.sources import Source
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from source_vitess.airbyte.catalog import select_streams, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
@@ -184,8 +184,8 @@ class SourceVitess(Source):
 
 def _parse_config(config: Mapping[str, Any]) -> Config:
     parsed = Config.from_json(config)
-    for secret in parsed.secrets:
-        add_to_secrets(secret)
+    # Instead of those of another configuration in this process, which may be words of our messages.
+    update_secrets(list(parsed.secrets))
     return parsed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import grpc
 import pytest
 import trustme
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from cryptography.hazmat.primitives import serialization
 
 from source_vitess import entrypoint
@@ -24,6 +26,7 @@ from source_vitess.live import SystemClock
 from source_vitess.mysql.failures import RULES as MYSQL_RULES
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.rules import Rule
+from source_vitess.source import SourceVitess
 from source_vitess.vstream.failures import RULES as VSTREAM_RULES
 from source_vitess.vstream.failures import VERDICTS
 from unit_tests.scripted_vtgate.script import Fail, Scripts
@@ -315,3 +318,15 @@ def test_the_filter_knows_every_secret() -> None:
     )
 
     assert {*SECRETS, SSH_KEY, TLS_KEY} - {TUNNEL_PASSWORD} <= set(made.secrets)
+
+
+def test_a_secret_hides_nothing_from_another_configuration() -> None:
+    """In a process that uses several, a password that is a word of our messages is hidden while it is one."""
+    closed = {"url": "vitess://127.0.0.1:1/main?mysql_port=1", "username": "bob"}
+
+    messages = [
+        filter_secrets(SourceVitess().check(logging.getLogger(), {**closed, "password": password}).message or "")
+        for password in ("Nothing", "another")
+    ]
+
+    assert [message.split()[0] for message in messages] == ["****", "Nothing"]

@@ -16,7 +16,7 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalog,
     Status,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.lines import log_line
 from source_vitess.airbyte.messages import to_messages
@@ -128,8 +128,7 @@ def _keep_caches(config: Config, prepared: Prepared, log: Callable[[str, str], N
 
 def _parse_config(config: Mapping[str, Any]) -> Config:
     parsed = Config.from_json(config)
-    for secret in parsed.secrets:
-        add_to_secrets(secret)
+    update_secrets(list(parsed.secrets))
     return parsed
 
 
