@@ -188,18 +188,18 @@ def _check_key(
     """Refuses a stream that a destination would deduplicate by something else than the table's key.
 
     Yields:
-        What to warn of.
+        What to warn of: without a key it is the destination that refuses, or not.
 
     Raises:
-        StreamError: The key has changed, is not selected, or there is none.
+        StreamError: The key has changed, or is not selected.
     """
     key = [path[-1] for path in configured.primary_key or () if path]
     if not table.key and not configured.stream.source_defined_primary_key:
         if configured.destination_sync_mode == DestinationSyncMode.append_dedup and not key:
-            raise StreamError(
-                table.name,
-                f"Stream {table.name!r} cannot be deduplicated: its table has no primary key, and no unique one "
-                "without NULLs. Choose Append for it, or tell the platform which columns identify a row.",
+            yield (
+                f"Stream {table.name!r} is configured as Append + Deduped, and a destination has nothing to "
+                "deduplicate it by: the table has no primary key, and no unique one without NULLs. Choose Append for "
+                "it, or tell the platform which columns identify a row."
             )
         if key:
             yield (

@@ -110,11 +110,6 @@ def _dropped_key(stream: Json) -> None:
     stream["primary_key"] = [["x"]]
 
 
-def _dedup_without_key(stream: Json) -> None:
-    stream["stream"].update(name="k", json_schema={})
-    stream.update(primary_key=[], destination_sync_mode="append_dedup")
-
-
 def _key_not_selected(stream: Json) -> None:
     del stream["stream"]["json_schema"]["properties"]["b"]
 
@@ -136,7 +131,6 @@ def _slash(stream: Json) -> None:
         (_no_schema_of_a_column, "'c' of table 't'"),
         (_other_key, "configured as (a), and the table's key is (a, b)"),
         (_dropped_key, "configured as (x), and the table's key is (none)"),
-        (_dedup_without_key, "Choose Append"),
         (_key_not_selected, "has the column 'b', which is not selected"),
         (_similar_name, "no table 'tt' in keyspace 'shop'. Did you mean 't'?"),
         (_slash, "cannot stream table '/t'"),
@@ -221,6 +215,18 @@ def test_a_table_whose_rows_may_be_nothing_but_null() -> None:
 
     [warning] = selection.warnings
     assert "Table 'k' has neither a key nor a column that is NOT NULL" in warning
+
+
+def test_deduplication_without_a_key() -> None:
+    """Read, with a warning: destinations refuse it themselves, and the CDK's standard tests configure it."""
+    catalog = configured("k")
+    catalog["streams"][0].update(primary_key=[], destination_sync_mode="append_dedup")
+
+    selection = select_streams(load(catalog), SCHEMA, OPTIONS)
+
+    assert [stream.name for stream in selection.streams] == ["k"]
+    [warning] = selection.warnings
+    assert "Choose Append" in warning
 
 
 def test_a_key_that_the_user_knows() -> None:
