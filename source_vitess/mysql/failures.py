@@ -107,6 +107,23 @@ RULES: tuple[Rule, ...] = (
         message="The connection to VTGate's MySQL port was lost.",
     ),
     Rule(
+        pattern=r"current keyspace is being resharded|there (may be|is) a reparent operation in progress",
+        example="1105: target: main.0.primary: primary is not serving, there may be a reparent operation in progress",
+        error=TransientError,
+        message="A shard is without a primary now, because Vitess moves it to other tablets.",
+    ),
+    # VTGate maps codes to numbers (go/mysql/sqlerror/sql_error.go, mapToSQLErrorFromErrorCode); those of tablets that
+    # end, begin or change their type are left in the text, CLUSTER_EVENT as a number (go/vt/vterrors/constants.go).
+    Rule(
+        pattern=r"^(1040|1041|1053|1203|1205|1317|2002): "
+        r"|code = (Canceled|Unavailable|DeadlineExceeded|Aborted|ResourceExhausted|Code\(17\))"
+        r"|NOT_SERVING|SHUTTING_DOWN|(wrong|invalid) tablet type",
+        example="1317: target: shop.80-.primary: vttablet: rpc error: code = Canceled desc = grpc: the client "
+        "connection is closing",
+        error=TransientError,
+        message="A tablet broke off a question about the schema or the topology, as one does that ends, or is busy.",
+    ),
+    Rule(
         pattern=r"Packet sequence number wrong",
         example="0: Packet sequence number wrong - got 4 expected 0",
         error=ConfigError,

@@ -63,6 +63,38 @@ def test_every_shape_of_pymysql_errors_has_a_text(error: pymysql.MySQLError, tex
     [
         (pymysql.err.InterfaceError(0, ""), TransientError),
         (
+            pymysql.err.OperationalError(
+                1105,
+                "target: main.0.primary: vttablet: rpc error: code = Unavailable desc = error reading from server: EOF",
+            ),
+            TransientError,
+        ),
+        (
+            pymysql.err.OperationalError(
+                1105,
+                "target: main.0.replica: vttablet: rpc error: code = Code(17) desc = operation not allowed in "
+                "state SHUTTING_DOWN",
+            ),
+            TransientError,
+        ),
+        (
+            pymysql.err.OperationalError(
+                1105,
+                "target: main.0.replica: vttablet: rpc error: code = FailedPrecondition desc = wrong tablet "
+                "type: REPLICA, want: PRIMARY or []",
+            ),
+            TransientError,
+        ),
+        (
+            pymysql.err.OperationalError(
+                2002,
+                "target: main.0.primary: vttablet: rpc error: code = Unknown desc = Can't connect to local MySQL "
+                "server through socket '/vt/mysql.sock' (errno 2002) (sqlstate HY000)",
+            ),
+            TransientError,
+        ),
+        (pymysql.err.OperationalError(1105, "syntax error at position 7"), InternalError),
+        (
             pymysql.err.OperationalError(2006, "MySQL server has gone away (BrokenPipeError(32, 'Broken pipe'))"),
             TransientError,
         ),
