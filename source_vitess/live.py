@@ -145,8 +145,7 @@ class LiveVitess:
         Raises:
             TransientError: A shard has no tablet that answers now.
         """
-        shards = self.topology.select_shards(self._config.shards)
-        settings = _retrying(lambda: self._read_settings(shards), Retry(self._clock, retries))
+        settings = _retrying(self._read_settings, Retry(self._clock, retries))
         self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
         return [
             f"The MySQL of shard {shard} runs with {wish}. "
@@ -155,8 +154,10 @@ class LiveVitess:
             for wish in setting.wishes
         ]
 
-    def _read_settings(self, shards: Sequence[str]) -> Mapping[str, ShardSettings]:
+    def _read_settings(self) -> Mapping[str, ShardSettings]:
         with _connect(self._config, self._clock) as session:
+            # Asked anew: a reshard may have switched the shards, and the old ones never answer again.
+            shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
             return read_shard_settings(session, self._config.keyspace, shards, self.tablet_type)
 
     def warnings(self) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def require_position(
     """
     topology = read_topology(session, keyspace)
     verdicts = check_position(session, topology, positions, tablet_type)
-    for shard, verdict in verdicts.items():
+    for shard, verdict in sorted(verdicts.items()):
         if verdict is Verdict.SHARD_GONE:
             raise PositionLostError(
                 f"The saved position is on shard {shard}, which keyspace {keyspace} does not have any more: its "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import grpc
 import pytest
@@ -381,6 +382,24 @@ class TestItsEnd:
         error = synced.run()
         assert isinstance(error, ConfigError)
         assert "does not have any more" in error.message
+
+    def test_a_reshard_while_a_sync_begins(
+        self, vitess: Vitess, synced: Syncs, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+    ) -> None:
+        """The shards are switched when the sync has looked at them and asks them nothing yet: it looks again."""
+        change(vitess)
+        real = LiveVitess.describe
+
+        def describe(live: LiveVitess) -> Iterator[str]:
+            reshard(vitess)
+            return real(live)
+
+        monkeypatch.setattr(LiveVitess, "describe", describe)
+
+        assert synced.run() is None
+
+        assert not waits
+        synced.expect_equal()
 
     def test_shards_are_merged(self, vitess: Vitess, synced: Syncs) -> None:
         """Two shards become one."""

@@ -105,7 +105,8 @@ class VtgateSql(Answering):
 
     def _select(self, statement: Statement) -> Result:
         shard, tablet_type, of_shard = self._shard(statement.target)
-        if tablet_type not in shard.tablet_types:
+        if tablet_type not in shard.tablet_types or not shard.serving:
+            # The tablets of a shard that was resharded are there, and say that they do not serve.
             raise MysqlStatusError(
                 1105,
                 f"target: {shard.keyspace}.{shard.name}.{tablet_type.lower()}: no healthy tablet available for "
