@@ -15,7 +15,12 @@ from vitess_local.cluster import Cluster
 from integration_tests.connector import Connector
 
 # A busy machine is no failure.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("SOURCE_VITESS_SEED")),
+)
 settings.load_profile("patient")
 
 #: Two shards, primaries only: what is written is what is read, without waiting for replication.

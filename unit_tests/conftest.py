@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -15,7 +16,12 @@ from unit_tests.scripted_vtgate.events import position
 from unit_tests.scripted_vtgate.vitess import Vitess
 
 # A busy machine is no failure.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("SOURCE_VITESS_SEED")),
+)
 settings.load_profile("patient")
 
 
