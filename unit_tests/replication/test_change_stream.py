@@ -309,6 +309,44 @@ class TestHeldRows:
 
         syncs.expect_equal()
 
+    @pytest.mark.parametrize("key", [["id"], []], ids=["keyed", "keyless"])
+    @pytest.mark.parametrize("contained", [True, False])
+    def test_a_break_while_rows_are_held(
+        self, vitess: Vitess, after_first_current: AfterFirstCurrent, key: list[str], contained: bool
+    ) -> None:
+        """A transaction is cut off among its rows, which the copy contains or not: they come once all the same."""
+        vitess.rows_per_event = 1
+        vitess.events_per_response = 1
+        vitess.create_table("t", COLUMNS, key=key)
+        vitess.create_table("z", COLUMNS, key=["id"])
+        vitess.insert("t", *rows(6), shard="-80")
+        vitess.insert("z", *rows(1), shard="-80")
+        syncs = Syncs(vitess, "t", "z")
+        written: list[int] = []
+        changes: list[int] = []
+
+        def write() -> None:
+            written.append(1)
+            with vitess.transaction():
+                vitess.insert("t", *rows(4, 100), shard="-80")
+                vitess.update("t", {"id": 2}, {"name": "newer"})
+
+        def cut(event: binlogdata_pb2.VEvent) -> bool:
+            if event.field_event.table_name == "commerce.z" and not written:
+                write()
+            if is_row(event) and event.timestamp:
+                changes.append(1)
+            return len(changes) == (3 if contained else 4)
+
+        vitess.faults.cut_after(cut)
+        # With something that the copy contains, all rows are held until their transaction's end is seen.
+        after_first_current(write if contained else lambda: vitess.insert("t", *rows(1, 50), shard="-80"))
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert syncs.store.records["t"] == (10 if contained else 7 + 4 + (1 if key else 2))
+
 
 class TestItsEnd:
     """Where the change stream ends."""
