@@ -20,11 +20,11 @@ RUN /build/tools/bin/hatchling build -t wheel \
     && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
     && /opt/source-vitess/bin/pip uninstall --yes --quiet unidecode pandas numpy nltk pip
 
-# docker build --target destination-readyset: the destination (destination-readyset/), with the source's package, on
+# docker build --target destination-readyset: the destination (destination_readyset/), with the source's package, on
 # which it depends.
 FROM build AS build-destination-readyset
-COPY destination-readyset destination-readyset
-RUN cd destination-readyset \
+COPY destination_readyset destination_readyset
+RUN cd destination_readyset \
     && /build/tools/bin/hatchling build -t wheel \
     && /build/tools/bin/pip --python /opt/source-vitess/bin/python install --no-cache-dir --no-deps --no-index \
          dist/*.whl

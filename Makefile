@@ -34,8 +34,8 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 	@touch $@
 
 # The connectors and vitess-local themselves, in place; nothing is downloaded for it.
-$(VENV)/.editable: $(VENV)/.locked pyproject.toml vitess-local/pyproject.toml destination-readyset/pyproject.toml
-	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local -e destination-readyset
+$(VENV)/.editable: $(VENV)/.locked pyproject.toml vitess-local/pyproject.toml destination_readyset/pyproject.toml
+	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local -e destination_readyset
 	@touch $@
 
 $(PROTO_VENV)/.locked: requirements/proto.txt tools/make_venv.sh
@@ -87,7 +87,7 @@ lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated 
 	check $(BIN)/ruff format --check .; \
 	check $(BIN)/mypy; \
 	cd vitess-local && check ../$(BIN)/mypy vitess_local tests; cd ..; \
-	cd destination-readyset && check ../$(BIN)/mypy destination_readyset tests && check ../$(BIN)/lint-imports; cd ..; \
+	cd destination_readyset && check ../$(BIN)/mypy destination_readyset tests && check ../$(BIN)/lint-imports; cd ..; \
 	check $(BIN)/lint-imports; \
 	PYTHON=$(PROTO_VENV)/bin/python check bash tools/compile_protos.sh --check; \
 	exit $$failed
@@ -202,5 +202,5 @@ form-picture: ## render spec.json as a form in Chromium, to docs/connection-form
 clean: ## delete what was made in this checkout (not the Vitess cache)
 	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) $(AUDIT_VENV) $(SHIPPED_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache \
-	  destination-readyset/.mypy_cache destination-readyset/.pytest_cache destination-readyset/.import_linter_cache
+	  destination_readyset/.mypy_cache destination_readyset/.pytest_cache destination_readyset/.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

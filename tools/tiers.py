@@ -98,10 +98,10 @@ TIERS = {
     "chaos": _pytest("chaos", "integration_tests/chaos", "-s"),
     "readyset": _pytest(
         "readyset",
-        "destination-readyset/tests",
-        "--rootdir=destination-readyset",
+        "destination_readyset/tests",
+        "--rootdir=destination_readyset",
         "-c",
-        "destination-readyset/pyproject.toml",
+        "destination_readyset/pyproject.toml",
     ),
     "standard": Tier([sys.executable, "-m", "tools.standard_tests", str(report_file("standard"))]),
     "clients": _pytest(
