@@ -9,10 +9,20 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
 from tests.served import Served
+
+# A busy machine is no failure.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("SOURCE_VITESS_SEED")),
+)
+settings.load_profile("patient")
 
 SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
 
@@ -40,7 +50,8 @@ def cluster() -> Iterator[Cluster]:
     if running:
         yield Cluster.find(running)
         return
-    with Cluster.up("readyset-tests", keyspaces={"shop": 2, "single": 1}) as started:
+    # Two runs at once have a cluster each.
+    with Cluster.up(f"readyset-{os.getpid()}", keyspaces={"shop": 2, "single": 1}) as started:
         yield started
 
 
