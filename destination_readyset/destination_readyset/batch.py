@@ -12,6 +12,7 @@ from typing import Any
 from source_vitess.errors import ConfigError
 from source_vitess.naming import quote_identifier
 
+from destination_readyset.rows import compile_render
 from destination_readyset.tables import ServedColumn, ServedTable
 from destination_readyset.values import NULL, MisfitError
 
@@ -32,16 +33,13 @@ class TableBatch:
         self.table = table
         self.exact = any(column.exact for column in table.columns)
         self.size = 0
-        self._columns = [(column.name, column.encode) for column in table.columns]
+        self._render = compile_render(table)
         by_name = {column.name: index for index, column in enumerate(table.columns)}
         self._key = [(table.columns[by_name[name]], by_name[name]) for name in table.key]
-        self._enums = [
-            (index, column)
-            for index, column in enumerate(table.columns)
-            if column.labels is not None and "" not in column.labels
-        ]
+        self._enums = [(index, column.name) for index, column in enumerate(table.columns) if column.has_invalid_value]
         self._head = (
-            f"INSERT INTO {table.sql_name} ({', '.join(quote_identifier(name) for name, _ in self._columns)}) VALUES\n"
+            f"INSERT INTO {table.sql_name} ({', '.join(quote_identifier(column.name) for column in table.columns)}) "
+            "VALUES\n"
         )
         self._tail = _on_duplicate(table)
         self._rows: dict[str, str | None] = {}
@@ -49,26 +47,31 @@ class TableBatch:
         self._invalid: dict[str, list[str]] = {}
         self._done: list[bytes] = []
 
-    def add(self, data: Mapping[str, Any]) -> None:
-        """Takes the data of one record.
+    def add(self, data: Mapping[str, Any]) -> int:
+        """Takes the data of one record and returns by how much that is more.
 
         Raises:
             ConfigError: A value is not what its column holds, or the key is missing.
         """
-        if not self._key:
-            self._add_without_key(data)
-            return
-        key = self._key_of(data)
         if data.get(DELETED_AT) is not None:
-            self._rows.pop(key, None)
-            self._rows[key] = None
-            self.size += len(key) + 2
-            return
-        # An earlier delete of this key stands aside: the row is written whole.
-        self._rows.pop(key, None)
-        row = self._row_of(data, key)
-        self._rows[key] = row
-        self.size += len(row)
+            grown = self._delete(data)
+        else:
+            try:
+                key, row = self._render(data)
+            except MisfitError:
+                key, row = self._look_at(data)
+            else:
+                if self._invalid:
+                    self._invalid.pop(key, None)
+            if self._key:
+                # An earlier delete of this key stands aside: the row is written whole.
+                self._rows.pop(key, None)
+                self._rows[key] = row
+            else:
+                self._plain_rows.append(row)
+            grown = len(row)
+        self.size += grown
+        return grown
 
     def statements(self) -> Iterator[bytes]:
         """Yields what writes the batch, and empties it."""
@@ -86,7 +89,7 @@ class TableBatch:
         if written:
             yield _encode(self._head + ",\n".join(written) + self._tail, self.table)
         for key, columns_of_key in self._invalid.items():
-            if rows.get(key) is not None:
+            if columns_of_key and rows.get(key) is not None:
                 yield from self._write_invalid(key, columns_of_key)
         self._invalid.clear()
         self.size = 0
@@ -104,18 +107,15 @@ class TableBatch:
             parts.append(_encode_value(self.table, column, value, compare=True))
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
-    def _row_of(self, data: Mapping[str, Any], key: str) -> str:
-        get = data.get
-        try:
-            cells = [encode(get(name)) for name, encode in self._columns]
-        except MisfitError:
-            # Once more, to name the column.
-            cells = [_encode_value(self.table, column, get(column.name)) for column in self.table.columns]
-        for index, column in self._enums:
-            if cells[index] == "''":
-                cells[index] = NULL
-                self._invalid.setdefault(key, []).append(column.name)
-        return f"({', '.join(cells)})"
+    def _look_at(self, data: Mapping[str, Any]) -> tuple[str, str]:
+        """Renders a row value by value, to say what is wrong, or to remember an ENUM's invalid value."""
+        key = self._key_of(data) if self._key else ""
+        cells = [_encode_value(self.table, column, data.get(column.name)) for column in self.table.columns]
+        invalid = [(index, name) for index, name in self._enums if cells[index] == "''"]
+        for index, _ in invalid:
+            cells[index] = NULL
+        self._invalid[key] = [name for _, name in invalid]
+        return key, f"({', '.join(cells)})"
 
     def _write_invalid(self, key: str, columns: list[str]) -> Iterator[bytes]:
         """Writes the invalid value of ENUM, which strict SQL refuses, into those columns only."""
@@ -126,12 +126,12 @@ class TableBatch:
         yield _encode(f"UPDATE {self.table.sql_name} SET {settings} WHERE {where}", self.table)
         yield b"SET SESSION sql_mode = @strict"
 
-    def _add_without_key(self, data: Mapping[str, Any]) -> None:
-        if data.get(DELETED_AT) is None:
-            row = self._row_of(data, "")
-            self._plain_rows.append(row)
-            self.size += len(row)
-            return
+    def _delete(self, data: Mapping[str, Any]) -> int:
+        if self._key:
+            key = self._key_of(data)
+            self._rows.pop(key, None)
+            self._rows[key] = None
+            return len(key) + 2
         if self._plain_rows:
             self._end_plain_rows()
         where = " AND ".join(
@@ -141,7 +141,7 @@ class TableBatch:
             if column.comparable
         )
         self._done.append(_encode(f"DELETE FROM {self.table.sql_name} WHERE {where} LIMIT 1", self.table))
-        self.size += len(where)
+        return len(where)
 
     def _end_plain_rows(self) -> None:
         self._done.append(_encode(self._head + ",\n".join(self._plain_rows), self.table))

@@ -41,6 +41,11 @@ class ServedColumn:
     labels: tuple[str, ...] | None = None
     note: str = ""
 
+    @property
+    def has_invalid_value(self) -> bool:
+        """It is an ENUM in which an empty text is MySQL's invalid value, no label."""
+        return self.labels is not None and "" not in self.labels
+
 
 @dataclass(frozen=True)
 class ServedTable:

@@ -12,7 +12,7 @@ import binascii
 import json
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -135,3 +135,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
     raise MisfitError("JSON")
+
+
+#: Of encoders, what they return for a usual value `v`, and when it is one: an expression of Python without its `else`.
+INLINE: Mapping[Encoder, str] = {
+    integer: "v if type(v) is int",
+    number: "repr(v) if type(v) is float and abs(v) < 1e300",
+    # Between these, repr writes no exponent.
+    floating: "f'{v!r}e0' if type(v) is float and 1e-3 < abs(v) < 1e15",
+    text: """f"'{v}'" if type(v) is str and "'" not in v""",
+    timestamp: """f"'{v[:-1]}+00:00'" if type(v) is str and v[-1:] == 'Z' and "'" not in v""",
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,21 @@ _exact = json.JSONDecoder(parse_float=Decimal)
 Name = tuple[str | None, str]
 
 
+@dataclass
+class _Stream:
+    """A stream of this sync.
+
+    Attributes:
+        batch: Its changes that were not sent yet.
+        fields: How many fields its last record had; -1 before the first.
+        records: How many came since the last state.
+    """
+
+    batch: TableBatch
+    fields: int = -1
+    records: int = 0
+
+
 class Writer:
     """Writes one sync.
 
@@ -46,12 +62,10 @@ class Writer:
         sender: Sender,
         emit: Callable[[bytes], None],
     ) -> None:
-        self._batches: dict[Name, TableBatch] = {
-            (plan.namespace, plan.table.name): TableBatch(plan.table) for plan in plans
+        self._streams: dict[Name, _Stream] = {
+            (plan.namespace, plan.table.name): _Stream(TableBatch(plan.table)) for plan in plans
         }
-        self._fields: dict[Name, int] = {}
-        self._counts: dict[Name, int] = dict.fromkeys(self._batches, 0)
-        self._waiting: dict[Name, int] = {}
+        self._waiting: set[Name] = set()
         self._open: set[Name] = set()
         self._bookkeeping = bookkeeping
         self._sender = sender
@@ -60,10 +74,10 @@ class Writer:
         self._warned: set[str] = set()
         for plan in prepared.erase:
             sender.execute(f"DELETE FROM {plan.table.sql_name}".encode(), plan.table.name)
-            self._waiting[(plan.namespace, plan.table.name)] = 0
+            self._waiting.add((plan.namespace, plan.table.name))
         for plan in prepared.new_generation:
             sender.execute(bookkeeping.set_generation(plan.table, plan.generation))
-            self._waiting[(plan.namespace, plan.table.name)] = 0
+            self._waiting.add((plan.namespace, plan.table.name))
 
     def run(self, lines: Iterable[bytes]) -> None:
         """Writes until the lines end.
@@ -73,12 +87,12 @@ class Writer:
         """
         loads = orjson.loads
         for number, line in enumerate(lines, 1):
-            if not line or line.isspace():
-                continue
             try:
                 message = loads(line)
                 kind = message["type"]
             except (orjson.JSONDecodeError, TypeError, KeyError):
+                if not line or line.isspace():
+                    continue
                 raise InternalError(f"Line {number} of the input is no Airbyte message.") from None
             if kind == "RECORD":
                 self._take_record(message["record"], line)
@@ -90,30 +104,29 @@ class Writer:
 
     def _take_record(self, record: Mapping[str, Any], line: bytes) -> None:
         name = (record.get("namespace") or None, record["stream"])
-        batch = self._batches.get(name)
-        if batch is None:
+        stream = self._streams.get(name)
+        if stream is None:
             raise ConfigError(
                 f"A record of stream {name[1]!r}, namespace {name[0]!r}, came, which the configured catalog does not "
                 "have. Refresh the source's schema."
             )
+        batch = stream.batch
         if batch.exact:
             record = _exact.decode(line.decode())["record"]
         data = record["data"]
-        if len(data) != self._fields.get(name):
-            self._look_at(name, data)
-        before = batch.size
-        batch.add(data)
-        self._counts[name] += 1
-        self._size += batch.size - before
+        if len(data) != stream.fields:
+            self._look_at(name, stream, data)
+        stream.records += 1
+        self._size += batch.add(data)
         if batch.size >= _TABLE_BYTES:
             self._send(name, batch)
         elif self._size >= _ALL_BYTES:
             self._send_all()
 
-    def _look_at(self, name: Name, data: Mapping[str, Any]) -> None:
+    def _look_at(self, name: Name, stream: _Stream, data: Mapping[str, Any]) -> None:
         """Says once which fields of a stream's records have no column."""
-        self._fields[name] = len(data)
-        columns = {column.name for column in self._batches[name].table.columns}
+        stream.fields = len(data)
+        columns = {column.name for column in stream.batch.table.columns}
         for field in data:
             warning = f"Stream {name[1]!r} has a field {field!r} without a column, which is left out."
             if field not in columns and not field.startswith(META_PREFIXES) and warning not in self._warned:
@@ -123,25 +136,25 @@ class Writer:
     def _take_state(self, message: dict[str, Any]) -> None:
         self._send_all()
         state = message["state"]
-        namespace, stream, names = self._scope(state)
-        records = sum(self._counts[name] for name in names)
-        for name in names:
-            self._counts[name] = 0
-        sql = self._bookkeeping.set_state(namespace, stream, orjson.dumps(state).decode(), records)
+        namespace, name, streams = self._scope(state)
+        records = sum(stream.records for stream in streams)
+        for stream in streams:
+            stream.records = 0
+        sql = self._bookkeeping.set_state(namespace, name, orjson.dumps(state).decode(), records)
         self._sender.execute(sql)
         state["destinationStats"] = {"recordCount": float(records)}
         line = orjson.dumps(message) + b"\n"
         self._sender.commit(lambda: self._emit(line))
         self._waiting.clear()
 
-    def _scope(self, state: Mapping[str, Any]) -> tuple[str, str, list[Name]]:
+    def _scope(self, state: Mapping[str, Any]) -> tuple[str, str, list[_Stream]]:
         """Returns the names that a state is kept under, and the streams whose records it covers."""
         if state.get("type") == "STREAM":
             descriptor = state["stream"]["stream_descriptor"]
             name = (descriptor.get("namespace") or None, descriptor["name"])
-            return name[0] or "", name[1], [name] if name in self._counts else []
-        namespaces = {namespace or "" for namespace, _ in self._batches}
-        return ",".join(sorted(namespaces))[:191], "", list(self._counts)
+            return name[0] or "", name[1], [self._streams[name]] if name in self._streams else []
+        namespaces = {namespace or "" for namespace, _ in self._streams}
+        return ",".join(sorted(namespaces))[:191], "", list(self._streams.values())
 
     def _take_trace(self, trace: Mapping[str, Any]) -> None:
         if trace.get("type") != "STREAM_STATUS":
@@ -156,14 +169,14 @@ class Writer:
 
     def _send(self, name: Name, batch: TableBatch) -> None:
         self._size -= batch.size
-        self._waiting[name] = self._waiting.get(name, 0) + 1
+        self._waiting.add(name)
         for sql in batch.statements():
             self._sender.execute(sql, batch.table.name)
 
     def _send_all(self) -> None:
-        for name, batch in self._batches.items():
-            if batch.size:
-                self._send(name, batch)
+        for name, stream in self._streams.items():
+            if stream.batch.size:
+                self._send(name, stream.batch)
         self._sender.check()
 
     def _end(self) -> None:
