@@ -188,7 +188,6 @@ crosscheck: venv ## compare all types' values with Debezium's Vitess connector o
 .PHONY: bench
 bench: venv ## measure speed and memory on a real Vitess; ROWS, RUNS, ONLY, LARGEST and SEED are settings
 	@$(BIN)/python -m benchmarks $(foreach each,ROWS RUNS ONLY LARGEST SEED,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each))))
-	@$(if $(ONLY),,$(BIN)/python -m benchmarks.served)
 
 .PHONY: image
 image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings

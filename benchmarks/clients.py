@@ -115,12 +115,16 @@ class Connector:
             raise ClientError(f"source-vitess read {measured.rows} records of {rows}")
         return measured
 
-    def read_on(self, state: Sequence[Json] = ()) -> tuple[Measurement, list[Json]]:
-        """Runs `read`; returns also the state to go on from."""
+    def command(self, state: Sequence[Json] = ()) -> list[str]:
+        """Returns the command line of `read`."""
         options = {"catalog": json.dumps(self.catalog)}
         if state:
             options["state"] = json.dumps(list(state))
-        command = _command(self.gate, "read", **options)
+        return _command(self.gate, "read", **options)
+
+    def read_on(self, state: Sequence[Json] = ()) -> tuple[Measurement, list[Json]]:
+        """Runs `read`; returns also the state to go on from."""
+        command = self.command(state)
         with (self.gate.folder / "source-vitess.log").open("wb") as log:
             started = time.monotonic()
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
@@ -128,7 +132,7 @@ class Connector:
             assert process.stdout is not None  # noqa: S101 - it was asked for
             while chunk := os.read(process.stdout.fileno(), _CHUNK):
                 drain.take(chunk)
-            measured = _reap(process, started, drain.reading, drain.rows)
+            measured = reap(process, started, drain.reading, drain.rows)
         return replace(measured, per_row=drain.per_row), drain.state()
 
 
@@ -140,8 +144,7 @@ class _Drain:
     """
 
     def __init__(self, pid: int) -> None:
-        # Linux' clock of another process' CPU time: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED).
-        self._cpu_clock = (~pid << 3) | 2
+        self._pid = pid
         self.rows = 0
         self._first = self._last = (0.0, 0.0, 0)
         self._tail = b""
@@ -166,7 +169,7 @@ class _Drain:
         self._tail = chunk[-len(_RECORD) + 1 :]
         if records:
             self.rows += records
-            self._last = (time.monotonic(), time.clock_gettime(self._cpu_clock), self.rows)
+            self._last = (time.monotonic(), cpu_seconds(self._pid), self.rows)
             if not self._first[0]:
                 self._first = self._last
 
@@ -175,6 +178,12 @@ class _Drain:
         lines = b"".join(self._recent)
         at = lines.rfind(_STATE)
         return [json.loads(lines[at:].partition(b"\n")[0])["state"]] if at >= 0 else []
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the CPU time that another process took so far."""
+    # Linux' clock for it: MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED).
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *, rows: int, ends: int) -> Measurement:
@@ -198,7 +207,7 @@ def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None  # noqa: S101 - it was asked for
     told = process.stdout.read()
-    return _reap(process, started, float(told or 0), rows)
+    return reap(process, started, float(told or 0), rows)
 
 
 def run_debezium(gate: Gate, table: str, positions: Mapping[str, str], *, rows: int, copy: bool) -> Measurement:
@@ -234,7 +243,7 @@ def imports(gate: Gate) -> Measurement:
     """Measures what importing the CDK alone costs."""
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-c", "import airbyte_cdk.entrypoint"], stdout=subprocess.PIPE)
-    return _reap(process, started, 0.0, 0)
+    return reap(process, started, 0.0, 0)
 
 
 def _command(gate: Gate, command: str, **texts: str) -> list[str]:
@@ -246,7 +255,12 @@ def _command(gate: Gate, command: str, **texts: str) -> list[str]:
     return argv
 
 
-def _reap(process: subprocess.Popen[bytes], started: float, reading: float, rows: int) -> Measurement:
+def reap(process: subprocess.Popen[bytes], started: float, reading: float, rows: int) -> Measurement:
+    """Waits for the end of a process, and tells what it took.
+
+    Raises:
+        ClientError: It failed.
+    """
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - started

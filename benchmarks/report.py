@@ -55,10 +55,10 @@ def _table(result: Json) -> str:
         lines.append(
             (
                 client,
-                _spread(runs, lambda run: run["wall"], "{:.1f}"),
-                _spread(runs, lambda run: run["reading"], "{:.2f}"),
+                _spread(runs, lambda run: run["wall"], "{:.2f}" if rows == 0 else "{:.1f}"),
+                _spread(runs, lambda run: run["reading"], "{:.2f}") if runs[0]["reading"] else "",
                 f"{rows / median(run['reading'] for run in runs):,.0f}" if rows and runs[0]["reading"] else "",
-                _spread(runs, lambda run: run["cpu"], "{:.1f}"),
+                _spread(runs, lambda run: run["cpu"], "{:.1f}") if runs[0]["cpu"] else "",
                 _spread(runs, lambda run: run["per_row"], "{:.1f}") if runs[0]["per_row"] else "",
                 _spread(runs, lambda run: run["peak"], "{:.0f}") if runs[0]["peak"] else "",
                 *(_ratio(runs, base, key) for key in ("wall", "reading")),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vitess_local.cluster import Cluster
 
-from benchmarks import clients, tables
+from benchmarks import clients, served, tables
 from benchmarks.clients import Connector, Gate, Measurement
 from benchmarks.tables import Form
 
 OURS, THROWAWAY, DEBEZIUM = "source-vitess", "throw-away client", "Debezium"
+DESTINATION, SERVED = "destination-readyset", "its MySQL"
+
+#: Changes whose lag is measured in each run.
+_CHANGES = 10
 
 Read = Callable[[], Measurement]
 
@@ -199,10 +204,38 @@ def idle(lab: Lab) -> list[Result]:
     ]
 
 
+def serve(lab: Lab) -> list[Result]:
+    """A copy that is written for ReadySet, and single changes on their way there."""
+    rows, gate, table = lab.settings.rows, lab.gates["small"], "followed"
+    lines = served.write_copy(gate.folder, rows)
+    copies: dict[str, list[Measurement]] = {DESTINATION: [], SERVED: []}
+    for number in range(lab.settings.runs):
+        for name, measured in zip(copies, served.copy(gate.folder, lines, rows), strict=True):
+            copies[name].append(measured)
+            lab.tell(f"serving {rows:,} rows, run {number + 1}, {name}: {rows / measured.reading:,.0f} rows/s")
+    lines.unlink()
+    lab.create(gate.keyspace, table, tables.TWELVE)
+    lab.fill(gate.keyspace, table, tables.TWELVE, 1)
+    dice = random.Random(lab.settings.seed)  # noqa: S311 - no secret
+    lags: list[float] = []
+    for _ in range(lab.settings.runs):
+        lags += served.lags(gate, lab.cluster, table, _CHANGES, dice)
+        lab.tell(f"lag of {_CHANGES} changes: at most {max(lags[-_CHANGES:]):.2f} s")
+    return [
+        Result(f"served, {rows:,} rows of 5 columns, from the first state to the last", rows, copies),
+        Result(
+            f"lag from COMMIT in Vitess to COMMIT in the served table, {len(lags)} changes one by one (as wall)",
+            0,
+            {f"{OURS}, {DESTINATION}": [Measurement(lag, 0, 0, 0, 0) for lag in lags]},
+        ),
+    ]
+
+
 ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
     "copy": copy,
     "changes": changes,
     "forms": forms,
     "idle": idle,
+    "served": serve,
     "growth": growth,
 }

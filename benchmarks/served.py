@@ -1,24 +1,27 @@
-"""How fast destination-readyset writes: rows of a copy, and the lag of a change. The second half of `make bench`.
-
-    python -m benchmarks.served [ROWS]
-
-A copy's lines, made beforehand, go into the destination on a plain MySQL of this machine: rows per second, the CPU time
-of both programs, and the memory of the destination. `make demo-readyset` measures the lag from Vitess.
-"""
+"""Measures destination-readyset on a plain MySQL: how fast it writes a copy, and how late a change is served."""
 
 from __future__ import annotations
 
 import json
-import os
+import random
+import signal
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pymysql
+from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
-_STATE = {"type": "STATE", "state": {"type": "GLOBAL", "global": {"shared_state": {}, "stream_states": []}}}
+from benchmarks.clients import ClientError, Connector, Gate, Measurement, cpu_seconds, reap
+
+Json = dict[str, Any]
+
 _STATE_EVERY = 100_000
 _SCHEMA = {
     "id": {"type": "integer"},
@@ -27,51 +30,27 @@ _SCHEMA = {
     "weight": {"type": "number"},
     "changed": {"type": "string", "format": "date-time"},
 }
-# What such a server has at least; the small servers of tests would measure their tiny redo log.
-_SERVER = {"innodb_buffer_pool_size": "256M", "innodb_redo_log_capacity": "512M"}
-
-
-def main(rows: int) -> int:
-    """Measures once and prints it."""
-    with tempfile.TemporaryDirectory(prefix="bench") as name, PlainMysql.start(settings=_SERVER) as mysql:
-        folder = Path(name)
-        _write_input(folder, rows, mysql.port)
-        server = _cpu_seconds(mysql)
-        started = time.monotonic()
-        with (folder / "in.jsonl").open("rb") as lines:
-            argv = [sys.executable, "-m", "destination_readyset", "write"]
-            options = ["--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
-            process = subprocess.Popen([*argv, *options], stdin=lines, stdout=subprocess.DEVNULL)
-            # Not the usage of all children, of which MySQL is one.
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.monotonic() - started
-        ((written,),) = mysql.sql("SELECT COUNT(*) FROM bench.products")
-        own = used.ru_utime + used.ru_stime
-        print(
-            f"served: {written:,} rows of 5 columns in {wall:.1f} s with the start of the program ({rows / wall:,.0f} "
-            f"rows/s); CPU {own:.1f} s of the destination and {_cpu_seconds(mysql) - server:.1f} s of MySQL; at most "
-            f"{used.ru_maxrss / 1024:.0f} MB; load {os.getloadavg()[0]:.1f}"
-        )
-    return 0 if written == rows and process.returncode == 0 else 1
-
-
-def _write_input(folder: Path, rows: int, port: int) -> None:
-    (folder / "config.json").write_text(json.dumps({"host": "127.0.0.1", "port": port, "username": "local"}))
-    stream = {
+_STREAM = {
+    "stream": {
         "name": "products",
-        "namespace": "bench",
+        "namespace": "served",
         "json_schema": {"properties": _SCHEMA},
         "supported_sync_modes": ["incremental"],
-    }
-    configured = {
-        "stream": stream,
-        "sync_mode": "incremental",
-        "destination_sync_mode": "append_dedup",
-        "primary_key": [["id"]],
-    }
-    (folder / "catalog.json").write_text(json.dumps({"streams": [configured]}))
-    with (folder / "in.jsonl").open("w") as file:
+    },
+    "sync_mode": "incremental",
+    "destination_sync_mode": "append_dedup",
+    "primary_key": [["id"]],
+}
+# What such a server has at least; the small servers of tests would measure their tiny redo log.
+_SERVER = {"innodb_buffer_pool_size": "256M", "innodb_redo_log_capacity": "512M"}
+_SECONDS = 120.0
+
+
+def write_copy(folder: Path, rows: int) -> Path:
+    """Writes the messages of a copy of five columns; the first is a state, so that its echo tells the beginning."""
+    file = folder / "copy.jsonl"
+    with file.open("w") as lines:
+        lines.write(_state(0))
         for key in range(1, rows + 1):
             data = {
                 "id": key,
@@ -80,18 +59,118 @@ def _write_input(folder: Path, rows: int, port: int) -> None:
                 "weight": key / 8,
                 "changed": "2026-01-02T03:04:05Z",
             }
-            record = {"stream": "products", "namespace": "bench", "data": data, "emitted_at": 1}
-            file.write(json.dumps({"type": "RECORD", "record": record}) + "\n")
+            record = {"stream": "products", "namespace": "served", "data": data, "emitted_at": 1}
+            lines.write(json.dumps({"type": "RECORD", "record": record}) + "\n")
             if key % _STATE_EVERY == 0 or key == rows:
-                file.write(json.dumps(_STATE) + "\n")
+                lines.write(_state(key))
+    return file
 
 
-def _cpu_seconds(mysql: PlainMysql) -> float:
-    """Returns the CPU time that the server took so far (proc(5), fields 14 and 15 of stat)."""
-    pid = int((mysql.data_dir / "mysqld.pid").read_text())
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def copy(folder: Path, lines: Path, rows: int) -> tuple[Measurement, Measurement]:
+    """Lets the destination write a copy into a new MySQL; returns what both took from the first state to the last.
+
+    Raises:
+        ClientError: It failed, or the rows are not in the table.
+    """
+    with PlainMysql.start(settings=_SERVER) as mysql, lines.open("rb") as stdin:
+        server = int((mysql.data_dir / "mysqld.pid").read_text())
+        started = time.monotonic()
+        process = _start_destination(folder, mysql, {"streams": [_STREAM]}, stdin=stdin, stdout=subprocess.PIPE)
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        marks = [
+            (time.monotonic(), cpu_seconds(process.pid), cpu_seconds(server))
+            for line in process.stdout
+            if json.loads(line)["type"] == "STATE"
+        ]
+        measured = reap(process, started, 0.0, rows)
+        [(written,)] = mysql.sql("SELECT COUNT(*) FROM served.products")
+    if written != rows or len(marks) < 2:
+        raise ClientError(f"destination-readyset wrote {written} rows of {rows}, and echoed {len(marks)} states")
+    reading, own, servers = (last - first for first, last in zip(marks[0], marks[-1], strict=True))
+    return (
+        replace(measured, reading=reading, per_row=own / rows * 1e6),
+        Measurement(measured.wall, reading, servers, 0, rows, servers / rows * 1e6),
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 500_000))
+def lags(gate: Gate, cluster: Cluster, table: str, changes: int, dice: random.Random) -> list[float]:
+    """Returns the seconds from COMMIT in Vitess to COMMIT in the served table, change by change.
+
+    Args:
+        gate: The keyspace.
+        cluster: Its Vitess.
+        table: A table with the columns `id` and `name`, and a row of the key 1.
+        changes: How many changes are made, each some time after the last was seen.
+        dice: Decides on that time: a change that follows at once waits for the next state.
+
+    Raises:
+        ClientError: A change did not come.
+    """
+    streaming = replace(gate, config={**gate.config, "keep_streaming_minutes": 60})
+    found = []
+    with (
+        PlainMysql.start() as mysql,
+        _pipeline(Connector.of(streaming, [table]), mysql),
+        mysql.connect() as served,
+        cluster.connect(gate.keyspace) as vitess,
+        served.cursor() as seen,
+        vitess.cursor() as cursor,
+    ):
+        for number in range(changes + 1):
+            cursor.execute(f"update {table} set name = 'change {number}' where id = 1")
+            committed = time.monotonic()
+            _wait(seen, f"SELECT 1 FROM {gate.keyspace}.{table} WHERE id = 1 AND name = 'change {number}'")
+            found.append(time.monotonic() - committed)
+            time.sleep(dice.uniform(0, 2))
+    # The first waits for the programs' start and for the copy.
+    return found[1:]
+
+
+@contextmanager
+def _pipeline(source: Connector, mysql: PlainMysql) -> Iterator[None]:
+    folder = source.gate.folder
+    with (folder / "source.log").open("wb") as log:
+        reader = subprocess.Popen(source.command(), stdout=subprocess.PIPE, stderr=log)
+        writer = _start_destination(
+            folder, mysql, source.catalog, {"vitess": dict(source.gate.config)}, stdin=reader.stdout
+        )
+        assert reader.stdout is not None  # noqa: S101 - it was asked for
+        reader.stdout.close()  # the destination has it
+        try:
+            yield
+        finally:
+            reader.send_signal(signal.SIGTERM)
+            codes = reader.wait(_SECONDS), writer.wait(_SECONDS)
+    if codes != (0, 0):
+        raise ClientError(f"source-vitess and destination-readyset ended with the exit codes {codes}")
+
+
+def _wait(cursor: Any, sql: str) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if cursor.execute(sql):
+                return
+        except pymysql.MySQLError as error:
+            # The database or the table is not there yet.
+            if error.args[0] not in (1049, 1146):
+                raise
+        time.sleep(0.002)
+    raise ClientError(f"Within {_SECONDS:.0f} s, a change did not reach the served table.")
+
+
+def _start_destination(
+    folder: Path, mysql: PlainMysql, catalog: Json, more: Mapping[str, Any] = {}, *, stdin: Any, stdout: Any = None
+) -> subprocess.Popen[bytes]:
+    config = {"host": "127.0.0.1", "port": mysql.port, "username": "local", **more}
+    argv: list[str] = [sys.executable, "-m", "destination_readyset", "write"]
+    for name, content in {"config": config, "catalog": catalog}.items():
+        file = folder / f"destination-{name}.json"
+        file.write_text(json.dumps(content))
+        argv += [f"--{name}", str(file)]
+    return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.DEVNULL if stdout is None else stdout)
+
+
+def _state(number: int) -> str:
+    state = {"type": "GLOBAL", "global": {"shared_state": {"rows": number}, "stream_states": []}}
+    return json.dumps({"type": "STATE", "state": state}) + "\n"
