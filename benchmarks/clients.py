@@ -15,6 +15,7 @@ from typing import Any
 
 from source_vitess.vstream.request import StreamRequest
 from tools import debezium
+from tools.memory import PeakMemory, watch_memory
 
 Json = dict[str, Any]
 
@@ -130,9 +131,10 @@ class Connector:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
             drain = _Drain(process.pid)
             assert process.stdout is not None  # noqa: S101 - it was asked for
-            while chunk := os.read(process.stdout.fileno(), _CHUNK):
-                drain.take(chunk)
-            measured = reap(process, started, drain.reading, drain.rows)
+            with watch_memory(process.pid) as memory:
+                while chunk := os.read(process.stdout.fileno(), _CHUNK):
+                    drain.take(chunk)
+            measured = reap(process, started, drain.reading, memory, drain.rows)
         return replace(measured, per_row=drain.per_row), drain.state()
 
 
@@ -206,8 +208,9 @@ def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None  # noqa: S101 - it was asked for
-    told = process.stdout.read()
-    return reap(process, started, float(told or 0), rows)
+    with watch_memory(process.pid) as memory:
+        told = process.stdout.read()
+    return reap(process, started, float(told or 0), memory, rows)
 
 
 def run_debezium(gate: Gate, table: str, positions: Mapping[str, str], *, rows: int, copy: bool) -> Measurement:
@@ -243,7 +246,10 @@ def imports(gate: Gate) -> Measurement:
     """Measures what importing the CDK alone costs."""
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-c", "import airbyte_cdk.entrypoint"], stdout=subprocess.PIPE)
-    return reap(process, started, 0.0, 0)
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    with watch_memory(process.pid) as memory:
+        process.stdout.read()
+    return reap(process, started, 0.0, memory, 0)
 
 
 def _command(gate: Gate, command: str, **texts: str) -> list[str]:
@@ -255,7 +261,9 @@ def _command(gate: Gate, command: str, **texts: str) -> list[str]:
     return argv
 
 
-def reap(process: subprocess.Popen[bytes], started: float, reading: float, rows: int) -> Measurement:
+def reap(
+    process: subprocess.Popen[bytes], started: float, reading: float, memory: PeakMemory, rows: int
+) -> Measurement:
     """Waits for the end of a process, and tells what it took.
 
     Raises:
@@ -268,4 +276,4 @@ def reap(process: subprocess.Popen[bytes], started: float, reading: float, rows:
         process.stdout.close()
     if process.returncode:
         raise ClientError(f"{' '.join(map(str, process.args[:4]))} ended with exit code {process.returncode}")  # type: ignore[index]
-    return Measurement(wall, reading, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, rows)
+    return Measurement(wall, reading, usage.ru_utime + usage.ru_stime, memory.megabytes, rows)

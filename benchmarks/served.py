@@ -19,6 +19,7 @@ from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
 from benchmarks.clients import ClientError, Connector, Gate, Measurement, cpu_seconds, reap
+from tools.memory import watch_memory
 
 Json = dict[str, Any]
 
@@ -77,12 +78,13 @@ def copy(folder: Path, lines: Path, rows: int) -> tuple[Measurement, Measurement
         started = time.monotonic()
         process = _start_destination(folder, mysql, {"streams": [_STREAM]}, stdin=stdin, stdout=subprocess.PIPE)
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        marks = [
-            (time.monotonic(), cpu_seconds(process.pid), cpu_seconds(server))
-            for line in process.stdout
-            if json.loads(line)["type"] == "STATE"
-        ]
-        measured = reap(process, started, 0.0, rows)
+        with watch_memory(process.pid) as memory:
+            marks = [
+                (time.monotonic(), cpu_seconds(process.pid), cpu_seconds(server))
+                for line in process.stdout
+                if json.loads(line)["type"] == "STATE"
+            ]
+        measured = reap(process, started, 0.0, memory, rows)
         [(written,)] = mysql.sql("SELECT COUNT(*) FROM served.products")
     if written != rows or len(marks) < 2:
         raise ClientError(f"destination-readyset wrote {written} rows of {rows}, and echoed {len(marks)} states")

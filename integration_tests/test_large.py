@@ -17,6 +17,7 @@ import pytest
 from vitess_local.cluster import Cluster
 
 from integration_tests.connector import Connector, Json
+from tools.memory import watch_memory
 
 #: 1 is the full size.
 SCALE = float(os.environ.get("SOURCE_VITESS_SCALE") or 0.02)
@@ -79,20 +80,19 @@ def read(connector: Connector, folder: Path, catalog: Json, state: Json | None =
     process = connector.process(folder, "read", catalog=catalog, state=[state] if state else None)
     assert process.stdout is not None
     assert process.stderr is not None
-    with process:
+    with process, watch_memory(process.pid) as memory:
         for number, line in enumerate(process.stdout):
             outcome.take(line)
             if number == PAUSE_AFTER:
                 time.sleep(pause)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        process.wait()
     outcome.code, outcome.seconds = process.returncode, time.monotonic() - began
-    outcome.megabytes = usage.ru_maxrss / 1024
+    outcome.megabytes = memory.megabytes
     print(  # noqa: T201 - what it came to
         f"\n{outcome.records.total():,} records, {outcome.states} states, longest line {outcome.longest:,} bytes, "
         f"{outcome.seconds:.0f} s, peak {outcome.megabytes:.0f} MB"
     )
-    assert outcome.megabytes < MOST_MEMORY
+    assert 0 < outcome.megabytes < MOST_MEMORY
     return outcome
 
 
