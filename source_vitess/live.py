@@ -184,7 +184,9 @@ class LiveVitess:
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
         """Opens a VStream; see `replication.ports.Vitess`."""
         reader = EventReader(tables, self._codec, self._row_images)
-        proto = request.to_proto(tablet_type=self.tablet_type, cells=",".join(self._config.cells))
+        proto = request.to_proto(
+            tablet_type=self.tablet_type, cells=",".join(self._config.cells), plain_names=self.topology.apart
+        )
         with self._client.stream(proto) as call, self._clock.watch(call):
             yield reader.read(call)
 

@@ -25,12 +25,15 @@ class Tablet:
         tablet_type: Its role, in upper case: PRIMARY, REPLICA, RDONLY or another that is not streamed from.
         cell: Its cell.
         serving: Whether it answers now.
+        hostname: Its host. Empty if it is a part of VTGate's own process, as in vtcombo and vttestserver
+            (go/vt/vtcombo/tablet_map.go names none, go/vt/vttablet/tabletmanager/tm_init.go always does).
     """
 
     shard: str
     tablet_type: str
     cell: str
     serving: bool
+    hostname: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Topology:
             and (not wanted or tablet.cell in wanted)
             for tablet in self.tablets
         )
+
+    @property
+    def apart(self) -> bool:
+        """Whether the tablets are known to be processes of their own, apart from VTGate."""
+        return bool(self.tablets) and all(tablet.hostname for tablet in self.tablets)
 
     def select_shards(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Returns the wanted shards in key order, all of them if none is named.
@@ -95,8 +103,15 @@ def read_topology(session: VtgateSession, keyspace: str) -> Topology:
         keyspace=keyspace,
         shards=tuple(sorted(shards, key=shard_order)),
         tablets=tuple(
-            Tablet(shard=shard, tablet_type=tablet_type.upper(), cell=cell, serving=state == _SERVING)
-            for cell, owner, shard, tablet_type, state, *_ in session.query("show vitess_tablets")
+            Tablet(
+                shard=shard,
+                tablet_type=tablet_type.upper(),
+                cell=cell,
+                serving=state == _SERVING,
+                # After the alias.
+                hostname=(*more, "", "")[1] or "",
+            )
+            for cell, owner, shard, tablet_type, state, *more in session.query("show vitess_tablets")
             if owner == keyspace
         ),
         version=read_version(session),

@@ -40,8 +40,16 @@ class StreamRequest:
     heartbeat_seconds: int = HEARTBEAT_SECONDS
     columns: tuple[str, ...] = ()
 
-    def to_proto(self, *, tablet_type: str, cells: str = "") -> vtgate_pb2.VStreamRequest:
+    def to_proto(self, *, tablet_type: str, cells: str = "", plain_names: bool = False) -> vtgate_pb2.VStreamRequest:
         """Returns the request as VTGate takes it.
+
+        Args:
+            tablet_type: PRIMARY, REPLICA or RDONLY.
+            cells: Where the tablets are, with commas; empty for VTGate's own cell.
+            plain_names: Tables are to be named without their keyspace, which spares VTGate >= 23 a copy of every row
+                (go/vt/vtgate/vstream_manager.go, maybeUpdateTableName); older ones do not know it. A VTGate that has
+                its tablets in its own process must not be asked: the rows are in memory that those use again, and it
+                crashes. Left out where a table's name could be taken for one with its keyspace.
 
         Rules are exact names with a query: a regular expression skips tables that a tablet does not know yet
         without a word, and an exact name with an empty filter fails once the copy is over
@@ -73,5 +81,7 @@ class StreamRequest:
                 heartbeat_interval=self.heartbeat_seconds,
                 cells=cells,
                 transaction_chunk_size=TRANSACTION_CHUNK_BYTES,
+                exclude_keyspace_from_table_name=plain_names
+                and not any(table.startswith(self.keyspace + ".") for table in self.tables),
             ),
         )

@@ -33,6 +33,19 @@ BOTH = topology(("-80", "PRIMARY"), ("-80", "REPLICA"), ("80-", "PRIMARY"), ("80
 ONE_REPLICA = topology(("-80", "PRIMARY"), ("-80", "REPLICA"), ("80-", "PRIMARY"))
 
 
+def test_tablets_of_a_gates_own_process_are_told_by_their_lack_of_a_host() -> None:
+    """Only where every tablet has a host are they known to be apart from VTGate; vtcombo's have none."""
+
+    def apart(*hosts: str) -> bool:
+        tablets = tuple(Tablet("-", "PRIMARY", "zone1", serving=True, hostname=host) for host in hosts)
+        return Topology("main", ("-",), tablets, "24.0.0").apart
+
+    assert apart("db1", "127.0.0.1")
+    assert not apart("", "")
+    assert not apart("db1", "")
+    assert not apart()
+
+
 def test_shards_are_in_key_order() -> None:
     """Key ranges are ordered by where they begin, other names follow."""
     ordered = ["-", "-40", "-80", "40-80", "80-", "80-a0", "C0-", "0", "west"]

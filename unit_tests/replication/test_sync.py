@@ -59,7 +59,7 @@ def write_during_the_last_copy(vitess: Vitess) -> None:
     begun: list[int] = []
 
     def change(event: binlogdata_pb2.VEvent) -> bool:
-        if event.field_event.table_name == "commerce.b" and not begun:
+        if event.field_event.table_name == "b" and not begun:
             begun.append(1)
             with vitess.transaction():
                 vitess.update("a", {"id": 3}, {"name": "while b is copied"})
@@ -672,7 +672,7 @@ class TestFullRefresh:
         fill(vitess)
         syncs = Syncs(vitess, mode="full_refresh")
         vitess.faults.cut_after(
-            lambda event: event.field_event.table_name == "commerce.a",
+            lambda event: event.field_event.table_name == "a",
             grpc.StatusCode.UNKNOWN,
             "vttablet: rpc error: code = Unknown desc = unknown table a in schema",
         )

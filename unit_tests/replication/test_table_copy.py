@@ -213,7 +213,7 @@ class TestBreaks:
         text = "vttablet: rpc error: code = Unknown desc = table a is not present in the database"
 
         def of_a(event: binlogdata_pb2.VEvent) -> bool:
-            return event.type == binlogdata_pb2.FIELD and event.field_event.table_name == "commerce.a"
+            return event.type == binlogdata_pb2.FIELD and event.field_event.table_name == "a"
 
         cut_again_and_again(vitess, 3, of_a, grpc.StatusCode.UNKNOWN, text)
         assert syncs.run() is None

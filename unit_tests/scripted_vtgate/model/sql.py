@@ -94,7 +94,8 @@ class VtgateSql(Answering):
                 state = "SERVING" if shard.serving else "NOT_SERVING"
                 started = "2026-01-01T00:00:00Z" if tablet_type == "PRIMARY" else ""
                 alias = f"zone1-{number:010d}"
-                rows.append(("zone1", shard.keyspace, shard.name, tablet_type, state, alias, "127.0.0.1", started))
+                host = self._cluster.tablet_host
+                rows.append(("zone1", shard.keyspace, shard.name, tablet_type, state, alias, host, started))
                 number += 1
         names = ["Cell", "Keyspace", "Shard", "TabletType", "State", "Alias", "Hostname", "PrimaryTermStartTime"]
         return rows, names
