@@ -31,6 +31,8 @@ _KEEPALIVE_SECONDS = 15.0
 _LONGEST_PAUSE = 10.0
 _LOOPBACK = "127.0.0.1"
 _CLOSE_SECONDS = 5.0
+#: Seconds in which the end of a connection that is under way is seen.
+_MOMENT = 1.0
 
 #: Signatures by type of key (RFC 8709, RFC 5656, RFC 8332), in the order in which ssh(1) prefers them.
 _SIGNATURES = {
@@ -61,10 +63,11 @@ def reachable(config: Config, *, timeout: float = LOGIN_SECONDS) -> Iterator[Con
         try:
             yield config.through(grpc=grpc, mysql=mysql)
         except TransientError as error:
-            if forwarding.lost is None:
+            lost = forwarding.why_lost()
+            if lost is None:
                 raise
             raise TransientError(
-                f"The SSH tunnel was lost. {forwarding.lost.message} {error.message}", detail=error.detail
+                f"The SSH tunnel was lost. {lost.message} {error.message}", detail=error.detail
             ) from error
     finally:
         forwarding.stop()
@@ -74,7 +77,7 @@ class _Forwarding:
     """An SSH connection with two forwarded ports, held in a thread.
 
     Attributes:
-        lost: Why there is no connection now; None if there is one.
+        lost: Why there is no connection now, as far as that was seen; None if there is one.
     """
 
     def __init__(self, tunnel: Tunnel, config: Config) -> None:
@@ -100,6 +103,21 @@ class _Forwarding:
             raise _unreachable(self._tunnel, f"no answer within {timeout:.0f} seconds") from None
         grpc, mysql = self._ports
         return (_LOOPBACK, grpc), (_LOOPBACK, mysql)
+
+    def why_lost(self) -> VitessSourceError | None:
+        """Returns why there is no connection now, None if there is one.
+
+        It waits a moment: connections through the tunnel may end before the tunnel's own end is seen.
+        """
+        if self.lost is None:
+            ending = asyncio.run_coroutine_threadsafe(self._connection.wait_closed(), self._loop)
+            try:
+                ending.result(_MOMENT)
+            except FutureTimeoutError:
+                ending.cancel()
+            else:
+                return self.lost or _unreachable(self._tunnel, "the connection ended")
+        return self.lost
 
     def stop(self) -> None:
         """Ends the connection and the thread."""
