@@ -203,7 +203,7 @@ def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *
     """
     request = StreamRequest(gate.keyspace, positions, tuple(tables))
     file = gate.folder / "throwaway.request"
-    file.write_bytes(request.to_proto(tablet_type="PRIMARY").SerializeToString())
+    file.write_bytes(request.to_proto(tablet_type="PRIMARY", plain_names=True).SerializeToString())
     command = [sys.executable, "-m", "benchmarks.throwaway", f"{gate.host}:{gate.grpc_port}", str(file), str(ends)]
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
