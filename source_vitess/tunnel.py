@@ -109,15 +109,16 @@ class _Forwarding:
 
         It waits a moment: connections through the tunnel may end before the tunnel's own end is seen.
         """
-        if self.lost is None:
-            ending = asyncio.run_coroutine_threadsafe(self._connection.wait_closed(), self._loop)
-            try:
-                ending.result(_MOMENT)
-            except FutureTimeoutError:
-                ending.cancel()
-            else:
-                return self.lost or _unreachable(self._tunnel, "the connection ended")
-        return self.lost
+        known = self.lost
+        if known is not None:
+            return known
+        ending = asyncio.run_coroutine_threadsafe(self._connection.wait_closed(), self._loop)
+        try:
+            ending.result(_MOMENT)
+        except FutureTimeoutError:
+            ending.cancel()
+            return None
+        return _unreachable(self._tunnel, "the connection ended")
 
     def stop(self) -> None:
         """Ends the connection and the thread."""

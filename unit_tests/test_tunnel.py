@@ -106,6 +106,10 @@ class SshServer:
         await self._server.wait_closed()
 
 
+# Connections that are cut while one is being made leave a socket to the garbage collector, in asyncssh and in asyncio.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine takes its time: no test here is about how long a login may take."""
