@@ -151,11 +151,18 @@ class Syncs:
         return read & set(self._changes.schema.columns(table)) - self._changes.columns[table]
 
     def go_back(self, rnd: random.Random) -> bool:
-        """Forgets the last states, as a platform that has not stored them; records stay. Returns whether it did."""
+        """Forgets the last states, as a platform that has not stored them; records stay. Returns whether it did.
+
+        The states that begin tables stay: rows of a table that are kept without one are what docs/state.md excepts.
+        """
         states = self.store.states
         if self.may_lose_position or len(states) - 1 <= self._epoch:
             return False
-        del states[rnd.randrange(max(self._epoch + 1, len(states) - 6), len(states)) :]
+        begun = _named(states[-1])
+        first = next(number for number in range(self._epoch, len(states)) if _named(states[number]) >= begun)
+        if first + 1 == len(states):
+            return False
+        del states[rnd.randrange(max(first + 1, len(states) - 6), len(states)) :]
         self._mark_repeated()
         return True
 
@@ -315,6 +322,11 @@ class Syncs:
             unfinished = {name for name, status in statuses.items() if status not in ("COMPLETE", "INCOMPLETE")}
             if unfinished:
                 raise OracleError(f"streams without an end after {ended}: {sorted(unfinished)}")
+
+
+def _named(state: Json) -> set[str]:
+    """Returns the streams that a state names: those whose copy was begun."""
+    return {entry["stream_descriptor"]["name"] for entry in state["global"]["stream_states"]}
 
 
 class _Lines:
