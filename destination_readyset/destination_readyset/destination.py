@@ -108,7 +108,7 @@ class DestinationReadyset(Destination):
         for remark in prepared.remarks:
             log("INFO", remark)
         caches = _keep_caches(parsed, prepared, log)
-        sender = Sender(connection, failed)
+        sender = Sender(connection, failed, lambda text: log("WARN", text))
         try:
             Writer(plans, prepared, bookkeeping, sender, emit).run(lines)
         finally:

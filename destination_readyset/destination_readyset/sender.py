@@ -19,6 +19,8 @@ from destination_readyset.served import Connection, describe
 
 #: Statements that may wait. With a batch being made and one being run, this bounds the memory.
 _WAITING = 3
+#: Seconds of one statement after which somebody should know.
+_LONG = 60.0
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,18 @@ class Sender:
     Args:
         connection: With autocommit off. The sender closes it.
         failed: Called once, on the sender's thread, when a statement fails.
+        delayed: Called with a text, on a thread of its own, when a statement has taken long and goes on.
     """
 
-    def __init__(self, connection: Connection, failed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        failed: Callable[[], None] = lambda: None,
+        delayed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._connection = connection
         self._failed = failed
+        self._delayed = delayed
         self._jobs: queue.Queue[_Statement | _Commit | None] = queue.Queue(_WAITING)
         self._error: VitessSourceError | None = None
         self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
@@ -108,12 +117,27 @@ class Sender:
             self._error = self._error or describe(error)
 
     def _do(self, job: _Statement | _Commit) -> None:
-        if isinstance(job, _Statement):
-            # Bytes are taken as they are.
-            self._connection.query(job.sql)
-        else:
-            self._connection.commit()
+        # MySQL does not answer, without an end, while the disk of its binlog is full.
+        timer = threading.Timer(_LONG, self._delayed, [_delay(job)])
+        timer.start()
+        try:
+            if isinstance(job, _Statement):
+                # Bytes are taken as they are.
+                self._connection.query(job.sql)
+            else:
+                self._connection.commit()
+        finally:
+            timer.cancel()
+        if isinstance(job, _Commit):
             job.committed()
+
+
+def _delay(job: _Statement | _Commit) -> str:
+    what = "a COMMIT" if isinstance(job, _Commit) else f"a statement for table {job.table!r}"
+    return (
+        f"The served MySQL has worked on {what} for {_LONG:.0f} s. If a disk of its is full, it waits until there is "
+        "room; its error log says so."
+    )
 
 
 def _told(error: BaseException, job: _Statement | _Commit) -> VitessSourceError:

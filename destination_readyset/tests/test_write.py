@@ -15,7 +15,9 @@ import pymysql
 import pytest
 from source_vitess.errors import ConfigError, InternalError, TransientError
 
+from destination_readyset import sender
 from tests.served import DELETED, NAMESPACE, SCHEMA, Json, Served, catalog, record, state, status, stream
+from tests.small_disk import small_disk
 
 
 def test_last_change_of_a_key_wins(served: Served) -> None:
@@ -346,6 +348,48 @@ def test_server_without_room(filled: Served) -> None:
         filled.mysql.sql("SET GLOBAL max_binlog_cache_size = DEFAULT")
 
     _expect_nothing_written(filled)
+
+
+def test_full_disk(served: Served) -> None:
+    """A disk that fills up within a transaction: a transient error; with more room, the same sync succeeds."""
+    served.mysql.sql(f"CREATE DATABASE {NAMESPACE}")
+    rows = [record({"id": key, "name": "x" * 300}) for key in range(2, 30_000)]
+    with small_disk(served.mysql.data_dir / "data" / NAMESPACE, megabytes=4) as grow:
+        served.write(catalog(), [record({"id": 1, "name": "first"}), state(1)])
+        with pytest.raises(TransientError, match="no room"):
+            served.write(catalog(), [*rows, state(2)])
+        _expect_nothing_written(served)
+
+        grow(64)
+        served.write(catalog(), [*rows, state(2)])
+        assert len(served.rows()) == len(rows) + 1
+        # While it lies on that disk, MySQL cannot remove the folder.
+        served.mysql.sql(f"DROP TABLE {NAMESPACE}.customers")
+
+
+def test_a_statement_that_does_not_end(filled: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While MySQL does not answer, as when the disk of its binlog is full, the log says so, and no state comes."""
+    monkeypatch.setattr(sender, "_LONG", 0.1)
+    states_by_then: list[int] = []
+    with filled.mysql.connect() as other, other.cursor() as cursor:
+
+        def messages() -> Iterator[Json]:
+            cursor.execute("FLUSH TABLES WITH READ LOCK")
+            yield record({"id": 1, "name": "changed"})
+            yield state(2)
+
+        def told(message: Json) -> None:
+            if "has worked on" in message.get("log", {}).get("message", ""):
+                states_by_then.append(len(filled.states))
+                if len(states_by_then) == 1:
+                    cursor.execute("UNLOCK TABLES")
+
+        filled.write(catalog(), messages(), told)
+
+    assert "has worked on a statement for table 'customers'" in filled.logs
+    assert states_by_then[0] == 1
+    assert filled.rows() == [(1, "changed")]
+    assert len(filled.states) == 2
 
 
 def test_read_only_server(filled: Served) -> None:
