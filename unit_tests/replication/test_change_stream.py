@@ -332,7 +332,7 @@ class TestHeldRows:
                 vitess.update("t", {"id": 2}, {"name": "newer"})
 
         def cut(event: binlogdata_pb2.VEvent) -> bool:
-            if event.field_event.table_name == "commerce.z" and not written:
+            if event.field_event.table_name == "z" and not written:
                 write()
             if is_row(event) and event.timestamp:
                 changes.append(1)
