@@ -69,6 +69,8 @@ class TableBatch:
                 self._rows[key] = row
             else:
                 self._plain_rows.append(row)
+                if self._invalid:
+                    self._end_invalid_row(data)
             grown = len(row)
         self.size += grown
         return grown
@@ -90,7 +92,9 @@ class TableBatch:
             yield _encode(self._head + ",\n".join(written) + self._tail, self.table)
         for key, columns_of_key in self._invalid.items():
             if columns_of_key and rows.get(key) is not None:
-                yield from self._write_invalid(key, columns_of_key)
+                names = ", ".join(quote_identifier(column.name) for column, _ in self._key)
+                left = names if len(self._key) == 1 else f"({names})"
+                yield from self._write_invalid(columns_of_key, f"{left} IN ({key})")
         self._invalid.clear()
         self.size = 0
 
@@ -117,14 +121,20 @@ class TableBatch:
         self._invalid[key] = [name for _, name in invalid]
         return key, f"({', '.join(cells)})"
 
-    def _write_invalid(self, key: str, columns: list[str]) -> Iterator[bytes]:
+    def _write_invalid(self, columns: list[str], where: str) -> Iterator[bytes]:
         """Writes the invalid value of ENUM, which strict SQL refuses, into those columns only."""
         settings = ", ".join(f"{quote_identifier(name)} = ''" for name in columns)
-        names = ", ".join(quote_identifier(column.name) for column, _ in self._key)
-        where = f"{names if len(self._key) == 1 else f'({names})'} IN ({key})"
         yield b"SET @strict = @@SESSION.sql_mode, SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'"
         yield _encode(f"UPDATE {self.table.sql_name} SET {settings} WHERE {where}", self.table)
         yield b"SET SESSION sql_mode = @strict"
+
+    def _end_invalid_row(self, data: Mapping[str, Any]) -> None:
+        """Writes a row without a key that has invalid values of ENUM: as NULL first."""
+        invalid = self._invalid.pop("")
+        if invalid:
+            self._end_plain_rows()
+            where = self._equal({**data, **dict.fromkeys(invalid)})
+            self._done += self._write_invalid(invalid, f"{where} LIMIT 1")
 
     def _delete(self, data: Mapping[str, Any]) -> int:
         if self._key:
@@ -134,14 +144,18 @@ class TableBatch:
             return len(key) + 2
         if self._plain_rows:
             self._end_plain_rows()
-        where = " AND ".join(
+        where = self._equal(data)
+        self._done.append(_encode(f"DELETE FROM {self.table.sql_name} WHERE {where} LIMIT 1", self.table))
+        return len(where)
+
+    def _equal(self, data: Mapping[str, Any]) -> str:
+        """Returns the condition that a row is this one, as far as columns can be compared."""
+        return " AND ".join(
             f"{quote_identifier(column.name)} <=> "
             f"{_encode_value(self.table, column, data.get(column.name), compare=True)}"
             for column in self.table.columns
             if column.comparable
         )
-        self._done.append(_encode(f"DELETE FROM {self.table.sql_name} WHERE {where} LIMIT 1", self.table))
-        return len(where)
 
     def _end_plain_rows(self) -> None:
         self._done.append(_encode(self._head + ",\n".join(self._plain_rows), self.table))

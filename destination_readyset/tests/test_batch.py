@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from source_vitess.errors import ConfigError
+from vitess_local.plain_mysql import PlainMysql
 
 from destination_readyset import values
 from destination_readyset.batch import DELETED_AT, TableBatch
+from destination_readyset.config import Address
+from destination_readyset.served import connect, query
 from destination_readyset.tables import ServedColumn, ServedTable
 from destination_readyset.values import Encoder, MisfitError
 
@@ -96,3 +100,27 @@ def test_only_the_last_value_of_an_enum_counts() -> None:
     batch.add({"id": 2, "plan": ""})
     batch.add({"id": 2, DELETED_AT: "now"})
     assert _statements(batch) == ["DELETE FROM `d`.`t` WHERE `id` IN (2)"]
+
+
+@pytest.mark.parametrize("key", [(), ("id",)], ids=["without a key", "with a key"])
+def test_invalid_values_of_enum_are_served(mysql: PlainMysql, key: tuple[str, ...]) -> None:
+    """They arrive as what they are, beside NULL and labels, and rows that have them can be deleted."""
+    table = ServedTable("enums", "t", (ID, PLAN), key)
+    batch = TableBatch(table)
+    with contextlib.closing(connect(Address("127.0.0.1", mysql.port, "local"))) as connection:
+        for sql in ("DROP DATABASE IF EXISTS enums", "CREATE DATABASE enums", table.create()):
+            query(connection, sql)
+        rows = [{"id": number, "plan": plan} for number, plan in enumerate(["a", "", None, "b", "", ""])]
+        for row in [*rows, {**rows[4], DELETED_AT: "now"}]:
+            batch.add(row)
+        for sql in _statements(batch):
+            query(connection, sql)
+
+        assert query(connection, "SELECT id, plan, plan + 0 FROM enums.t ORDER BY id") == [
+            (0, "a", 1),
+            (1, "", 0),
+            (2, None, None),
+            (3, "b", 2),
+            (5, "", 0),
+        ]
+        query(connection, "DROP DATABASE enums")
