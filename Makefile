@@ -129,8 +129,9 @@ clients: venv ## others' programs run the connector, on a real Vitess
 	@$(BIN)/python -m tools.tiers clients
 
 .PHONY: container-image
-container-image: ## build the image with Debian's buildah, on a base by debootstrap (needs root)
-	@BASE=$(TEST_BASE) IMAGE=localhost/source-vitess:test bash tools/prepare_container.sh
+container-image: ## build the images with Debian's buildah, on a base by debootstrap (needs root)
+	@BASE=$(TEST_BASE) IMAGE=localhost/source-vitess:test DESTINATION=localhost/destination-readyset:test \
+	  bash tools/prepare_container.sh
 
 .PHONY: container
 container: venv ## run the image against a real Vitess, without a Docker engine

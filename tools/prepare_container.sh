@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the image without a Docker engine and without a registry of images: with Debian's buildah, on a base that
+# Builds the images without a Docker engine and without a registry of images: with Debian's buildah, on a base that
 # debootstrap makes from the machine's own mirror. Needs root, and installs the two if they are missing.
-# BASE and IMAGE are the names to give. The base stays in buildah's storage, so only the first run makes it.
+# BASE, IMAGE and DESTINATION are the names to give. The base stays in buildah's storage, so only the first run makes it.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -47,3 +47,5 @@ if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
   buildah commit --quiet --rm "$container" "$BASE" >/dev/null || fail "buildah cannot commit an image"
 fi
 BUILDER=buildah bash tools/build_image.sh >&2 || fail "buildah could not build the image"
+BUILDER=buildah IMAGE=$DESTINATION TARGET=destination-readyset bash tools/build_image.sh >&2 ||
+  fail "buildah could not build the destination's image"

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from integration_tests.oracle import Store
 from integration_tests.shop import Shop
 
 IMAGE = "localhost/source-vitess:test"
+DESTINATION = "localhost/destination-readyset:test"
 
 #: Seconds for one command: Python's imports alone take many on a busy machine.
 PATIENCE = 600
@@ -49,18 +51,30 @@ def _buildah(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def inspect(image: str) -> Json:
+    """Returns an image's configuration."""
+    return dict(json.loads(_buildah("inspect", "--type", "image", image)))
+
+
+@contextmanager
+def mounted(image: str) -> Iterator[Path]:
+    """Shows an image's files."""
+    container = _buildah("from", "--pull-never", image)
+    yield Path(_buildah("mount", container))
+    _buildah("rm", container)
+
+
 @pytest.fixture(scope="module")
 def image() -> Json:
     """The image's configuration."""
-    return dict(json.loads(_buildah("inspect", "--type", "image", IMAGE)))
+    return inspect(IMAGE)
 
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
     """The image's files."""
-    container = _buildah("from", "--pull-never", IMAGE)
-    yield Path(_buildah("mount", container))
-    _buildah("rm", container)
+    with mounted(IMAGE) as path:
+        yield path
 
 
 class Container:
@@ -174,3 +188,14 @@ def test_sigterm_as_process_1(container: Container, tables: Shop, shop: Connecto
     process.stderr.close()
     assert set(store.statuses.values()) == {"COMPLETE"}
     shop.expect_all_equal(store)
+
+
+def test_the_destinations_image(tmp_path: Path) -> None:
+    """The other stage of the Dockerfile is destination-readyset, which starts."""
+    image = inspect(DESTINATION)
+    assert image["OCIv1"]["config"]["Entrypoint"] == ["destination-readyset"]
+
+    with mounted(DESTINATION) as root:
+        [message] = Container(root, image, tmp_path).run("spec")
+
+    assert "/readyset" in message["spec"]["documentationUrl"].lower()
