@@ -16,6 +16,9 @@ from benchmarks.tables import Form
 OURS, THROWAWAY, DEBEZIUM = "source-vitess", "throw-away client", "Debezium"
 DESTINATION, SERVED = "destination-readyset", "its MySQL"
 
+#: Small tables of `many`, and the rows of each in each shard.
+_TABLES, _TABLE_ROWS = 500, 10
+
 #: Changes whose lag is measured in each run.
 _CHANGES = 10
 
@@ -189,6 +192,26 @@ def _copy_ours(lab: Lab, table: str, rows: int, title: str) -> Result:
     return lab.interleave(title, rows, {OURS: lambda: connector.read(rows=rows)})
 
 
+def many(lab: Lab) -> list[Result]:
+    """The first sync of many small tables."""
+    keyspace = "bench"
+    names = [f"small_{number:03d}" for number in range(_TABLES)]
+    lab.tell(f"making {_TABLES} tables in {keyspace}")
+    shards = lab.cluster.shards(keyspace)
+    for index, shard in enumerate(shards):
+        with lab.cluster.connect_tablet(f"{keyspace}/{shard}", database=f"vt_{keyspace}") as connection:
+            rows = ", ".join(f"({index * _TABLE_ROWS + number}, 'x')" for number in range(_TABLE_ROWS))
+            with connection.cursor() as cursor:
+                for name in names:
+                    cursor.execute(f"create table {name} (id int primary key, v varchar(20))")
+                    cursor.execute(f"insert into {name} (id, v) values {rows}")
+    lab.cluster.reload_schema(keyspace)
+    connector = Connector.of(lab.gates[keyspace], names)
+    count = _TABLES * _TABLE_ROWS * len(shards)
+    title = f"first sync, {_TABLES} tables of {_TABLE_ROWS} rows in each of {len(shards)} shards"
+    return [lab.interleave(title, count, {OURS: lambda: connector.read(rows=count)})]
+
+
 def idle(lab: Lab) -> list[Result]:
     """A sync that finds nothing to do."""
     gate = lab.gates["bench"]
@@ -235,6 +258,7 @@ ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
     "copy": copy,
     "changes": changes,
     "forms": forms,
+    "many": many,
     "idle": idle,
     "served": serve,
     "growth": growth,
