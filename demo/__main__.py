@@ -105,7 +105,9 @@ def _tell() -> None:
     print(table(["shard", "position after the copy", "position after the changes"], _positions(before, _vgtid(store))))
     print(
         f"\nAll messages of all commands are in {OUTPUT}/, such as {copy.file.name} and {changes.file.name}."
-        "\nVitess is still up. `make demo` takes seconds now; `make demo-down` stops it and deletes its data.\n"
+        "\nVitess is still up. `make demo` takes seconds now; `make demo-down` stops it and deletes its data."
+        f"\nTo go on by hand: .venv/bin/source-vitess check --config {OUTPUT}/config.json"
+        f"\nand, for SQL:     .venv/bin/vitess-local sql --name {NAME} 'select count(*) from {shop.KEYSPACE}.orders'\n"
     )
 
 

@@ -30,6 +30,9 @@ from source_vitess.tunnel import reachable
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current import read_current_position
 
+#: How lines begin that the user should heed.
+WARNING = "Warning: "
+
 #: Seconds for the whole check: people wait for it in front of a form.
 CHECK_SECONDS = 15.0
 
@@ -104,7 +107,7 @@ def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
     if config.tunnel_method is not None:
         deadline.begin(f"connecting to the SSH server {config.tunnel_method.host}:{config.tunnel_method.port}")
     with reachable(config, timeout=deadline.left(_TUNNEL_SECONDS)) as reached:
-        return (*config.warnings, *_try(reached, deadline))
+        return (*(WARNING + text for text in config.warnings), *_try(reached, deadline))
 
 
 def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
@@ -271,10 +274,10 @@ def _summary(
         + (", because the field tablet_type is empty." if config.tablet_type is None else "."),
     ]
     lines += [
-        f"Warning: the MySQL of shard {shard} runs with {wish}. "
+        f"{WARNING}The MySQL of shard {shard} runs with {wish}. "
         "A change that is not whole in the binary log cannot be read."
         for shard, setting in settings.items()
         for wish in setting.wishes
     ]
-    lines += [f"Warning: {text}" for text in cell_warnings(topology, config.cells)]
+    lines += [WARNING + text for text in cell_warnings(topology, config.cells)]
     return tuple(lines)

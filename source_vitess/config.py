@@ -137,13 +137,13 @@ class Config:
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about these settings, for the log."""
         warnings = [
-            f"Warning: this connector does not know the field {name[:80]!r} of the configuration; it has no effect."
+            f"This connector does not know the field {name[:80]!r} of the configuration; it has no effect."
             for name in self._unknown
         ]
         if not self.encryption.encrypted and self.username is not None and not is_loopback(self.url.host):
             way = "between the SSH server and" if self.tunnel_method else "to"
             warnings.append(
-                f"Warning: encryption is disabled, so that the user name, the password and the data go {way} "
+                f"Encryption is disabled, so that the user name, the password and the data go {way} "
                 f"{self.url.host} in clear. Choose another encryption in the field tls unless that network is trusted."
             )
         if self.encryption.mode is TlsMode.REQUIRED:

@@ -45,3 +45,6 @@ def read_json(path: Path, what: str) -> Any:
         ) from None
     except RecursionError:
         raise ConfigError(f"The {what} file {str(path)!r} is nested too deeply.") from None
+    except ValueError:
+        # Python reads no integer of more than 4,300 digits (sys.set_int_max_str_digits).
+        raise ConfigError(f"The {what} file {str(path)!r} holds a number of thousands of digits.") from None

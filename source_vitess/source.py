@@ -26,7 +26,7 @@ from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.lines import LineWriter, log_line
 from source_vitess.airbyte.messages import to_messages
 from source_vitess.airbyte.state import parse_state, sync_state
-from source_vitess.check import check
+from source_vitess.check import WARNING, check
 from source_vitess.config import Config
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.files import read_json, read_text
@@ -53,7 +53,10 @@ class SourceVitess(Source):
         """Tells whether the keyspace can be read with this configuration, and if not, what to do."""
         try:
             for line in check(_parse_config(config)):
-                logger.info(line)
+                if line.startswith(WARNING):
+                    logger.warning(line.removeprefix(WARNING))
+                else:
+                    logger.info(line)
         except VitessSourceError as error:
             if error.detail:
                 logger.info(error.detail)

@@ -182,6 +182,8 @@ class _Forwarding:
                 except OSError as error:
                     self.lost = _unreachable(self._tunnel, str(error))
                 if self.lost is not None:
+                    # Ports that are forwarded already would be in the way of the next try. Once more does no harm.
+                    self._connection.abort()
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -176,6 +176,7 @@ CATALOG: dict[str, object] = {"streams": []}
     [
         ("discover", {"config": None}, ["configuration file", "config.json", "cannot be read"]),
         ("discover", {"config": "{"}, ["configuration file", "is not JSON"]),
+        ("discover", {"config": "[" + "1" * 5000 + "]"}, ["configuration file", "a number of thousands of digits"]),
         ("discover", {"config": "[]"}, ["configuration file", "JSON object", "list"]),
         ("discover", {"config": {}}, ["The field url is missing"]),
         ("discover", {"config": {"url": 5}}, ["The field url must be text, found a number"]),

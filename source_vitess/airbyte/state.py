@@ -25,7 +25,10 @@ def parse_state(text: str) -> list[dict[str, Any]]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ConfigError(f"The state file is not JSON: {error}.") from None
+        raise ConfigError(
+            f"The state file is not JSON: {error}. Give the last STATE message that was written, or an empty file "
+            "to begin anew."
+        ) from None
     except RecursionError:
         raise ConfigError("The state file is nested too deeply.") from None
     if isinstance(value, dict):
