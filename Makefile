@@ -114,7 +114,7 @@ readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vite
 	@$(BIN)/python -m tools.tiers readyset
 
 .PHONY: large
-large: venv ## tests of large tables, transactions and rows at their full size (half an hour)
+large: venv ## tests of large tables, transactions and rows at their full size (ten minutes)
 	@SOURCE_VITESS_SCALE=1 $(BIN)/python -m pytest integration_tests/test_large.py -v -s
 
 .PHONY: standard

@@ -110,7 +110,8 @@ RULES: tuple[Rule, ...] = (
         pattern=r"current keyspace is being resharded|there (may be|is) a reparent operation in progress",
         example="1105: target: main.0.primary: primary is not serving, there may be a reparent operation in progress",
         error=TransientError,
-        message="A shard is without a primary now, because Vitess moves it to other tablets.",
+        message="A shard is without a primary now, because Vitess moves it to other tablets. Try again when the "
+        "reshard or the reparent is over.",
     ),
     # VTGate maps codes to numbers (go/mysql/sqlerror/sql_error.go, mapToSQLErrorFromErrorCode); those of tablets that
     # end, begin or change their type are left in the text, CLUSTER_EVENT as a number (go/vt/vterrors/constants.go).
@@ -121,7 +122,8 @@ RULES: tuple[Rule, ...] = (
         example="1317: target: shop.80-.primary: vttablet: rpc error: code = Canceled desc = grpc: the client "
         "connection is closing",
         error=TransientError,
-        message="A tablet broke off a question about the schema or the topology, as one does that ends, or is busy.",
+        message="A tablet broke off a question about the schema or the topology, as one does that ends, or is busy. "
+        "Try again; if it stays so, look into the logs of VTGate and of the tablet that the details name.",
     ),
     Rule(
         pattern=r"Packet sequence number wrong",
