@@ -1,10 +1,12 @@
-# The connector's image. BASE can be any Debian or Ubuntu with Python 3.10 to 3.14 and its venv module.
+# The connector's image. BASE can be any Debian or Ubuntu with Python 3.10 to 3.14 and its venv module. BUILD_BASE is the
+# same with a C compiler and Python's headers, for the decoder that is compiled; without them, rows are decoded in Python.
 ARG BASE=python:3.11-slim-bookworm
+ARG BUILD_BASE=python:3.11-bookworm
 
-FROM ${BASE} AS build
+FROM ${BUILD_BASE} AS build
 WORKDIR /build
 COPY requirements/runtime.txt requirements/
-# Locked, hashed and wheels only: nothing is compiled, and what was tested is what is installed.
+# Locked, hashed and wheels only: nothing of others is compiled, and what was tested is what is installed.
 RUN python3 -m venv /opt/source-vitess \
     && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
          -r requirements/runtime.txt
@@ -12,11 +14,11 @@ COPY requirements/build.txt requirements/
 RUN python3 -m venv /build/tools \
     && /build/tools/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
          -r requirements/build.txt
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml setup.py README.md LICENSE CHANGELOG.md ./
 COPY source_vitess source_vitess
 # The CDK requires packages for other kinds of connectors that nothing here imports: Unidecode (GPL), which an image
 # that is passed on does without, and three that are more than half of the image.
-RUN /build/tools/bin/hatchling build -t wheel \
+RUN /build/tools/bin/pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist . \
     && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
     && /opt/source-vitess/bin/pip uninstall --yes --quiet unidecode pandas numpy nltk pip
 

@@ -11,6 +11,7 @@ CLIENTS_VENV := .venv-clients
 AUDIT_VENV := .venv-audit
 SHIPPED_VENV := .venv-shipped
 BASE ?= python:3.11-slim-bookworm
+BUILD_BASE ?= python:3.11-bookworm
 TEST_BASE := localhost/source-vitess-base
 IMAGE ?= source-vitess:dev
 LOCK = $(LOCK_VENV)/bin/uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
@@ -33,8 +34,11 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 	@PYTHON="$(PYTHON)" bash tools/make_venv.sh $(VENV) requirements/dev.txt
 	@touch $@
 
-# The connectors and vitess-local themselves, in place; nothing is downloaded for it.
-$(VENV)/.editable: $(VENV)/.locked pyproject.toml vitess-local/pyproject.toml destination_readyset/pyproject.toml
+# The connectors and vitess-local themselves, in place; nothing is downloaded for it. Where no C compiler is, no old
+# compiled decoder may be left.
+$(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py source_vitess/vstream/_compiled.c \
+    vitess-local/pyproject.toml destination_readyset/pyproject.toml
+	@rm -rf source_vitess/vstream/_compiled.*.so build/temp.* build/lib.*
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local -e destination_readyset
 	@touch $@
 
@@ -99,7 +103,7 @@ format: venv ## put the code in its form
 
 .PHONY: unit
 unit: venv ## tests without a network
-	@$(BIN)/python -m tools.tiers unit
+	@$(BIN)/python -m tools.tiers unit unit-python
 
 .PHONY: integration
 integration: venv ## tests on a real Vitess that they start, of the connector and of vitess-local
@@ -130,7 +134,7 @@ clients: venv ## others' programs run the connector, on a real Vitess
 
 .PHONY: container-image
 container-image: ## build the images with Debian's buildah, on a base by debootstrap (needs root)
-	@BASE=$(TEST_BASE) IMAGE=localhost/source-vitess:test DESTINATION=localhost/destination-readyset:test \
+	@BASE=$(TEST_BASE) BUILD_BASE=$(TEST_BASE)-build IMAGE=localhost/source-vitess:test DESTINATION=localhost/destination-readyset:test \
 	  bash tools/prepare_container.sh
 
 .PHONY: container
@@ -191,8 +195,8 @@ bench: venv ## measure speed and memory on a real Vitess; ROWS, RUNS, ONLY, LARG
 	@$(BIN)/python -m benchmarks $(foreach each,ROWS RUNS ONLY LARGEST SEED,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each))))
 
 .PHONY: image
-image: ## build the container image with docker, podman or buildah; BASE and IMAGE are settings
-	@BASE="$(BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh
+image: ## build the container image with docker, podman or buildah; BASE, BUILD_BASE and IMAGE are settings
+	@BASE="$(BASE)" BUILD_BASE="$(BUILD_BASE)" IMAGE="$(IMAGE)" bash tools/build_image.sh
 
 .PHONY: form-picture
 form-picture: ## render spec.json as a form in Chromium, to docs/connection-form.png; needs npm and Chromium

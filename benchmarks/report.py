@@ -49,22 +49,28 @@ def insert(page: Path, text: str) -> None:
 
 def _table(result: Json) -> str:
     base = result["runs"].get(_THROWAWAY)
-    lines = [_HEADS, ("---",) + ("---:",) * (len(_HEADS) - 1)]
+    lines: list[tuple[str, ...]] = []
     for client, runs in result["runs"].items():
         rows = result["rows"]
         lines.append(
             (
                 client,
-                _spread(runs, lambda run: run["wall"], "{:.2f}" if rows == 0 else "{:.1f}"),
+                _spread(runs, lambda run: run["wall"], "{:.2f}" if rows == 0 else "{:.1f}") if runs[0]["wall"] else "",
                 _spread(runs, lambda run: run["reading"], "{:.2f}") if runs[0]["reading"] else "",
                 f"{rows / median(run['reading'] for run in runs):,.0f}" if rows and runs[0]["reading"] else "",
                 _spread(runs, lambda run: run["cpu"], "{:.1f}") if runs[0]["cpu"] else "",
-                _spread(runs, lambda run: run["per_row"], "{:.1f}") if runs[0]["per_row"] else "",
+                _spread(runs, lambda run: run["per_row"], "{:.1f}" if runs[0]["wall"] else "{:.2f}")
+                if runs[0]["per_row"]
+                else "",
                 _spread(runs, lambda run: run["peak"], "{:.0f}") if runs[0]["peak"] else "",
                 *(_ratio(runs, base, key) for key in ("wall", "reading")),
             )
         )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    # Columns in which no client has anything say nothing.
+    shown = [at for at in range(len(_HEADS)) if any(line[at] for line in lines)]
+    rule = ["---"] + ["---:"] * (len(shown) - 1)
+    table = [[_HEADS[at] for at in shown], rule, *([line[at] for at in shown] for line in lines)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in table)
 
 
 def _spread(runs: Sequence[Json], value: Callable[[Json], float], form: str) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 from vitess_local.cluster import Cluster
 
-from benchmarks import clients, served, tables
+from benchmarks import clients, decoding, served, tables
 from benchmarks.clients import Connector, Gate, Measurement
 from benchmarks.tables import Form
 
 OURS, THROWAWAY, DEBEZIUM = "source-vitess", "throw-away client", "Debezium"
+COMPILED, IN_PYTHON = "compiled decoder", "decoder in Python"
 DESTINATION, SERVED = "destination-readyset", "its MySQL"
 
 #: Small tables of `many`, and the rows of each in each shard.
@@ -175,6 +177,47 @@ def _changes(lab: Lab, rows: int, transaction: int, title: str) -> Result:
     return lab.interleave(title, rows, reads)
 
 
+def decode(lab: Lab) -> list[Result]:
+    """Messages of copies and of changes, decoded without a server: by the compiled decoder and by the one in Python."""
+    gate, rows = lab.gates["bench"], max(lab.settings.rows // 10, 2)
+    nowhere = dict.fromkeys(lab.cluster.shards("bench"), "")
+    results: list[Result] = []
+    for name, form, share in (
+        ("12 columns", tables.TWELVE, 1),
+        ("200 columns", tables.WIDE, 20),
+        ("10 kB of text", tables.LONG, 20),
+        ("50 columns, 48 of them NULL", tables.SPARSE, 2),
+    ):
+        table, count = f"decoded_{len(results)}", max(rows // share, 2)
+        lab.create("bench", table, form)
+        ends = lab.fill("bench", table, form, count)
+        results.append(_decode(lab, f"decoding alone, copied rows of {name}", gate, table, nowhere, ends))
+    for transaction in (1, 10, rows):
+        table = f"decoded_changes_{transaction}"
+        lab.create("bench", table, tables.TWELVE)
+        start = lab.positions("bench")
+        shards = lab.cluster.shards("bench")[: 1 if transaction == rows else None]
+        ends = lab.fill("bench", table, tables.TWELVE, rows, shards=shards, transaction=transaction)
+        what = "all rows" if transaction == rows else f"{transaction} row{'s' * (transaction > 1)}"
+        results.append(_decode(lab, f"decoding alone, transactions of {what}", gate, table, start, ends))
+    return results
+
+
+def _decode(lab: Lab, title: str, gate: Gate, table: str, start: Mapping[str, str], ends: int) -> Result:
+    file = decoding.record(gate, table, start, ends=ends)
+    runs: dict[str, list[Measurement]] = {}
+    rows = 0
+    for _ in range(lab.settings.runs):
+        for in_c in (True, False):
+            told = decoding.measure(file, in_c=in_c)
+            rows = told["rows"]
+            name = COMPILED if told["compiled"] else IN_PYTHON
+            each = median(told["per_row"])
+            runs.setdefault(name, []).append(Measurement(0, 0, 0, 0, rows, each))
+            lab.tell(f"{title}, {name}: {each:.2f} µs a row")
+    return Result(title, rows, runs)
+
+
 def growth(lab: Lab) -> list[Result]:
     """Copies of ever larger tables."""
     results = []
@@ -260,6 +303,7 @@ ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
     "forms": forms,
     "many": many,
     "idle": idle,
+    "decoding": decode,
     "served": serve,
     "growth": growth,
 }

@@ -36,6 +36,7 @@ from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
 from source_vitess.tunnel import reachable
 from source_vitess.types.codec import TypeOptions
+from source_vitess.vstream import compiled
 
 count_global_states()
 
@@ -113,6 +114,10 @@ class SourceVitess(Source):
         ):
             for line in vitess.describe():
                 yield log_line("INFO", line)
+            if not compiled.is_available():
+                yield log_line(
+                    "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not there."
+                )
             for warning in (*vitess.warnings(), *vitess.inspect_binlogs(retries=settings.retries)):
                 yield log_line("WARN", warning)
             selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds an image with what the machine has. BASE is the base image, IMAGE the name to give, TARGET a stage of the
-# Dockerfile instead of the last one; BUILDER (docker, podman or buildah) chooses among several.
+# Builds an image with what the machine has. BASE is the base image, BUILD_BASE the one to build on (the Dockerfile tells),
+# IMAGE the name to give, TARGET a stage of the Dockerfile instead of the last one; BUILDER (docker, podman or buildah) chooses among several.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ if [[ -z ${BUILDER:-} ]]; then
     exit 1
   fi
 fi
-options=(--build-arg "BASE=$BASE" -t "$IMAGE" ${TARGET:+--target "$TARGET"})
+options=(--build-arg "BASE=$BASE" --build-arg "BUILD_BASE=$BUILD_BASE" -t "$IMAGE" ${TARGET:+--target "$TARGET"})
 # Only buildah keeps no layers unless it is asked to.
 [[ $BUILDER == buildah ]] && options+=(--layers)
 "$BUILDER" build "${options[@]}" .

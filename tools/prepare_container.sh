@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images without a Docker engine and without a registry of images: with Debian's buildah, on a base that
 # debootstrap makes from the machine's own mirror. Needs root, and installs the two if they are missing.
-# BASE, IMAGE and DESTINATION are the names to give. The base stays in buildah's storage, so only the first run makes it.
+# BASE, BUILD_BASE, IMAGE and DESTINATION are the names to give. The bases stay in buildah's storage, so only the first run makes them.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -27,14 +27,18 @@ if ((${#missing[@]})); then
 fi
 
 export BUILDAH_ISOLATION=chroot
-if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
+
+make_base() { # NAME PACKAGES
+  buildah inspect --type image "$1" >/dev/null 2>&1 && return
+  local codename mirror root container
   # shellcheck source=/dev/null
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
   mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" 'Created-By: Packages' | head -1)
   [[ -n $mirror ]] || fail "apt's sources name no mirror of $codename"
   root=$(mktemp -d)
-  trap 'rm -rf "$root"' EXIT
-  debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$codename" "$root" "$mirror" >&2 ||
+  # shellcheck disable=SC2064 # the folder of this call
+  trap "rm -rf '$root'" EXIT
+  debootstrap --variant=minbase --include="$2" "$codename" "$root" "$mirror" >&2 ||
     fail "debootstrap could not make a base of $codename"
   rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale,info}/*
   # What pip needs here to reach its registry: the machine's certificates and settings.
@@ -44,8 +48,12 @@ if ! buildah inspect --type image "$BASE" >/dev/null 2>&1; then
   container=$(buildah from scratch) || fail "buildah cannot make a container"
   buildah add --quiet "$container" "$root" / >/dev/null
   buildah config --cmd /bin/sh "$container"
-  buildah commit --quiet --rm "$container" "$BASE" >/dev/null || fail "buildah cannot commit an image"
-fi
+  buildah commit --quiet --rm "$container" "$1" >/dev/null || fail "buildah cannot commit an image"
+  rm -rf "$root"
+}
+
+make_base "$BASE" python3,python3-venv,ca-certificates
+make_base "$BUILD_BASE" python3,python3-venv,ca-certificates,gcc,libc6-dev,python3-dev
 BUILDER=buildah bash tools/build_image.sh >&2 || fail "buildah could not build the image"
 BUILDER=buildah IMAGE=$DESTINATION TARGET=destination-readyset bash tools/build_image.sh >&2 ||
   fail "buildah could not build the destination's image"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from source_vitess.vstream import compiled
 from unit_tests.scripted_vtgate.model.values import Given
 from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs
@@ -130,7 +131,7 @@ def _changes(count: int, transaction: int) -> _Counter:
         return _count(syncs, count)
 
 
-def _check(measure: Callable[[int], _Counter], *, instructions: int, calls: float) -> None:
+def _check(measure: Callable[[int], _Counter], *, instructions: float, calls: float) -> None:
     few, many = measure(_FEW), measure(_MANY)
     instructions_per_row = (many.instructions - few.instructions) / (_MANY - _FEW)
     calls_per_row = (many.calls - few.calls) / (_MANY - _FEW)
@@ -138,19 +139,48 @@ def _check(measure: Callable[[int], _Counter], *, instructions: int, calls: floa
     assert calls_per_row < calls * _ROOM
 
 
-def test_a_copied_row_costs_no_more_instructions() -> None:
-    """A copy's row costs no more than this, of twelve columns and in VTGate's own packets."""
+needs_compiled = pytest.mark.skipif(not compiled.is_available(), reason="the compiled decoder was not built, or is off")
+
+
+def test_a_copied_row_costs_no_more_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy's row costs no more than this, decoded in Python, of twelve columns and in VTGate's own packets."""
+    monkeypatch.setattr(compiled, "module", None)
+
     _check(_copy, instructions=433, calls=39.6)
 
 
-@pytest.mark.parametrize(
-    ("transaction", "instructions", "calls"),
-    [
-        pytest.param(1, 1806, 153.6, id="1"),
-        pytest.param(10, 612, 60.8, id="10"),
-        pytest.param(100, 494, 51.6, id="100"),
-    ],
-)
-def test_a_changed_row_costs_no_more_instructions(transaction: int, instructions: int, calls: float) -> None:
-    """A change costs no more than this, in transactions of so many rows."""
+@needs_compiled
+def test_a_copied_row_is_left_to_compiled_code() -> None:
+    """What is left for Python of a copy's row if there is a compiled decoder: next to nothing, by the packet."""
+    _check(_copy, instructions=5, calls=5)
+
+
+_CHANGES = [
+    pytest.param(1, 1806, 153.6, id="1"),
+    pytest.param(10, 612, 60.8, id="10"),
+    pytest.param(100, 494, 51.6, id="100"),
+]
+
+
+@pytest.mark.parametrize(("transaction", "instructions", "calls"), _CHANGES)
+def test_a_changed_row_costs_no_more_instructions(
+    monkeypatch: pytest.MonkeyPatch, transaction: int, instructions: int, calls: float
+) -> None:
+    """A change costs no more than this, decoded in Python, in transactions of so many rows."""
+    monkeypatch.setattr(compiled, "module", None)
+
+    _check(lambda count: _changes(count, transaction), instructions=instructions, calls=calls)
+
+
+_COMPILED_CHANGES = [
+    pytest.param(1, 1362, 108, id="1"),
+    pytest.param(10, 136, 10.8, id="10"),
+    pytest.param(100, 13.6, 1.08, id="100"),
+]
+
+
+@needs_compiled
+@pytest.mark.parametrize(("transaction", "instructions", "calls"), _COMPILED_CHANGES)
+def test_a_changed_row_is_left_to_compiled_code(transaction: int, instructions: int, calls: float) -> None:
+    """What is left for Python if there is a compiled decoder: mostly what each transaction costs."""
     _check(lambda count: _changes(count, transaction), instructions=instructions, calls=calls)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
+import sysconfig
 import uuid
 import xml.etree.ElementTree as ET
 import zipfile
@@ -21,6 +25,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from source_vitess.config import Config
+from source_vitess.vstream import compiled
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -200,11 +205,29 @@ def test_no_registry_is_named() -> None:
     assert named == []
 
 
-def test_wheel_holds_what_the_program_needs(tmp_path: Path) -> None:
-    """The wheel has the spec, the generated code, the licence and the console script, and nothing of the tests."""
+def _can_compile() -> bool:
+    compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")[0]
+    return shutil.which(compiler) is not None and (Path(sysconfig.get_path("include")) / "Python.h").exists()
+
+
+@pytest.mark.parametrize("compiler", [True, False], ids=["with a C compiler", "without"])
+def test_wheel_holds_what_the_program_needs(tmp_path: Path, compiler: bool) -> None:
+    """The wheel has the spec, the generated code, the licence and the console script, and nothing of the tests.
+
+    It can be built without a C compiler, and then lacks the compiled decoder only.
+    """
+    if compiler and not _can_compile():
+        pytest.skip("there is no C compiler, or Python's headers are missing")
+    checkout = tmp_path / "checkout"
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        checkout.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, checkout)
+    left_out = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "source_vitess", checkout / "source_vitess", ignore=left_out)
     subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
+        [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation", "-w", tmp_path, "."],
+        cwd=checkout,
+        env=os.environ if compiler else {**os.environ, "CC": "/nowhere/cc"},
         check=True,
         capture_output=True,
     )
@@ -215,9 +238,18 @@ def test_wheel_holds_what_the_program_needs(tmp_path: Path) -> None:
         scripts = archive.read(script).decode()
 
     assert {"source_vitess/spec.json", "source_vitess/proto/binlogdata_pb2.py", "source_vitess/__main__.py"} <= names
+    assert {"source_vitess/py.typed", "source_vitess/proto/binlogdata_pb2.pyi"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert "source-vitess = source_vitess.entrypoint:main" in scripts
     assert {"source_vitess"} == {name.partition("/")[0] for name in names if ".dist-info" not in name}
+    assert not any(name.endswith(".c") for name in names)
+    assert any(name.startswith("source_vitess/vstream/_compiled.") for name in names) == compiler
+
+
+@pytest.mark.skipif(not _can_compile(), reason="there is no C compiler, or Python's headers are missing")
+def test_the_decoder_is_compiled_where_it_can_be() -> None:
+    """`make venv` has built the compiled decoder: else its tests are skipped, and nobody notices."""
+    assert compiled.is_available() or os.environ.get("SOURCE_VITESS_COMPILED") == "0"
 
 
 @pytest.mark.parametrize("name", ["sample_config", "invalid_config"])

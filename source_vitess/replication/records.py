@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import repeat
 
 import orjson
 import pendulum
 
 from source_vitess.replication.messages import Records
+from source_vitess.vstream.compiled import complete
 from source_vitess.vstream.events import Rows
 
 UPDATED_AT = "_ab_cdc_updated_at"
@@ -39,7 +39,7 @@ class Cursor:
         return first
 
 
-_LIVE = b'{%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":null,"_ab_cdc_cursor":%d}'
+_LIVE = b'"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":null,"_ab_cdc_cursor":'
 _GONE = b'{%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":%b,"_ab_cdc_cursor":%d}'
 
 
@@ -71,7 +71,7 @@ class RecordMaker:
             return Records(self._stream, [b"{%b}" % row[:-1] for row in members], rows.altered)
         time = _utc(rows.timestamp or self._now)
         first = self._cursor.take(len(members))
-        data = list(map(_LIVE.__mod__, zip(members, repeat(time), range(first, first + len(members)))))
+        data = complete(members, _LIVE % time, first)
         for index in rows.deleted:
             data[index] = _GONE % (members[index], time, time, first + index)
         return Records(self._stream, data, rows.altered)

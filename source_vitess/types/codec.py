@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Literal
 
 #: From a value's bytes as VStream sends them (never NULL) to JSON text. Raises `Altered`.
@@ -37,6 +38,36 @@ class TypeOptions:
     tinyint1_as_boolean: bool = False
 
 
+class Kind(IntEnum):
+    """Forms of values that the compiled decoder writes by itself; the numbers are those of vstream/_compiled.c."""
+
+    CALL = 0
+    INTEGER = 1
+    DECIMAL = 2
+    DOUBLE = 3
+    TEXT = 4
+    JSON_COPIED = 5
+    JSON = 6
+    DATE = 7
+    MOMENT = 8
+    TIME = 9
+    BASE64 = 10
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiled decoder does with ordinary values: the same as the encoder, which has all others.
+
+    Attributes:
+        kind: Their form.
+        parameter: DECIMAL: digits after the point. MOMENT: digits of the fraction, and 8 for a `Z`. TIME: digits of the
+            fraction. BASE64: bytes that a value has at least.
+    """
+
+    kind: Kind = Kind.CALL
+    parameter: int = 0
+
+
 @dataclass(frozen=True)
 class Codec:
     """A column type's JSON schema and encoder.
@@ -49,9 +80,13 @@ class Codec:
             `dumps` (orjson's). Equal to `encode(v)`, or raises ValueError, and then `encode` is asked.
         inline_copied: The same for the rows of a copy, which hold the text that MySQL itself makes; None if that is
             nothing else.
+        compiled: What the compiled decoder does.
+        compiled_copied: The same for the rows of a copy; None if that is nothing else.
     """
 
     json_schema: Mapping[str, Any]
     encode: Encoder | None
     inline: str | None = None
     inline_copied: str | None = None
+    compiled: Compiled = Compiled()
+    compiled_copied: Compiled | None = None

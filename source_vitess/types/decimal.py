@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -77,4 +77,8 @@ def _inline(column: WireColumn) -> str:
     )
 
 
-FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder, inline=_inline)
+def _compiled(column: WireColumn) -> Compiled:
+    return Compiled(Kind.DECIMAL, column.type.argument(1, 0))
+
+
+FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder, inline=_inline, compiled=_compiled)

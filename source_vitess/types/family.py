@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_vitess.types.codec import Encoder, TypeOptions
+from source_vitess.types.codec import Compiled, Encoder, TypeOptions
 from source_vitess.types.column_type import ColumnType
 
 
@@ -38,6 +38,8 @@ class Family:
             whatever the bytes, and returns valid JSON.
         inline: Makes `Codec.inline` of a column, where there is a way.
         inline_copied: `Codec.inline_copied`, for all columns alike.
+        compiled: Makes `Codec.compiled` of a column.
+        compiled_copied: `Codec.compiled_copied`, for all columns alike.
     """
 
     names: tuple[str, ...]
@@ -45,6 +47,8 @@ class Family:
     encoder: Callable[[WireColumn], Encoder]
     inline: Callable[[WireColumn], str | None] = lambda _column: None
     inline_copied: str | None = None
+    compiled: Callable[[WireColumn], Compiled] = lambda _column: Compiled()
+    compiled_copied: Compiled | None = None
 
 
 def nullable(json_type: str, **keywords: Any) -> dict[str, Any]:

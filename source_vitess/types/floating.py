@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -114,8 +114,18 @@ def shorten_float32(number: float) -> float:
     return float(b"%.9g" % number)
 
 
+def _is_plain_double(column: WireColumn) -> bool:
+    return column.type.name == "double" and len(column.type.arguments) != 2
+
+
 def _inline(column: WireColumn) -> str | None:
-    return _INLINE if column.type.name == "double" and len(column.type.arguments) != 2 else None
+    return _INLINE if _is_plain_double(column) else None
 
 
-FAMILY = Family(names=("float", "double"), json_schema=_json_schema, encoder=_encoder, inline=_inline)
+def _compiled(column: WireColumn) -> Compiled:
+    return Compiled(Kind.DOUBLE) if _is_plain_double(column) else Compiled()
+
+
+FAMILY = Family(
+    names=("float", "double"), json_schema=_json_schema, encoder=_encoder, inline=_inline, compiled=_compiled
+)

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -82,4 +82,6 @@ FAMILY = Family(
     encoder=_encoder,
     # MySQL's own text is valid, so that only what Vitess makes of binary logs has to be read to be sure.
     inline_copied="dumps(v.decode()) if v else encode(v)",
+    compiled=lambda _column: Compiled(Kind.JSON),
+    compiled_copied=Compiled(Kind.JSON_COPIED),
 )

@@ -85,7 +85,14 @@ def codec_for(
     name = told if told and told != unknown.BINARY else charset or unknown.BINARY
     column = WireColumn(column_type, name, enum_set_as_text, options)
     family = _BY_NAME.get(column_type.name)
-    encode = family.encoder(column) if family else unknown.encoder(column)
-    inline = family.inline(column) if family else None
-    inline_copied = family.inline_copied if family else None
-    return Codec(json_schema_for(column_type, name, options), encode, inline, inline_copied)
+    schema = json_schema_for(column_type, name, options)
+    if family is None:
+        return Codec(schema, unknown.encoder(column))
+    return Codec(
+        schema,
+        family.encoder(column),
+        family.inline(column),
+        family.inline_copied,
+        family.compiled(column),
+        family.compiled_copied,
+    )

@@ -8,12 +8,12 @@ a duration of up to 838 hours and may be negative, so it is text without a forma
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -107,9 +107,32 @@ def _time_encoder(column: WireColumn) -> Encoder:
     return encode
 
 
+def _compiled(kind: Kind, zone: int = 0) -> Callable[[WireColumn], Compiled]:
+    def compiled(column: WireColumn) -> Compiled:
+        digits = column.type.argument(0, 0)
+        return Compiled(kind, digits | zone) if digits <= 6 else Compiled()
+
+    return compiled
+
+
 FAMILIES = (
-    Family(names=("date",), json_schema=_date_schema, encoder=_date_encoder),
-    Family(names=("datetime",), json_schema=_datetime_schema, encoder=_datetime_encoder),
-    Family(names=("timestamp",), json_schema=_timestamp_schema, encoder=_timestamp_encoder),
-    Family(names=("time",), json_schema=_time_schema, encoder=_time_encoder),
+    Family(
+        names=("date",),
+        json_schema=_date_schema,
+        encoder=_date_encoder,
+        compiled=lambda _column: Compiled(Kind.DATE),
+    ),
+    Family(
+        names=("datetime",),
+        json_schema=_datetime_schema,
+        encoder=_datetime_encoder,
+        compiled=_compiled(Kind.MOMENT),
+    ),
+    Family(
+        names=("timestamp",),
+        json_schema=_timestamp_schema,
+        encoder=_timestamp_encoder,
+        compiled=_compiled(Kind.MOMENT, zone=8),
+    ),
+    Family(names=("time",), json_schema=_time_schema, encoder=_time_encoder, compiled=_compiled(Kind.TIME)),
 )

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from source_vitess.types.charset import Decoder, decoder_of
-from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -42,6 +42,10 @@ def _inline(column: WireColumn) -> str | None:
     return "dumps(v.decode())" if decoder_of(column.charset) is None else None
 
 
+def _compiled(column: WireColumn) -> Compiled:
+    return Compiled(Kind.TEXT) if decoder_of(column.charset) is None else Compiled()
+
+
 def _charset_encoder(decode: Decoder) -> Encoder:
     def encode(value: bytes) -> bytes:
         try:
@@ -61,4 +65,5 @@ FAMILY = Family(
     json_schema=_json_schema,
     encoder=_encoder,
     inline=_inline,
+    compiled=_compiled,
 )

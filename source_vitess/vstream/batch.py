@@ -32,14 +32,16 @@ class RowBatch:
         table: Their table.
         timestamp: Seconds since 1970 of their transaction; 0 in a copy.
         decoder: For the table's columns in that shard.
+        raw_name: The table as VTGate names it in the events.
     """
 
-    def __init__(self, shard: str, table: str, timestamp: int, decoder: RowDecoder) -> None:
+    def __init__(self, shard: str, table: str, timestamp: int, decoder: RowDecoder, raw_name: str) -> None:
         self.shard = shard
         self.table = table
         self.timestamp = timestamp
         # Rows of a copy are those without a time.
         self._decoder = decoder if timestamp else decoder.for_copy
+        self._raw_name = raw_name.encode()
         self._members: list[bytes] = []
         self._deleted: list[int] = []
         self._altered: dict[int, tuple[FieldChange, ...]] = {}
@@ -69,6 +71,28 @@ class RowBatch:
                 self._append(change.before)
             if after:
                 self._append(change.after)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `add_run` does anything."""
+        return self._decoder.compiled is not None
+
+    def add_run(self, events: list[bytes], index: int) -> int:
+        """Adds the rows of consecutive events of this batch, as far as the compiled decoder can.
+
+        Args:
+            events: ROW events and others.
+            index: The first one to add.
+
+        Returns:
+            The index of the first event that is not added.
+        """
+        compiled = self._decoder.compiled
+        if compiled is None:
+            return index
+        return compiled.append(
+            events, index, self._raw_name, self.shard.encode(), self.timestamp, self._members, self._deleted
+        )
 
     def add_copied(self, events: Sequence[bytes], index: int, shapes: CopiedShapes) -> int:
         """Adds the rows of consecutive events of a copy, without parsing them.

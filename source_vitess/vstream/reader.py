@@ -116,8 +116,16 @@ class EventReader:
                         if batch is None:
                             continue
                     try:
+                        if batch.is_compiled:
+                            end = batch.add_run(events, index - 1)
+                            if end >= index:
+                                index = end
+                                continue
                         batch.add(row_event.row_changes)
-                        if not batch.timestamp and (shapes := self._shapes_of(batch, raw, event)) is not None:
+                        if (
+                            not (batch.is_compiled or batch.timestamp)
+                            and (shapes := self._shapes_of(batch, raw, event)) is not None
+                        ):
                             index = batch.add_copied(events, index, shapes)
                     except (MisfitError, PartialImageError) as error:
                         yield self._unreadable(batch, error)
@@ -206,7 +214,7 @@ class EventReader:
         decoder = self._decoders.get((event.shard, name))
         if decoder is None:
             raise InternalError(f"VTGate sent rows of table {name!r} in shard {event.shard!r} without its columns.")
-        return RowBatch(event.shard, name, timestamp, decoder)
+        return RowBatch(event.shard, name, timestamp, decoder, event.table_name)
 
     def _shapes_of(self, batch: RowBatch, raw: bytes, event: binlogdata_pb2.VEvent) -> CopiedShapes | None:
         """Returns what the events of the batch's table and shard look like in a copy, None if that is not known."""

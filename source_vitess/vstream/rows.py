@@ -9,7 +9,8 @@ and the values end to end. There are three ways through it:
 - `walk` decodes rows of any lengths, value by value.
 - A row with something odd (a value without an exact JSON form) takes a third, slower walk that is written plainly.
 
-`vstream.generate` writes the first two for a table's columns.
+`vstream.generate` writes the first two for a table's columns. Where the compiled decoder is there, it takes the place
+of these two.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from struct import Struct
-from typing import cast
+from typing import Any
 
 import orjson
 
 from source_vitess.types.codec import Altered
+from source_vitess.vstream.compiled import decoder_for
 from source_vitess.vstream.events import FieldChange
 from source_vitess.vstream.generate import DecodedColumn, compile_form, compile_walk, form_source, walk_source
 
@@ -48,23 +50,36 @@ class RowDecoder:
     Attributes:
         columns: In the order of the row.
         forms: By a row's lengths, from its values to its JSON members; raises as `decode`, or struct.error.
-        key: From a row's lengths and values to the raw values of its key columns; of all columns if there is no key.
-            Raises `MisfitError`.
         has_key: Whether some columns identify a row.
+        compiled: Does the same for whole events, if there is one.
     """
 
     def __init__(self, columns: Sequence[DecodedColumn], *, copied: bool = False) -> None:
         self.columns = tuple(columns)
         self.forms: dict[bytes, Callable[[bytes], bytes]] = {}
         self.has_key = any(column.key for column in self.columns)
+        self.compiled = decoder_for(self.columns, copied=copied)
         self._copied = copied
-        walk, key = compile_walk(self.columns, copied=copied, unpack=_unpack, misfit=_misfit)
-        self._walk = cast("Callable[[bytes, bytes], bytes]", walk)
-        self.key = cast("Callable[[bytes, bytes], tuple[bytes | None, ...]]", key)
         self._bodies: dict[tuple[int, ...], Callable[..., bytes]] = {}
         self._few = _FEW
         self._seen: set[bytes] = set()
         self._room = min(_FORMS, _FORM_VALUES // max(1, len(self.columns)))
+
+    @cached_property
+    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        return compile_walk(self.columns, copied=self._copied, unpack=_unpack, misfit=_misfit)
+
+    @cached_property
+    def _walk(self) -> Callable[[bytes, bytes], bytes]:
+        return self._functions[0]
+
+    @cached_property
+    def key(self) -> Callable[[bytes, bytes], tuple[bytes | None, ...]]:
+        """From a row's lengths and values to the raw values of its key columns; of all columns if there is no key.
+
+        It raises `MisfitError`.
+        """
+        return self._functions[1]
 
     @property
     def source(self) -> str:
@@ -76,7 +91,9 @@ class RowDecoder:
     @cached_property
     def for_copy(self) -> RowDecoder:
         """The decoder for the rows of a copy, which hold MySQL's own text."""
-        if not any(column.codec and column.codec.inline_copied for column in self.columns):
+        if not any(
+            column.codec and (column.codec.inline_copied or column.codec.compiled_copied) for column in self.columns
+        ):
             return self
         return RowDecoder(self.columns, copied=True)
 

@@ -84,7 +84,7 @@ def test_most_rows_are_not_parsed(few: int) -> None:
     events = [copied((number, "n" * size, None)).SerializeToString() for number, size in enumerate(sizes)]
     shapes = CopiedShapes.learn(events[0], VEvent.FromString(events[0]))
     assert shapes is not None
-    batch = RowBatch("-80", "t", 0, rows.RowDecoder([DecodedColumn(name, CODEC, key=False) for name in COLUMNS]))
+    batch = RowBatch("-80", "t", 0, rows.RowDecoder([DecodedColumn(name, CODEC, key=False) for name in COLUMNS]), "t")
 
     assert batch.add_copied([*events, vgtid({"-80": "x"}).SerializeToString()], 1, shapes) == len(events)
     assert len(batch.to_rows().members) == len(events) - 1

@@ -1,0 +1,15 @@
+"""The part of the package that is compiled; everything else stands in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+# Optional: without a C compiler the package is installed without it, and decodes in Python.
+setup(
+    ext_modules=[
+        Extension(
+            "source_vitess.vstream._compiled",
+            sources=["source_vitess/vstream/_compiled.c"],
+            extra_compile_args=["-O3", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"],
+            optional=True,
+        )
+    ]
+)
