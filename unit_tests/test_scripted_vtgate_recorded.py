@@ -25,9 +25,9 @@ class ModelDriver(Vitess):
 
     shard = "0"
 
-    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str]) -> Stream:
+    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str], columns: Iterable[str] = ()) -> Stream:
         """Opens a stream."""
-        return Stream(self.vstream.port, request(vgtid, tables))
+        return Stream(self.vstream.port, request(vgtid, tables, columns=columns))
 
     def gtids(self) -> Mapping[str, str]:
         """Returns the position of the shard."""

@@ -4,8 +4,12 @@
   table. What the shard sends after that belongs to the change stream and is ignored here.
 - Only a copy that ran from start to end in one go is exact at a position. Columns that are told again for a shard
   mean that VTGate itself started over within the call (a failover); so does a broken stream here.
-- Going on with a copy, VTGate first sends the changes to what is copied already. A full refresh leaves them out: it
-  has no way to say that a row is gone, and no key that a second record of a row could be told by.
+- Going on with a copy, VTGate first sends the changes to what is copied already. They are left out: the change stream
+  brings them, from the shared position, and a full refresh has no way to say that a row is gone.
+- Only the selected columns and the key's are asked for. A copy's rows are read from MySQL by name; a change's columns
+  are named by VTTablet, and that these names are wrong is noticed only if all are told. So the change stream asks for
+  all of them (docs/vstream-observations.md). Whatever is wrong with a copy of some columns is tried with all of them,
+  and only what is wrong then counts.
 - A table without a usable key cannot be continued: VTGate would page through it by all columns and skip rows that
   are equal or hold NULLs (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go). It starts from the beginning.
 """
@@ -14,7 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from source_vitess.errors import PositionLostError, StreamError, TableNotFoundError, TransientError
+from source_vitess.errors import (
+    PositionLostError,
+    SchemaMismatchError,
+    StreamError,
+    TableNotFoundError,
+    TransientError,
+)
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Estimate, Log, Message
@@ -33,6 +43,7 @@ from source_vitess.replication.state import (
     TableState,
 )
 from source_vitess.vstream.events import Committed, CopyCompleted, Fields, Heartbeat, Rows, TableFailed
+from source_vitess.vstream.reader import StreamedTable
 from source_vitess.vstream.request import StreamRequest
 
 #: Seconds between two lines that say how far a copy is.
@@ -77,6 +88,7 @@ class TableCopy:
         self._stream = stream
         self._table = stream.streamed.table
         self._deadline = deadline
+        self._columns = _columns_to_ask_for(stream.streamed)
         self._attempt = 1
         self._shards: dict[str, ShardCopy] = {}
         self.records = 0
@@ -142,6 +154,10 @@ class TableCopy:
                 yield retry.failed(error)
                 interrupted = True
             except (PositionLostError, StreamError) as error:
+                if self._columns and isinstance(error, StreamError):
+                    yield self._ask_for_all_columns(error)
+                    interrupted = True
+                    continue
                 if not self._lastpks():
                     raise
                 # What cannot be continued can be copied anew: its changes are followed all the while.
@@ -149,6 +165,10 @@ class TableCopy:
                 self._shards = {}
                 interrupted = True
             except StallError as error:
+                if self._columns:
+                    yield self._ask_for_all_columns(error)
+                    interrupted = True
+                    continue
                 if explained := explain_copy(
                     self._vitess, self._clock, self._request(tuple(error.shards)), tuple(error.shards), table
                 ):
@@ -182,9 +202,10 @@ class TableCopy:
             for event in silence.watch(events):
                 match event:
                     case Rows():
-                        if event.shard in todo and (self._stream.incremental or not event.timestamp):
+                        if event.shard in todo and not event.timestamp:
                             yield self._emit(event)
-                    case Fields(shard) if shard in todo:
+                    case Fields(shard, _, columns) if shard in todo:
+                        self._check_columns(shard, columns)
                         if shard in told and shard not in lastpks:
                             self._told_again(shard)
                         told.add(shard)
@@ -225,7 +246,20 @@ class TableCopy:
             {shard: self._shards[shard].gtid if shard in self._shards else "" for shard in shards},
             (self._table.name,),
             {shard: lastpk for shard, lastpk in self._lastpks().items() if shard in shards},
+            columns=self._columns,
         )
+
+    def _ask_for_all_columns(self, error: StreamError | StallError) -> Message:
+        self._columns = ()
+        return Log(f"All columns of table {self._table.name!r} are asked for from here on. {error.message}")
+
+    def _check_columns(self, shard: str, columns: tuple[str, ...]) -> None:
+        """Checks that VTTablet took the columns that were meant: to it, some names are equal that MySQL tells apart."""
+        if self._columns and columns != self._columns:
+            raise SchemaMismatchError(
+                self._table.name,
+                f"Shard {shard!r} sends the columns {', '.join(columns)} instead of {', '.join(self._columns)}.",
+            )
 
     def _emit(self, rows: Rows) -> Message:
         records = self._maker.make(rows)
@@ -332,3 +366,14 @@ class TableCopy:
         self._checkpointer.state.tables[self._table.name] = (
             copy if self._stream.incremental else Refreshing(self._stream.sync_id, copy)
         )
+
+
+def _columns_to_ask_for(streamed: StreamedTable) -> tuple[str, ...]:
+    """Returns the selected columns and the key's, in the table's order; nothing for all of them.
+
+    VTTablet sends a message when it has so many bytes of values, and a NULL has none: of a table without a key it could
+    put all rows into one, which is more than gRPC takes.
+    """
+    table = streamed.table
+    wanted = tuple(column.name for column in table.columns if column.name in {*streamed.selected, *table.key})
+    return wanted if table.key and len(wanted) < len(table.columns) else ()

@@ -155,6 +155,14 @@ RULES: tuple[Rule, ...] = (
         "remembers.",
     ),
     Rule(
+        pattern=r"(column .+ not found in|cannot use column names in vstream filter .* for) table (?P<table>[^\s,]+)",
+        example="FAILED_PRECONDITION: " + _TABLET + "rpc error: code = FailedPrecondition desc = column c not found in "
+        "table t",
+        error=SchemaMismatchError,
+        message="A tablet does not know all columns of the table {table} that were asked for. Refresh the source's "
+        "schema.",
+    ),
+    Rule(
         pattern=r"binlog_row_image is not supported|partial row image encountered",
         example='INTERNAL: error starting stream from shard GTID keyspace:"two" shard:"-80" gtid:"current": error in '
         "vstream for two/-80 on tablet zone1-0000000101: target: two.-80.primary: vttablet: rpc error: code = Internal "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 
 import grpc
 import pytest
 
-from integration_tests.oracle import Store
+from integration_tests.oracle import META, Store, expect_equal
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.live import SystemClock
 from source_vitess.proto import binlogdata_pb2
@@ -17,7 +18,17 @@ from unit_tests.replication.conftest import Settings
 from unit_tests.scripted_vtgate.client import is_lastpk
 from unit_tests.scripted_vtgate.model.faults import After
 from unit_tests.scripted_vtgate.vitess import Vitess
-from unit_tests.syncing import COLUMNS, Syncs, again_and_again, cut_again_and_again, is_row, rows, streamed, table_state
+from unit_tests.syncing import (
+    COLUMNS,
+    Syncs,
+    again_and_again,
+    as_json,
+    cut_again_and_again,
+    is_row,
+    rows,
+    streamed,
+    table_state,
+)
 
 
 def fill(vitess: Vitess) -> None:
@@ -356,6 +367,196 @@ class TestResumes:
 def often(settings: Settings) -> None:
     """A state wherever a transaction ends."""
     settings(checkpoint_records=1)
+
+
+def select(syncs: Syncs, *names: str) -> None:
+    """Has the catalog select some columns."""
+    for entry in syncs.catalog["streams"]:
+        schema = entry["stream"]["json_schema"]
+        schema["properties"] = {name: schema["properties"][name] for name in (*names, *META)}
+
+
+def expect_selected(syncs: Syncs, table: str, *names: str) -> None:
+    """Compares some columns of a table with the model's rows; there must be no others."""
+    expected = [{name: value for name, value in row.items() if name in names} for row in syncs.vitess.rows(table)]
+    expect_equal(syncs.store, table, map(as_json, expected))
+
+
+def queries(vitess: Vitess) -> list[str]:
+    """Returns what was asked for in streams of one table, in order, and what in a stream of changes."""
+    return [
+        ("resumed: " if any(entry.table_p_ks for entry in request.vgtid.shard_gtids) else "") + rule.filter
+        for request in vitess.vstream.requests
+        if any(entry.gtid != "current" for entry in request.vgtid.shard_gtids)
+        for rule in request.filter.rules
+    ]
+
+
+class TestColumns:
+    """A catalog that selects some of the columns."""
+
+    WIDE: Mapping[str, str] = {"x": "varchar(20)", "id": "bigint", "a`b": "text", "y": "int", "last": "json"}
+
+    def _fill(self, vitess: Vitess, *, key: Sequence[str] = ("id",)) -> None:
+        vitess.create_table("t", self.WIDE, key=key)
+        for shard, start in (("-80", 1), ("80-", 100)):
+            for number in range(start, start + 10):
+                vitess.insert("t", {"x": "x", "id": number, "a`b": "b"}, shard=shard)
+
+    def test_only_the_selected_and_the_key_are_copied(self, vitess: Vitess) -> None:
+        """The copy asks for them in the table's order, changes for all columns."""
+        self._fill(vitess)
+        syncs = Syncs(vitess, "t")
+        select(syncs, "y", "a`b", "id")
+
+        assert syncs.run() is None
+
+        assert queries(vitess) == ["select `id`, `a``b`, `y` from `t`"]
+        expect_selected(syncs, "t", "id", "a`b", "y")
+        vitess.update("t", {"id": 3}, {"y": 5})
+        vitess.update("t", {"id": 4}, {"last": "[]"})
+        vitess.delete("t", {"id": 100})
+        assert syncs.run() is None
+        assert queries(vitess)[1:] == ["select * from `t`"]
+        expect_selected(syncs, "t", "id", "a`b", "y")
+
+    def test_a_full_refresh(self, vitess: Vitess) -> None:
+        """The key's columns are asked for, and left out of the records if they are not selected."""
+        self._fill(vitess)
+        syncs = Syncs(vitess, "t", mode="full_refresh")
+        select(syncs, "y")
+        syncs.catalog["streams"][0]["primary_key"] = []
+
+        records = [json.loads(line)["record"]["data"] for line in syncs.lines() if b'"RECORD"' in line]
+
+        assert queries(vitess) == ["select `id`, `y` from `t`"]
+        assert [{*record} - {*META} for record in records] == [{"y"}] * 20
+
+    def test_all_columns(self, vitess: Vitess) -> None:
+        """With all columns selected the request names none."""
+        self._fill(vitess)
+
+        syncs = Syncs(vitess, "t")
+        select(syncs, *self.WIDE)
+        assert syncs.run() is None
+
+        assert queries(vitess) == ["select * from `t`"]
+        syncs.expect_equal()
+
+    def test_a_table_without_a_key(self, vitess: Vitess) -> None:
+        """It is copied whole: all NULLs of a column would come in one message, however many they are."""
+        self._fill(vitess, key=())
+        syncs = Syncs(vitess, "t")
+        select(syncs, "y")
+
+        assert syncs.run() is None
+
+        assert queries(vitess) == ["select * from `t`"]
+        expect_selected(syncs, "t", "y")
+
+    @pytest.mark.usefixtures("often")
+    def test_it_goes_on(self, vitess: Vitess) -> None:
+        """A copy that was interrupted goes on with the same columns; rows that changed meanwhile are right."""
+        self._fill(vitess)
+        syncs = Syncs(vitess, "t")
+        select(syncs, "id", "y")
+        lines = list(syncs.lines())
+        half = max(index for index, line in enumerate(lines) if line.count(b'"lastpk"') == 2)
+        syncs.store = Store.of_catalog(syncs.catalog)
+        syncs.store.apply(lines[: half + 1])
+        vitess.delete("t", {"id": 1})
+        vitess.update("t", {"id": 100}, {"id": 7000})
+        vitess.update("t", {"id": 2}, {"y": 9})
+        asked = len(queries(vitess))
+
+        assert syncs.run() is None
+
+        assert queries(vitess)[asked:] == [
+            "select * from `t`",
+            "resumed: select `id`, `y` from `t`",
+        ]
+        expect_selected(syncs, "t", "id", "y")
+        assert syncs.store.deletes["t"] == 2  # by the change stream, and not by the copy again
+
+    @pytest.mark.usefixtures("often")
+    @pytest.mark.parametrize("track", [True, False], ids=["tracked", "untracked"])
+    def test_a_column_is_added_where_an_interrupted_copy_goes_on(self, vitess: Vitess, track: bool) -> None:
+        """Changes of before cannot be read by its name: all columns are asked for, and the values are right."""
+        vitess.track_schema_versions = track
+        self._fill(vitess)
+        syncs = Syncs(vitess, "t")
+        select(syncs, "id", "y")
+        lines = list(syncs.lines())
+        half = max(index for index, line in enumerate(lines) if line.count(b'"lastpk"') == 2)
+        syncs.store = Store.of_catalog(syncs.catalog)
+        syncs.store.apply(lines[: half + 1])
+        vitess.update("t", {"id": 2}, {"y": 9})
+        vitess.add_column("t", "new", "int")
+        vitess.update("t", {"id": 3}, {"new": 8})
+        syncs.catalog = syncs.connector.configured("t")
+        select(syncs, "id", "y", "new")
+
+        assert syncs.run() is None
+
+        copies = [query for query in queries(vitess) if query.startswith("resumed")]
+        assert copies == ["resumed: select `id`, `y`, `new` from `t`", "resumed: select * from `t`"]
+        assert any("All columns of table 't' are asked for" in line for line in syncs.store.logs)
+        got = {row["id"]: row.get("new") for row in syncs.store.tables["t"].values()}
+        assert got[3] == 8
+        assert {row["y"] for row in syncs.store.tables["t"].values()} == {None, 9}
+
+    def test_a_column_is_dropped_before_the_copy(self, vitess: Vitess, waits: list[float]) -> None:
+        """The tablet does not know it: all columns are asked for, and records come without it, as they would have."""
+        self._fill(vitess)
+        syncs = Syncs(vitess, "t")
+        select(syncs, "id", "y", "a`b")
+        for line in syncs.lines():
+            syncs.store.apply([line])
+            if b"Copying table" in line:
+                vitess.drop_column("t", "y")
+
+        assert queries(vitess)[:2] == ["select `id`, `a``b`, `y` from `t`", "select * from `t`"]
+        expect_selected(syncs, "t", "id", "a`b")
+        assert waits == []
+
+    def test_names_that_vttablet_takes_for_equal(self, vitess: Vitess) -> None:
+        """To MySQL ẞ and ß are two columns, to VTTablet they are one, and it sends the first: it is noticed."""
+        vitess.create_table("t", {"id": "bigint", "ẞ": "int", "ß": "int", "x": "int"}, key=["id"])
+        vitess.insert("t", {"id": 1, "ẞ": 10, "ß": 20})
+        syncs = Syncs(vitess, "t")
+        select(syncs, "id", "ß")
+
+        assert syncs.run() is None
+
+        assert queries(vitess)[:2] == ["select `id`, `ß` from `t`", "select * from `t`"]
+        expect_selected(syncs, "t", "id", "ß")
+
+    def test_nothing_comes_of_some_columns(self, vitess: Vitess, settings: Settings) -> None:
+        """Rows that are small may be too many for a message: after a silence it is tried with all columns."""
+        settings(no_progress_seconds=0.1)
+        vitess.create_table("t", self.WIDE, key=["id"])
+        vitess.insert("t", {"id": 1, "y": 1}, shard="80-")
+        syncs = Syncs(vitess, "t")
+        select(syncs, "id", "y")
+        # An empty shard whose copy is dropped silently never says that it is complete.
+        vitess.faults.restart_after(FirstPosition())
+
+        assert syncs.run() is None
+
+        assert queries(vitess) == ["select `id`, `y` from `t`", "select * from `t`"]
+        expect_selected(syncs, "t", "id", "y")
+
+    def test_a_large_value_that_is_not_selected(self, vitess: Vitess) -> None:
+        """It does not hold the copy up."""
+        self._fill(vitess)
+        vitess.insert("t", {"id": 50, "a`b": "x" * 10_000})
+        vitess.max_message_bytes = 5000
+        syncs = Syncs(vitess, "t")
+        select(syncs, "id", "y")
+
+        assert syncs.run() is None
+
+        expect_selected(syncs, "t", "id", "y")
 
 
 class TestTime:

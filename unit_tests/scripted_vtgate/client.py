@@ -77,15 +77,17 @@ def request(
     vgtid: binlogdata_pb2.VGtid,
     tables: Iterable[str],
     *,
+    columns: Iterable[str] = (),
     tablet_type: str = "PRIMARY",
     flags: vtgate_pb2.VStreamFlags | None = None,
 ) -> vtgate_pb2.VStreamRequest:
-    """Returns a request for tables by exact name."""
+    """Returns a request for tables by exact name, all columns unless some are named."""
+    chosen = ", ".join(f"`{column}`" for column in columns) or "*"
     return vtgate_pb2.VStreamRequest(
         tablet_type=tablet_type,
         vgtid=vgtid,
         filter=binlogdata_pb2.Filter(
-            rules=[binlogdata_pb2.Rule(match=table, filter=f"select * from `{table}`") for table in tables]
+            rules=[binlogdata_pb2.Rule(match=table, filter=f"select {chosen} from `{table}`") for table in tables]
         ),
         flags=flags,
     )

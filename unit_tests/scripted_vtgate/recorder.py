@@ -64,9 +64,9 @@ class SqlDriver:
         """Empties a table."""
         self._run(f"truncate table `{table}`")
 
-    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str]) -> Stream:
+    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str], columns: Iterable[str] = ()) -> Stream:
         """Opens a stream."""
-        return Stream(self._port, request(vgtid, tables))
+        return Stream(self._port, request(vgtid, tables, columns=columns))
 
     def gtids(self) -> Mapping[str, str]:
         """Returns the position of the shard."""

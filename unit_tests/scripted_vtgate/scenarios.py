@@ -113,7 +113,7 @@ class Driver(Protocol):
     def truncate(self, table: str) -> None:
         """Empties a table."""
 
-    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str]) -> Stream:
+    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str], columns: Iterable[str] = ()) -> Stream:
         """Opens a stream."""
 
     def gtids(self) -> Mapping[str, str]:
@@ -163,6 +163,17 @@ def resume_copy_beside_another(driver: Driver) -> list[Response]:
 def resume_copy_unchanged(driver: Driver) -> list[Response]:
     """Resumes a copy since which nothing has changed."""
     return _copy(driver, _begun(copy_rows(driver)), ["sv_items"])
+
+
+def copy_some_columns(driver: Driver) -> list[Response]:
+    """Copies and resumes with a list of columns, in another order and case than theirs and without a key's."""
+    driver.create_table("sv_pairs", _PAIRS, key=["b", "a"])
+    driver.insert("sv_pairs", {"a": 2, "b": "k", "v": None}, {"a": 1, "b": "l", "v": "t"})
+    copied = _copy(driver, _position(driver, ""), ["sv_pairs"], ["V", "a"])
+    driver.insert("sv_pairs", {"a": 9, "b": "z", "v": "after"})
+    driver.update("sv_pairs", {"a": 1, "b": "l"}, {"b": "m"})
+    driver.delete("sv_pairs", {"a": 2, "b": "k"})
+    return [*copied, *_copy(driver, _begun(copied), ["sv_pairs"], ["V", "a"])]
 
 
 def follow_current(driver: Driver) -> list[Response]:
@@ -218,6 +229,7 @@ SCENARIOS: tuple[Callable[[Driver], list[Response]], ...] = (
     resume_copy,
     resume_copy_beside_another,
     resume_copy_unchanged,
+    copy_some_columns,
     follow_current,
     follow_changes,
     follow_ddl,
@@ -246,8 +258,10 @@ def _begun(copied: Iterable[Response]) -> binlogdata_pb2.VGtid:
     return begun[-1]
 
 
-def _copy(driver: Driver, vgtid: binlogdata_pb2.VGtid, tables: Sequence[str]) -> list[Response]:
-    stream = driver.open(vgtid, tables)
+def _copy(
+    driver: Driver, vgtid: binlogdata_pb2.VGtid, tables: Sequence[str], columns: Sequence[str] = ()
+) -> list[Response]:
+    stream = driver.open(vgtid, tables, columns)
     try:
         return stream.until_copied()
     finally:

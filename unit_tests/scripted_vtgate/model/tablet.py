@@ -7,9 +7,8 @@ shard's own; the gateway makes VGTIDs of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import grpc
 
@@ -29,8 +28,6 @@ from unit_tests.scripted_vtgate.model.tables import LastPkError, Row, Table
 from unit_tests.scripted_vtgate.model.tablet_events import TabletEvents
 from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
 from unit_tests.scripted_vtgate.wire import row_of, values_of
-
-Item = TypeVar("Item")
 
 _QUOTED, _INTEGRAL = 2048, 256
 _NAME = r"(?:`(?:[^`]|``)+`|\w+)"
@@ -171,15 +168,16 @@ class TabletStream:
         except LastPkError as error:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
         snapshot = self._executed
-        fields = self._chosen(table, table.fields(self._database.database_name))
-        field = self._events.field(table, 0, fields, strings=True)
+        fields = table.fields(self._database.database_name)
+        chosen = self._chosen(name, fields, grpc.StatusCode.FAILED_PRECONDITION)
+        field = self._events.field(table, 0, [fields[number] for number in chosen], strings=True)
         messages: list[Message] = [[self._events.plain(binlogdata_pb2.BEGIN, 0), field]]
         if snapshot != position:
             messages.append([Position(snapshot.position)])
         for start in range(0, len(rows), self._batch_rows):
             batch = rows[start : start + self._batch_rows]
             plans[name] = table.lastpk(batch[-1])
-            copied: Message = [self._copied_row(table, row) for row in batch]
+            copied: Message = [self._copied_row(table, row, chosen) for row in batch]
             copied += [LastPk(name, plans[name]), self._events.plain(binlogdata_pb2.COMMIT, 0)]
             yield Group([*messages, copied])
             messages = [[self._events.plain(binlogdata_pb2.BEGIN, 0)]]
@@ -189,22 +187,28 @@ class TabletStream:
         yield Group([done] if rows else [*messages, done])
         return snapshot
 
-    def _copied_row(self, table: Table, row: Row) -> binlogdata_pb2.VEvent:
-        change = binlogdata_pb2.RowChange(after=self._cut(table, table.copied(row)))
+    def _copied_row(self, table: Table, row: Row, chosen: Sequence[int]) -> binlogdata_pb2.VEvent:
+        change = binlogdata_pb2.RowChange(after=_cut(table.copied(row), chosen))
         return self._events.rows(table.name, [change], timestamp=0, flags=0)
 
-    def _chosen(self, table: Table, items: list[Item]) -> list[Item]:
-        """Returns what of a table's columns the filter asks for."""
-        rule = self.rule_for(table.name)
+    def _chosen(self, table: str, fields: Sequence[query_pb2.Field], code: grpc.StatusCode) -> list[int]:
+        """Returns the numbers of the columns that the filter asks for, in its order (planbuilder.go, findColumn).
+
+        Raises:
+            StreamStatusError: One of them is not there.
+        """
+        rule = self.rule_for(table)
         match = _QUERY.fullmatch(rule.filter) if rule is not None else None
         if match is None or match[1] == "*":
-            return items
-        wanted = [name.strip("`") for name in match[1].split(", ")]
-        return [item for name, item in zip(table.columns, items, strict=True) if name in wanted]
-
-    def _cut(self, table: Table, row: query_pb2.Row) -> query_pb2.Row:
-        chosen: list[bytes | None] = self._chosen(table, values_of(row))
-        return row_of(chosen)
+            return list(range(len(fields)))
+        names = [field.name.lower() for field in fields]
+        chosen = []
+        for wanted in re.findall(_NAME, match[1]):
+            name = wanted[1:-1].replace("``", "`") if wanted.startswith("`") else wanted
+            if name.lower() not in names:
+                raise StreamStatusError(code, f"column {name} not found in table {table}")
+            chosen.append(names.index(name.lower()))
+        return chosen
 
     def rule_for(self, table: str) -> binlogdata_pb2.Rule | None:
         """Returns the first rule that matches a table."""
@@ -250,12 +254,15 @@ class TabletStream:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
         events = []
         if changes.announces(table):
-            fields = self._chosen(table, self._fields_now(table))
-            events.append(self._events.field(table, timestamp, fields, strings=table.has_enum_or_set))
+            fields = self._fields_now(table)
+            changes.chosen[table.name] = self._chosen(table.name, fields, grpc.StatusCode.UNKNOWN)
+            sent = [fields[number] for number in changes.chosen[table.name]]
+            events.append(self._events.field(table, timestamp, sent, strings=table.has_enum_or_set))
+        chosen = changes.chosen[table.name]
         row_changes = [
             binlogdata_pb2.RowChange(
-                before=None if before is None else self._cut(table, table.changed(before)),
-                after=None if after is None else self._cut(table, table.changed(after)),
+                before=None if before is None else _cut(table.changed(before), chosen),
+                after=None if after is None else _cut(table.changed(after), chosen),
             )
             for before, after in written.changes
         ]
@@ -304,6 +311,8 @@ class _Changes:
         self._plans = plans
         self._index = 0
         self._announced: set[tuple[str, int]] = set()
+        #: By table, the numbers of the columns that are sent since they were announced.
+        self.chosen: dict[str, list[int]] = {}
 
     def next(self) -> Group | None:
         """Returns the next transaction, None at the end of the binlog."""
@@ -324,6 +333,11 @@ class _Changes:
         known = (table.name, table.table_id) in self._announced
         self._announced.add((table.name, table.table_id))
         return not known
+
+
+def _cut(row: query_pb2.Row, chosen: Sequence[int]) -> query_pb2.Row:
+    values = values_of(row)
+    return row_of([values[number] for number in chosen])
 
 
 def no_tablet(shard: Shard, tablet_type: str) -> StreamStatusError:
