@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from source_vitess.position.gtid import FLAVOR, GtidError, GtidSet, intervals_of, is_within
+from source_vitess.position.gtid import FLAVOR, GtidError, GtidSet, intervals_of, is_within, last_number
 
 #: In a request: changes from now on (go/vt/vtgate/vstream_manager.go).
 CURRENT = "current"
@@ -46,11 +46,14 @@ class Distance:
     def __init__(self, start: str | None, target: str) -> None:
         end = gtid_set(target)
         self._left = dict((end - gtid_set(start) if start is not None else end).intervals)
+        self._last = {uuid: intervals[-1][1] - 1 for uuid, intervals in self._left.items()}
 
     def reached(self, position: str) -> bool:
         """Tells whether the target is contained in a position that contains all former ones."""
         for uuid in [*self._left]:
-            if is_within(self._left[uuid], intervals_of(position, uuid)):
+            if last_number(position, uuid) >= self._last[uuid] and is_within(
+                self._left[uuid], intervals_of(position, uuid)
+            ):
                 del self._left[uuid]
         return not self._left
 

@@ -246,8 +246,8 @@ class ChangeStream:
         self._held_bytes = 0
 
     def _committed(self, event: Committed) -> Iterator[Message]:
-        gtid = event.position.gtid(event.shard)
         if self._held:
+            gtid = event.position.gtid(event.shard)
             self._held = [rows for rows in self._held if not self._is_contained(rows.table, rows.shard, gtid)]
             yield from self._release()
         for statement in self._statements:

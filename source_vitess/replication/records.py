@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import orjson
 import pendulum
 
 from source_vitess.replication.messages import Records
@@ -45,7 +44,14 @@ _GONE = b'{%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":%b,"_ab_cdc_cursor":%d
 
 @lru_cache(maxsize=64)
 def _utc(timestamp: int) -> bytes:
-    return orjson.dumps(pendulum.from_timestamp(timestamp).to_iso8601_string())
+    """Returns seconds since 1970 as JSON: a change stream may have another second with each transaction."""
+    days, seconds = divmod(timestamp, 86_400)
+    return b'"%bT%02d:%02d:%02dZ"' % (_date(days), seconds // 3600, seconds // 60 % 60, seconds % 60)
+
+
+@lru_cache(maxsize=64)
+def _date(days: int) -> bytes:
+    return pendulum.from_timestamp(days * 86_400).to_date_string().encode()
 
 
 class RecordMaker:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _FORM = re.compile(r"\s*(?P<name>[^\s(]*)\s*(?:\((?P<arguments>.*)\))?(?P<attributes>[^()]*)", re.DOTALL)
 # No type has a larger argument than VARCHAR(65535); what is longer is not taken for one.
@@ -43,6 +44,8 @@ class ColumnType:
         return self.arguments[index] if index < len(self.arguments) else default
 
 
+# Tables by the thousand have the same few types; a text of many labels is the largest, at some 100 KB.
+@lru_cache(maxsize=256)
 def parse_column_type(text: str) -> ColumnType:
     """Parses MySQL's text for a type. Never fails."""
     form = _FORM.fullmatch(text)

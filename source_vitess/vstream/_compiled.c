@@ -1181,7 +1181,66 @@ static PyObject *complete(PyObject *Py_UNUSED(module), PyObject *args) {
     return objects;
 }
 
+/* The position of a shard in a VGTID event (binlogdata.ShardGtid). Returns 0 if the bytes are not one. */
+static int read_gtid(Slice event, Slice shard, Slice *gtid) {
+    static const uint8_t nothing[1];
+    Field field, entry, part;
+    *gtid = (Slice){NULL, NULL};
+    while (event.at < event.end) {
+        if (!read_field(&event, &field)) {
+            return 0;
+        }
+        if (field.tag != TAG(7, BYTES)) {
+            continue;
+        }
+        while (field.bytes.at < field.bytes.end) {
+            if (!read_field(&field.bytes, &entry)) {
+                return 0;
+            }
+            if (entry.tag != TAG(1, BYTES)) {
+                continue;
+            }
+            Slice name = {nothing, nothing}, position = {nothing, nothing};
+            while (entry.bytes.at < entry.bytes.end) {
+                if (!read_field(&entry.bytes, &part)) {
+                    return 0;
+                }
+                if (part.tag == TAG(2, BYTES)) {
+                    name = part.bytes;
+                } else if (part.tag == TAG(3, BYTES)) {
+                    position = part.bytes;
+                }
+            }
+            if (gtid->at == NULL && equal(name, shard)) {
+                *gtid = position;
+            }
+        }
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(find_gtid_doc, "find_gtid(event, shard)\n--\n\n"
+                            "Returns a shard's position in a VGTID event, None if it has none. Raises ValueError for bytes "
+                            "that are no event.");
+
+static PyObject *find_gtid(PyObject *Py_UNUSED(module), PyObject *args) {
+    PyObject *event, *shard;
+    Slice gtid;
+    if (!PyArg_ParseTuple(args, "SS", &event, &shard)) {
+        return NULL;
+    }
+    if (!read_gtid(slice_of(event), slice_of(shard), &gtid)) {
+        PyErr_SetString(PyExc_ValueError, "not an event");
+        return NULL;
+    }
+    if (gtid.at == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_DecodeUTF8((const char *)gtid.at, (Py_ssize_t)size_of(gtid), NULL);
+}
+
 static PyMethodDef functions[] = {
+    {"find_gtid", find_gtid, METH_VARARGS, find_gtid_doc},
     {"complete", complete, METH_VARARGS, complete_doc},
     {NULL, NULL, 0, NULL},
 };

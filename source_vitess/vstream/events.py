@@ -1,13 +1,15 @@
-"""What a VStream tells, as the sync sees it. Rows are JSON already, and no protobuf class is needed to make one."""
+"""What a VStream tells, as the sync sees it. Rows are JSON already."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from source_vitess.errors import StreamError
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.proto import binlogdata_pb2
+from source_vitess.vstream import compiled
 
 
 @dataclass(frozen=True)
@@ -63,53 +65,43 @@ class Fields:
     exist: bool = True
 
 
-class ShardGtidMessage(Protocol):
-    """The parts of binlogdata.ShardGtid that are read here."""
-
-    @property
-    def keyspace(self) -> str: ...  # noqa: D102
-    @property
-    def shard(self) -> str: ...  # noqa: D102
-    @property
-    def gtid(self) -> str: ...  # noqa: D102
-    @property
-    def table_p_ks(self) -> Sequence[TableLastPKMessage]: ...  # noqa: D102
-
-
-class TableLastPKMessage(Protocol):
-    """The parts of binlogdata.TableLastPK that are read here."""
-
-    @property
-    def table_name(self) -> str: ...  # noqa: D102
-    @property
-    def lastpk(self) -> bytes: ...  # noqa: D102
-
-
-class VGtidMessage(Protocol):
-    """The part of binlogdata.VGtid that is read here."""
-
-    @property
-    def shard_gtids(self) -> Sequence[ShardGtidMessage]: ...  # noqa: D102
-
-
 class StreamPosition:
-    """The position that VTGate sent with a transaction, read only as far as it is asked for."""
+    """The position that VTGate sent with a transaction, read only as far as it is asked for: it names every shard.
 
-    __slots__ = ("_message",)
+    Args:
+        raw: A VGTID event.
+    """
 
-    def __init__(self, message: VGtidMessage) -> None:
-        self._message = message
+    __slots__ = ("_message", "_raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._message: binlogdata_pb2.VGtid | None = None
+
+    @property
+    def _shards(self) -> Sequence[binlogdata_pb2.ShardGtid]:
+        if self._message is None:
+            self._message = binlogdata_pb2.VEvent.FromString(self._raw).vgtid
+        return self._message.shard_gtids
 
     def gtid(self, shard: str) -> str | None:
-        """Returns the shard's position, None if the shard is not part of the stream any more."""
-        for entry in self._message.shard_gtids:
+        """Returns the shard's position, None if the shard is not part of the stream any more.
+
+        Raises:
+            DecodeError: As the other methods: the event is not one.
+        """
+        if self._message is None and compiled.module is not None:
+            with suppress(ValueError):
+                found: str | None = compiled.module.find_gtid(self._raw, shard.encode())
+                return found
+        for entry in self._shards:
             if entry.shard == shard:
                 return entry.gtid
         return None
 
     def lastpk(self, shard: str, table: str) -> bytes | None:
         """Returns how far the table's copy is on the shard, None if no copy of it is under way there."""
-        for entry in self._message.shard_gtids:
+        for entry in self._shards:
             if entry.shard == shard:
                 for copy in entry.table_p_ks:
                     if copy.table_name == table:
@@ -122,7 +114,7 @@ class StreamPosition:
         Raises:
             GtidError: A shard has not spoken yet, so that its position is `current` or empty.
         """
-        return Vgtid(keyspace, {entry.shard: entry.gtid for entry in self._message.shard_gtids})
+        return Vgtid(keyspace, {entry.shard: entry.gtid for entry in self._shards})
 
 
 @dataclass(frozen=True)

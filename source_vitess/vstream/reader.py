@@ -39,6 +39,9 @@ _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
 _TERMINATORS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
 
+#: How an event of these types begins: with the field that holds its type. They need not be parsed for what they say.
+_BEGIN, _VGTID = bytes([1 << 3, binlogdata_pb2.BEGIN]), bytes([1 << 3, binlogdata_pb2.VGTID])
+
 #: Characters of a position that an error shows; one of many servers is much longer.
 _SHOWN = 200
 
@@ -99,6 +102,15 @@ class EventReader:
             while index < len(events):
                 raw = events[index]
                 index += 1
+                start = raw[:2]
+                if start == _BEGIN:
+                    continue
+                if start == _VGTID:
+                    if batch is not None:
+                        yield batch.to_rows()
+                        batch = None
+                    position = self._last_position = StreamPosition(raw)
+                    continue
                 event = binlogdata_pb2.VEvent.FromString(raw)
                 kind = event.type
                 if kind == binlogdata_pb2.ROW:
@@ -135,7 +147,7 @@ class EventReader:
                     yield batch.to_rows()
                     batch = None
                 if kind == binlogdata_pb2.VGTID:
-                    position = self._last_position = StreamPosition(event.vgtid)
+                    position = self._last_position = StreamPosition(raw)
                 elif kind in _TERMINATORS:
                     if kind == binlogdata_pb2.DDL:
                         yield Ddl(event.shard, event.statement)

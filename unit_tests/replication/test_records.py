@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,15 @@ def test_deletes_carry_the_time_of_their_transaction() -> None:
     assert {record["_ab_cdc_updated_at"] for record in records} == {"2023-11-14T22:13:20Z"}
     cursors = [record["_ab_cdc_cursor"] for record in records]
     assert cursors == list(range(cursors[0], cursors[0] + 3))
+
+
+@given(st.integers(1, 4_000_000_000))
+def test_times_are_those_of_the_calendar(timestamp: int) -> None:
+    """Any second since 1970 is told as UTC."""
+    [record] = RecordMaker("t", Cursor(0, NOW), NOW, with_meta=True).make(Rows("0", "t", timestamp, [b""])).data
+
+    told = json.loads(record)["_ab_cdc_updated_at"]
+    assert told == datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_without_meta_columns_the_row_stands_alone() -> None:

@@ -20,7 +20,7 @@ from source_vitess.types.codec import Altered, Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
 from source_vitess.vstream import compiled
-from source_vitess.vstream.events import Event, Rows, TableFailed
+from source_vitess.vstream.events import Event, Rows, StreamPosition, TableFailed
 from source_vitess.vstream.generate import DecodedColumn
 from source_vitess.vstream.reader import EventReader, StreamedTable
 from unit_tests.scripted_vtgate.events import TIMESTAMP, VEvent, change, commit, field, row, vgtid
@@ -615,6 +615,31 @@ def test_what_is_not_an_error_of_a_value_is_raised() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         _decode(Codec({}, interrupt), b"x")
+
+
+@given(
+    shards=st.dictionaries(st.sampled_from(["-40", "40-80", "80-", "", "ä"]), st.text(max_size=200)),
+    at=st.integers(0, 400),
+    cut=st.integers(0, 2),
+    put=st.binary(max_size=2),
+)
+def test_a_position_is_found_as_in_python(shards: dict[str, str], at: int, cut: int, put: bytes) -> None:
+    """The position of every shard that is there, and of one that is not; broken bytes as protobuf takes them."""
+    raw = vgtid(shards, shard="-40", keyspace="ks").SerializeToString()
+    at %= len(raw) + 1
+    for given_bytes in (raw, raw[:at] + put + raw[at + cut :]):
+        for shard in (*shards, "missing"):
+            got = _gtid(given_bytes, shard)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(compiled, "module", None)
+                assert _gtid(given_bytes, shard) in (got, "refused")
+
+
+def _gtid(raw: bytes, shard: str) -> str | None:
+    try:
+        return StreamPosition(raw).gtid(shard)
+    except DecodeError:
+        return "refused"
 
 
 @given(st.lists(st.binary(max_size=20)), st.binary(max_size=20), st.integers(0, 2**62))
