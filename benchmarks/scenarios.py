@@ -11,6 +11,7 @@ from typing import Any
 from vitess_local.cluster import Cluster
 
 from benchmarks import clients, decoding, served, tables
+from benchmarks import spread as spreads
 from benchmarks.clients import Connector, Gate, Measurement
 from benchmarks.tables import Form
 
@@ -228,6 +229,22 @@ def growth(lab: Lab) -> list[Result]:
     return results
 
 
+def spread(lab: Lab) -> list[Result]:
+    """The same changes over ever more streams, and over ever more shards."""
+    results = [_spread(lab, streams, 1) for streams in spreads.STREAMS]
+    return results + [_spread(lab, 1, shards) for shards in spreads.SHARDS[1:]]
+
+
+def _spread(lab: Lab, streams: int, shards: int) -> Result:
+    transactions = max(lab.settings.rows // 100, 1)
+    rows = transactions * spreads.TRANSACTION
+    lab.tell(f"making {transactions:,} transactions of {streams} streams in {shards} shards")
+    folder = lab.gates["bench"].folder
+    with spreads.spread(folder, streams=streams, shards=shards, transactions=transactions) as read:
+        title = f"changes, {rows:,} rows of {streams:,} streams in {shards} shards (scripted VTGate)"
+        return lab.interleave(title, rows, {OURS: read})
+
+
 def _copy_ours(lab: Lab, table: str, rows: int, title: str) -> Result:
     lab.create("bench", table, tables.TWELVE)
     lab.fill("bench", table, tables.TWELVE, rows)
@@ -306,4 +323,5 @@ ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
     "decoding": decode,
     "served": serve,
     "growth": growth,
+    "spread": spread,
 }
