@@ -35,11 +35,13 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 	@touch $@
 
 # The connectors and vitess-local themselves, in place; nothing is downloaded for it. Where no C compiler is, no old
-# compiled decoder may be left.
+# compiled decoder may be left. Without editable_mode, setuptools makes the package visible to a running Python only, and
+# not to mypy.
 $(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py source_vitess/vstream/_compiled.c \
     vitess-local/pyproject.toml destination_readyset/pyproject.toml
 	@rm -rf source_vitess/vstream/_compiled.*.so build/temp.* build/lib.*
-	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation -e . -e vitess-local -e destination_readyset
+	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat \
+	  -e . -e vitess-local -e destination_readyset
 	@touch $@
 
 $(PROTO_VENV)/.locked: requirements/proto.txt tools/make_venv.sh

@@ -3,7 +3,8 @@
     python -m benchmarks.decoding [FILE …]
 
 measures recordings that `make bench ONLY=decoding` left in build/recorded/: CPU microseconds a row, of the compiled
-decoder and of the one in Python.
+decoder and of the one in Python; and, as a trial, the time when a process of its own decodes what it gets through a
+pipe and writes the records itself.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, BinaryIO
 
 import grpc
 
@@ -87,28 +88,82 @@ def measure(file: Path, *, in_c: bool) -> dict[str, Any]:
 
 
 def _once(file: Path) -> dict[str, Any]:
-    messages = list(_messages(file))
+    messages = list(_messages(file.read_bytes()))
     table = _told_table(messages)
     rows, seconds = 0, []
     gc.disable()  # as `read` does
     for _ in range(_PASSES):
-        reader = EventReader({table.table.name: table}, _codec)
-        maker = RecordMaker(table.table.name, Cursor(0, 0), 0, with_meta=True)
-        writer = LineWriter(_KEYSPACE)
         rows, started = 0, time.process_time()
-        for event in reader.read(map(raw_pb2.VStreamResponse.FromString, messages)):
-            if isinstance(event, Rows):
-                records = maker.make(event)
-                for _line in writer.render([records]):
-                    pass
-                rows += len(records.data)
+        for count, _ in _decode(table, messages):
+            rows += count
         seconds.append(time.process_time() - started)
         gc.collect()
     return {"rows": rows, "per_row": [took / rows * 1e6 for took in seconds[1:]], "compiled": compiled.is_available()}
 
 
-def _messages(file: Path) -> Iterator[bytes]:
-    data = file.read_bytes()
+def _decode(table: StreamedTable, messages: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yields how many records there are of each batch, and their lines."""
+    reader = EventReader({table.table.name: table}, _codec)
+    maker = RecordMaker(table.table.name, Cursor(0, 0), 0, with_meta=True)
+    writer = LineWriter(_KEYSPACE)
+    for event in reader.read(map(raw_pb2.VStreamResponse.FromString, messages)):
+        if isinstance(event, Rows):
+            records = maker.make(event)
+            yield len(records.data), b"".join(writer.render([records]))
+
+
+def _compare_worker(file: Path) -> str:
+    """Decodes here, and in a worker that is fed through a pipe; says what both take, in wall time a row."""
+    messages = list(_messages(file.read_bytes()))
+    table = _told_table(messages)
+    here, there = [], []
+    rows = 0
+    gc.disable()
+    with Path(os.devnull).open("wb", buffering=0) as nowhere:
+        for _ in range(_PASSES):
+            started, rows = time.monotonic(), 0
+            for count, lines in _decode(table, messages):
+                nowhere.write(lines)
+                rows += count
+            here.append((time.monotonic() - started) / rows * 1e6)
+            there.append(_in_worker(table, messages, nowhere.fileno()) / rows * 1e6)
+            gc.collect()
+    return f"in one process {median(here):.2f}, with a worker {median(there):.2f} µs/row of wall time, {rows:,} rows"
+
+
+def _in_worker(table: StreamedTable, messages: Sequence[bytes], out: int) -> float:
+    """Returns the seconds until a worker has decoded and written everything, its start left out."""
+    from_here, to_worker = os.pipe()
+    from_worker, to_here = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(to_worker)
+        with open(from_here, "rb", buffering=1 << 20) as pipe:
+            os.write(to_here, b"r")
+            for _, lines in _decode(table, _messages_of(pipe)):
+                os.write(out, lines)
+        os.write(to_here, b"d")
+        os._exit(0)
+    os.close(from_here)
+    os.read(from_worker, 1)
+    started = time.monotonic()
+    with open(to_worker, "wb", buffering=1 << 20) as pipe:
+        for message in messages:
+            pipe.write(len(message).to_bytes(_SIZE, "little") + message)
+    os.read(from_worker, 1)
+    took = time.monotonic() - started
+    os.waitpid(child, 0)
+    os.close(from_worker)
+    os.close(to_here)
+    return took
+
+
+def _messages_of(pipe: BinaryIO) -> Iterator[bytes]:
+    while head := pipe.read(_SIZE):
+        yield pipe.read(int.from_bytes(head, "little"))
+
+
+def _messages(data: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(data):
         size = int.from_bytes(data[at : at + _SIZE], "little")
@@ -149,6 +204,7 @@ def main(argv: Sequence[str]) -> None:
             told = measure(file, in_c=in_c)
             how = "compiled" if told["compiled"] else "in Python"
             print(f"{file.stem:20} {how:10} {median(told['per_row']):6.2f} µs/row, {told['rows']:,} rows")
+        print(f"{file.stem:20} {_compare_worker(file)}")
 
 
 if __name__ == "__main__":

