@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from integration_tests.chaos.faults import Place
+from integration_tests.chaos.noted import NotedColumns
 from integration_tests.chaos.tables import EXTRA_TYPES, TABLES, Schema
 
 #: How many columns a table has at most beside its own.
@@ -23,6 +24,8 @@ class SchemaChanges:
         schema: The tables' present columns.
         columns: By table, the columns that were touched since its catalog was discovered.
         allowed: By table, why its stream may ask for a refresh.
+        misnoted: Tables of which tablets have noted wrong columns, until a sync has come past the changes concerned:
+            their streams may ask for a refresh, and may hold values under wrong names.
     """
 
     def __init__(self, place: Place) -> None:
@@ -30,6 +33,8 @@ class SchemaChanges:
         self.schema = Schema()
         self.columns: dict[str, set[str]] = defaultdict(set)
         self.allowed: dict[str, str] = {}
+        self.misnoted: set[str] = set()
+        self._noted = NotedColumns(place.cluster, place.keyspace)
 
     def discovered(self, *tables: str) -> None:
         """Notes that tables are read with a new catalog, and from a new copy."""
@@ -53,7 +58,7 @@ class SchemaChanges:
             "swap": (self._swap, 2),
         }
         kind = rnd.choices(list(kinds), [weight for _, weight in kinds.values()])[0]
-        return f"{kind}: {kinds[kind][0](rnd, table)}"
+        return f"{kind}: {kinds[kind][0](rnd, table)}{self._settle()}"
 
     def reconcile(self) -> list[str]:
         """Looks at what has become of a change that failed; returns the tables that it had to create again."""
@@ -79,7 +84,14 @@ class SchemaChanges:
                 present = {name: extras.get(name, names[name]) for name in names if name not in TABLES[table].columns}
                 self.columns[table] |= set(present) ^ set(extras)
                 self.schema.extras[table] = present
+        self._settle()
         return recreated
+
+    def _settle(self) -> str:
+        """Waits until the tablets have noted the columns; returns what they noted wrongly at first."""
+        wrong = self._noted.settle()
+        self.misnoted |= wrong
+        return f"; tablets noted wrong columns of {', '.join(sorted(wrong))}" if wrong else ""
 
     def _recreated(self, table: str) -> None:
         self.allowed[table] = "it was dropped"

@@ -134,6 +134,7 @@ class Syncs:
         self.repeated: set[str] = set()
         self._epoch = 0
         self._streams_failed: set[str] = set()
+        self._past_misnoted: set[str] = set()
         self._lost = False
         self.is_green = False
 
@@ -163,6 +164,7 @@ class Syncs:
         if first + 1 == len(states):
             return False
         del states[rnd.randrange(max(first + 1, len(states) - 6), len(states)) :]
+        self._past_misnoted = set()
         self._mark_repeated()
         return True
 
@@ -184,8 +186,13 @@ class Syncs:
         self._epoch = len(self.store.states)
 
     def refresh_failed(self) -> list[str]:
-        """Refreshes the streams that asked for it, and everything after a lost position; returns which."""
-        failed = sorted(TABLES if self._lost else self._streams_failed)
+        """Refreshes the streams that asked for it or may be wrong, and everything after a lost position; returns which.
+
+        Where tablets had noted wrong columns, that is of no use before a sync has come past them.
+        """
+        failed = sorted(TABLES if self._lost else self._streams_failed | self._past_misnoted)
+        self._changes.misnoted -= self._past_misnoted
+        self._past_misnoted = set()
         if self._lost:
             self.store.states.clear()
             self.may_lose_position = ""
@@ -204,6 +211,7 @@ class Syncs:
         self.store.statuses.clear()
         self.store.new_sync()
         lines = _Lines(self.store, forget=plan.forget, slow=plan.slow)
+        misnoted = frozenset(self._changes.misnoted)
         ended = self._run_process(plan, lines) if plan.process else self._run_here(plan, lines)
         loose = lines.end(killed=ended in ("dropped", "killed"))
         said = [line for line in self.store.logs[logs:] if any(word in line for word in _AGAIN)]
@@ -214,6 +222,7 @@ class Syncs:
         self.is_green = ended == "complete"
         if ended == "complete":
             self._epoch = max(self._epoch, len(self.store.states) - 20)
+            self._past_misnoted |= misnoted
             self.may_lose_position = ""
         self.ended[f"{plan.kind}: {ended}"] += 1
         return ended
@@ -300,7 +309,7 @@ class Syncs:
         statuses = self.store.statuses
         failed = {error["stream_descriptor"]["name"]: error["message"] for error in errors if _is_config(error)}
         for name, message in failed.items():
-            if name not in self._changes.allowed:
+            if name not in self._changes.allowed and name not in self._changes.misnoted:
                 raise OracleError(f"stream {name} failed without a reason: {message}")
         self._streams_failed |= set(failed)
         match ended:

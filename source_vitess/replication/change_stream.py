@@ -82,7 +82,10 @@ class ChangeStream:
         self._statements: list[Ddl] = []
         # By shard and table: the columns that were told since the last statement.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._told = ToldColumns()
+        self._told = ToldColumns(
+            self._state.dropped_columns,
+            {name: stream.streamed.table.columns_by_name for name, stream in streams.items()},
+        )
 
     def run(self, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
@@ -329,8 +332,8 @@ def _stale_columns(shard: str, table: str) -> SchemaMismatchError:
     return SchemaMismatchError(
         table,
         f"The tablet of shard {shard!r} names changes of table {table!r} by columns that were dropped before, so "
-        "values would come under wrong names. It has not noted the table's present columns yet, or was started without "
-        "--track-schema-versions. Refresh this stream.",
+        "values would come under wrong names. It was started without --track-schema-versions, or has not noted the "
+        "table's present columns: then alter any table of the keyspace, a comment will do. Refresh this stream.",
     )
 
 

@@ -3,11 +3,14 @@
 With --track-schema-versions a tablet notes new columns a moment after the statement, and several statements in quick
 succession as one (go/vt/vttablet/tabletserver/schema/{tracker,historian}.go). Rows that come in between are read with
 the columns of before: after a DROP their values come under the names of their neighbours, and VTGate says nothing.
+Sometimes that stays so until the next statement (docs/vstream-observations.md), so what was dropped is remembered from
+one sync to the next, until the tablet has named other columns once.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 from source_vitess.replication.ddl import columns_dropped, tables_replaced
 from source_vitess.vstream.events import Fields
@@ -16,26 +19,47 @@ _Key = tuple[str, str]
 
 
 class ToldColumns:
-    """Remembers what statements did to the columns of each shard's tables. One for all streams of a sync's changes."""
+    """Remembers what statements did to the columns of each shard's tables. One for all streams of a sync's changes.
 
-    def __init__(self) -> None:
-        self._dropped: dict[_Key, frozenset[str]] = {}
+    Args:
+        unconfirmed: By shard and table, the columns that earlier syncs saw dropped and have not seen gone. Kept up to
+            date.
+        present: By table that is read, the columns that it has now.
+    """
+
+    def __init__(self, unconfirmed: dict[_Key, frozenset[str]], present: Mapping[str, Iterable[str]]) -> None:
+        self._unconfirmed = unconfirmed
+        self._tables = frozenset(present)
+        for shard, table in list(unconfirmed):
+            # A column may have come again while the table was not followed.
+            again = {name.lower() for name in present.get(table, ())}
+            self._note((shard, table), unconfirmed[shard, table] - again)
+        self._dropped = dict(unconfirmed)
         self._told: dict[_Key, tuple[str, ...]] = {}
         self._replaced: set[_Key] = set()
 
     def changed(self, shard: str, statement: str) -> None:
         """Notes a statement that was carried out."""
-        if (found := columns_dropped(statement)) is not None:
+        if (found := columns_dropped(statement)) is not None and found[0] in self._tables:
             table, names = found
             before = self._dropped.get((shard, table), frozenset())
             # A name that is in a later statement may be that of another column by now.
             kept = {name for name in before if _count(name, statement) == 0}
             gone = {name.lower() for name in names if _count(name, statement) == 1}
             self._dropped[shard, table] = frozenset(kept | gone)
+            self._note((shard, table), self._dropped[shard, table])
             self._told.pop((shard, table), None)
         for table in tables_replaced(statement):
             self._dropped.pop((shard, table), None)
+            self._unconfirmed.pop((shard, table), None)
             self._replaced.add((shard, table))
+
+    def _note(self, key: _Key, dropped: frozenset[str]) -> None:
+        """Puts into the state what was dropped."""
+        if dropped:
+            self._unconfirmed[key] = dropped
+        else:
+            self._unconfirmed.pop(key, None)
 
     def are_stale(self, fields: Fields) -> bool:
         """Tells whether the columns are those of before a statement that this stream has come past."""
@@ -48,6 +72,7 @@ class ToldColumns:
             # Fewer values than before, under the first names of before, and not all of these columns are there now.
             return True
         self._told[key] = names
+        self._unconfirmed.pop(key, None)
         self._replaced.discard(key)
         return False
 

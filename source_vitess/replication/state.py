@@ -122,20 +122,29 @@ class SyncState:
         vgtid: The position up to which changes were read; None before the first sync.
         cursor: The last `_ab_cdc_cursor` given out.
         tables: By table; a table that is missing needs a copy.
+        dropped_columns: By shard and table, the names, in lower case, of columns that were dropped at or before the
+            position, and that no tablet has left out of a change since (see `ToldColumns`).
     """
 
     keyspace: str
     vgtid: Vgtid | None = None
     cursor: int = 0
     tables: dict[str, TableState] = field(default_factory=dict)
+    dropped_columns: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def shared_to_json(self) -> dict[str, Any]:
         """Returns the shared state."""
-        return {
+        shared: dict[str, Any] = {
             "version": VERSION,
             "vgtid": self.vgtid.to_json() if self.vgtid else None,
             "cursor": self.cursor,
         }
+        if self.dropped_columns:
+            shared["dropped_columns"] = [
+                {"shard": shard, "table": table, "columns": sorted(columns)}
+                for (shard, table), columns in self.dropped_columns.items()
+            ]
+        return shared
 
     def tables_to_json(self) -> dict[str, dict[str, Any]]:
         """Returns each table's state."""
@@ -166,7 +175,23 @@ class SyncState:
         parsed = {name: _table_from_json(name, table) for name, table in tables.items()}
         if vgtid is None and any(isinstance(table, FOLLOWED) for table in parsed.values()):
             raise _refused("it has tables that are being followed, and no vgtid")
-        return cls(keyspace, vgtid, cursor, parsed)
+        return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid))
+
+
+def _dropped_columns(shared: Mapping[str, Any], vgtid: Vgtid | None) -> dict[tuple[str, str], frozenset[str]]:
+    """Reads them for the shards of the position: after a reshard other tablets name the columns."""
+    entries = shared.get("dropped_columns", [])
+    found = {}
+    for entry in entries if isinstance(entries, list) else [entries]:
+        match entry:
+            case {"shard": str() as shard, "table": str() as table, "columns": list() as columns} if all(
+                isinstance(column, str) for column in columns
+            ):
+                if vgtid is not None and shard in vgtid.shards:
+                    found[shard, table] = frozenset(columns)
+            case _:
+                raise _refused("its dropped_columns are not a list of shards, tables and columns")
+    return found
 
 
 def _table_to_json(keyspace: str, table: TableState) -> dict[str, Any]:

@@ -150,9 +150,9 @@ RULES: tuple[Rule, ...] = (
         pattern=r"(unknown table (?=\S+ in schema)|cannot determine table columns for )(?P<table>[^\s:,]+)",
         example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = unknown table t in schema",
         error=SchemaMismatchError,
-        message="Changes of the table {table} were written with other columns than it has now, and the tablet "
-        "does not remember those. Refresh the stream, and run vttablet with --track-schema-versions so that it "
-        "remembers.",
+        message="Changes of the table {table} were written with other columns than the tablet remembers. Run vttablet "
+        "with --track-schema-versions, and refresh the stream. If it runs so already, it has noted an ALTER wrongly: "
+        "alter any table of the keyspace, a comment will do, before you refresh the stream.",
     ),
     Rule(
         pattern=r"(column .+ not found in|cannot use column names in vstream filter .* for) table (?P<table>[^\s,]+)",

@@ -13,7 +13,7 @@ SWAP = "rename table t to _t_del, _t_gho to t"
 
 def told(*statements: str) -> ToldColumns:
     """Returns what is remembered after BEFORE was told, and then statements came."""
-    columns = ToldColumns()
+    columns = ToldColumns({}, {"t": BEFORE, "u": ()})
     assert not columns.are_stale(Fields("0", "t", BEFORE))
     for statement in statements:
         columns.changed("0", statement)
@@ -56,6 +56,38 @@ def test_a_dropped_column_is_still_there(statements: list[str], names: tuple[str
 def test_columns_of_now(statements: list[str], names: tuple[str, ...]) -> None:
     """Columns that were added, or came again under the same name, are no mistake."""
     assert not told(*statements).are_stale(Fields("0", "t", names))
+
+
+def test_the_next_sync_knows_what_was_dropped() -> None:
+    """A tablet can name a dropped column until the next statement: remembered until it has left it out once."""
+    state: dict[tuple[str, str], frozenset[str]] = {}
+    first = ToldColumns(state, {"t": BEFORE})
+    first.changed("0", "alter table t drop column X")
+    first.changed("0", "alter table not_read drop column x")
+
+    assert state == {("0", "t"): {"x"}}
+    assert ToldColumns(dict(state), {"t": ("id", "a", "b", "c")}).are_stale(Fields("0", "t", BEFORE[:4]))
+
+    again = ToldColumns(dict(state), {"t": BEFORE})
+    assert not again.are_stale(Fields("0", "t", BEFORE)), "the table has the column again"
+
+    second = ToldColumns(state, {"t": ("id", "a", "b", "c")})
+    assert second.are_stale(Fields("0", "t", BEFORE[:4]))
+    assert state, "not confirmed yet"
+    assert not second.are_stale(Fields("0", "t", ("id", "a", "b", "c")))
+    assert not state
+    assert second.are_stale(Fields("0", "t", BEFORE[:4])), "another tablet may still be late"
+
+
+@pytest.mark.parametrize("statement", [SWAP, "alter table t add column x int"])
+def test_what_comes_again_is_forgotten(statement: str) -> None:
+    """Neither a table of that name that took the place, nor a column of that name, was dropped."""
+    state: dict[tuple[str, str], frozenset[str]] = {("0", "t"): frozenset({"x"})}
+
+    columns = ToldColumns(state, {"t": ("id", "a", "b", "c")})
+    columns.changed("0", statement)
+
+    assert not columns.are_stale(Fields("0", "t", BEFORE))
 
 
 @pytest.mark.parametrize(

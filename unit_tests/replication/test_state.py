@@ -36,7 +36,8 @@ TABLES: dict[str, TableState] = {
 
 def test_every_state_of_a_table_is_read_back() -> None:
     """State that was written is read back equal, byte for byte where VTGate's bytes are in it."""
-    state = SyncState("shop", VGTID, 123, dict(TABLES))
+    dropped = {(shard, "done"): frozenset({"a", "b"}) for shard in VGTID.shards}
+    state = SyncState("shop", VGTID, 123, dict(TABLES), dropped)
 
     assert SyncState.from_json("shop", state.shared_to_json(), state.tables_to_json()) == state
 
@@ -72,6 +73,8 @@ GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
         ({**GOOD, "vgtid": [{"keyspace": "other", "shard": "0", "gtid": POSITION}]}, {}, "keyspace 'other'"),
         ({**GOOD, "vgtid": "x"}, {}, "vgtid cannot be used"),
         ({**GOOD, "vgtid": None}, {"t": {"copied": True}}, "no vgtid"),
+        ({**GOOD, "dropped_columns": "x"}, {}, "dropped_columns"),
+        ({**GOOD, "dropped_columns": [{"shard": "0", "table": "t", "columns": [1]}]}, {}, "dropped_columns"),
         (GOOD, {"t": "x"}, "'t' is a text"),
         (GOOD, {"t": {"copied": False}}, "its keys are 'copied'"),
         (GOOD, {"t": {"done": True}}, "its keys are 'done'"),
