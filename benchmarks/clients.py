@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +21,6 @@ Json = dict[str, Any]
 _CHUNK = 1 << 20
 _RECORD = b'{"type":"RECORD"'
 _STATE = b'{"type":"STATE"'
-#: Chunks of at most 64 KiB among which the last state is.
-_RECENT = 256
 
 
 class ClientError(Exception):
@@ -150,7 +147,7 @@ class _Drain:
         self.rows = 0
         self._first = self._last = (0.0, 0.0, 0)
         self._tail = b""
-        self._recent: deque[bytes] = deque(maxlen=_RECENT)
+        self._state = bytearray()
 
     @property
     def reading(self) -> float:
@@ -165,8 +162,12 @@ class _Drain:
 
     def take(self, chunk: bytes) -> None:
         """Takes what came."""
-        self._recent.append(chunk)
-        chunk = self._tail + chunk
+        new, chunk = chunk, self._tail + chunk
+        state = chunk.rfind(_STATE)
+        if state >= 0:
+            self._state[:] = chunk[state:]
+        elif b"\n" not in self._state:
+            self._state += new
         records = chunk.count(_RECORD)
         self._tail = chunk[-len(_RECORD) + 1 :]
         if records:
@@ -176,10 +177,14 @@ class _Drain:
                 self._first = self._last
 
     def state(self) -> list[Json]:
-        """Returns the last state that was written, to go on from."""
-        lines = b"".join(self._recent)
-        at = lines.rfind(_STATE)
-        return [json.loads(lines[at:].partition(b"\n")[0])["state"]] if at >= 0 else []
+        """Returns the last state that was written, to go on from.
+
+        Raises:
+            ClientError: There was none.
+        """
+        if not self._state:
+            raise ClientError("source-vitess wrote no state")
+        return [json.loads(self._state.partition(b"\n")[0])["state"]]
 
 
 def cpu_seconds(pid: int) -> float:

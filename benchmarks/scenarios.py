@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -231,18 +232,20 @@ def growth(lab: Lab) -> list[Result]:
 
 def spread(lab: Lab) -> list[Result]:
     """The same changes over ever more streams, and over ever more shards."""
-    results = [_spread(lab, streams, 1) for streams in spreads.STREAMS]
-    return results + [_spread(lab, 1, shards) for shards in spreads.SHARDS[1:]]
-
-
-def _spread(lab: Lab, streams: int, shards: int) -> Result:
-    transactions = max(lab.settings.rows // 100, 1)
+    cases = [(streams, 1) for streams in spreads.STREAMS] + [(1, shards) for shards in spreads.SHARDS[1:]]
+    transactions = max(lab.settings.rows // 20, 1)
     rows = transactions * spreads.TRANSACTION
-    lab.tell(f"making {transactions:,} transactions of {streams} streams in {shards} shards")
-    folder = lab.gates["bench"].folder
-    with spreads.spread(folder, streams=streams, shards=shards, transactions=transactions) as read:
-        title = f"changes, {rows:,} rows of {streams:,} streams in {shards} shards (scripted VTGate)"
-        return lab.interleave(title, rows, {OURS: read})
+    with ExitStack() as servers:
+        reads: dict[str, Read] = {}
+        for streams, shards in cases:
+            name = f"{streams:,} stream{'s'[: streams > 1]}, {shards} shard{'s'[: shards > 1]}"
+            lab.tell(f"making {transactions:,} transactions: {name}")
+            folder = lab.gates["bench"].folder / f"spread-{streams}-{shards}"
+            folder.mkdir()
+            reads[name] = servers.enter_context(
+                spreads.spread(folder, streams=streams, shards=shards, transactions=transactions)
+            )
+        return [lab.interleave(f"changes, {rows:,} rows, read by source-vitess (scripted VTGate)", rows, reads)]
 
 
 def _copy_ours(lab: Lab, table: str, rows: int, title: str) -> Result:

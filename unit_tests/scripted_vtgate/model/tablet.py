@@ -91,6 +91,7 @@ class TabletStream:
         self._gtid = gtid
         self._lastpks = dict(lastpks)
         self._rules = list(rules)
+        self._rule_of: dict[str, binlogdata_pb2.Rule | None] = {}
         self._tables_to_copy = frozenset(tables_to_copy)
         self._batch_rows = batch_rows
         self._rows_per_event = rows_per_event
@@ -212,6 +213,11 @@ class TabletStream:
 
     def rule_for(self, table: str) -> binlogdata_pb2.Rule | None:
         """Returns the first rule that matches a table."""
+        if table not in self._rule_of:
+            self._rule_of[table] = self._find_rule(table)
+        return self._rule_of[table]
+
+    def _find_rule(self, table: str) -> binlogdata_pb2.Rule | None:
         for rule in self._rules:
             if rule.match.startswith("/"):
                 if re.search(rule.match.strip("/"), table):
