@@ -152,6 +152,12 @@ class Database:
                 count += len(gone)
             return count
 
+    def count(self, table: str, where: Where) -> int:
+        """Returns how many rows there are."""
+        with self.changed:
+            definition = self.tables[table]
+            return sum(len(self._matching(shard, definition, where)) for shard in self.serving)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Makes one transaction per shard of the statements inside; an exception rolls all of them back.
@@ -210,9 +216,10 @@ class Database:
         self.notify()
 
     def notify(self) -> None:
-        """Wakes the streams. The lock is held."""
-        self.version += 1
-        self.changed.notify_all()
+        """Wakes the streams."""
+        with self.changed:
+            self.version += 1
+            self.changed.notify_all()
 
     def new_uuid(self) -> str:
         """Returns the UUID of another MySQL server, the same ones in every run."""

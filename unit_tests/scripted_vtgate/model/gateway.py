@@ -213,6 +213,11 @@ class Gateway:
         return False
 
     @property
+    def is_open(self) -> bool:
+        """Whether the client is still there."""
+        return not self._call.ended
+
+    @property
     def shards(self) -> list[str]:
         """The shards that are streamed now."""
         return [one.shard for one in self._shards if not one.ended]
@@ -264,6 +269,8 @@ class Gateway:
     ) -> Iterator[binlogdata_pb2.VEvent]:
         """Yields what becomes of a tablet's event."""
         if isinstance(item, Position):
+            if shard.gtid != "current":
+                self._cluster.world.sent(shard.shard, item.gtid)
             shard.gtid = item.gtid
             yield self._vgtid(shard)
         elif isinstance(item, LastPk):

@@ -90,6 +90,10 @@ class Gtids:
         """How many GTIDs there are."""
         return sum(last - first + 1 for held in self._intervals.values() for first, last in held)
 
+    def intersection(self, other: Gtids) -> Gtids:
+        """Returns the GTIDs that are in both."""
+        return self.minus(self.minus(other))
+
     def union(self, other: Gtids) -> Gtids:
         """Returns the GTIDs of both."""
         return Gtids(

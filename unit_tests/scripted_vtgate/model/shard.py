@@ -31,6 +31,7 @@ class Tablet:
             others' DDL every --queryserver-config-schema-reload-time, 30 minutes
             (go/vt/vttablet/tabletserver/schema/engine.go).
         keeps_known: Whether the next DDL leaves the schema engine with what it knew.
+        drained: Whether it has transactions that a failover lost, so that it has to be made anew.
     """
 
     alias: str
@@ -43,6 +44,7 @@ class Tablet:
     restarts: int = 0
     known: dict[str, Table | None] = field(default_factory=dict)
     keeps_known: bool = False
+    drained: bool = False
 
     def table(self, name: str) -> Table | None:
         """Returns a table as the schema engine knows it, None if it knows none."""
@@ -184,14 +186,14 @@ class Shard:
             tablet: The new primary.
             dead: Whether the old primary is gone until it is rebuilt; else it has given all it had, and replicates.
 
-        Tablets that have more than the new primary have errant GTIDs from now on, and are stopped like the old primary:
-        Vitess' own watchman drains them (go/vt/vtorc/logic/topology_recovery.go, recoverErrantGTIDDetected).
+        Tablets that have some of what is lost are stopped like the old primary: Vitess' own watchman drains them
+        (go/vt/vtorc/logic/topology_recovery.go, recoverErrantGTIDDetected).
         """
         old = self.primary
         if old is not None and not dead:
             tablet.follows = True
             self.catch_up(tablet, len(self.log))
-        lost = len(self.data.executed.minus(tablet.data.executed))
+        lost = self.data.executed.minus(tablet.data.executed)
         if old is not None:
             old.tablet_type = "REPLICA"
             old.restarts += 1
@@ -199,20 +201,23 @@ class Shard:
         tablet.tablet_type = "PRIMARY"
         tablet.restarts += 1
         tablet.known.clear()  # a tablet that becomes primary reloads its schema
+        tablet.keeps_known = False
         tablet.delay = 0
         self.data, self.uuid = tablet.data, tablet.uuid
         self.tablets.sort(key=lambda one: (one.tablet_type != "PRIMARY", one.alias))
         for other in self.tablets:
-            if other.data.executed.minus(self.executed):
+            if lost.intersection(other.data.executed):
                 other.running = False
+                other.drained = True
                 other.restarts += 1
         self.replicate()
-        return lost
+        return len(lost)
 
     def rebuild(self, tablet: Tablet, uuid: str) -> None:
         """Makes a tablet anew from a backup of the primary."""
         tablet.data, tablet.uuid = self.data.copy(), uuid
         tablet.running = tablet.follows = True
+        tablet.drained = False
         tablet.restarts += 1
         tablet.known.clear()
 

@@ -24,6 +24,9 @@ class World:
     def moment(self, what: str) -> None:
         """Something is about to happen, before which other things may."""
 
+    def sent(self, shard: str, gtid: str) -> None:
+        """A client gets changes or copied rows up to a position."""
+
     def wait(self, changed: threading.Condition, ready: Callable[[], bool], seconds: float | None) -> bool:
         """Waits until there is something to send; returns False if the time is over before."""
         return changed.wait_for(ready, seconds)
