@@ -191,8 +191,9 @@ class Port:
         def connect(config: Config, target: str = "", **_: float) -> LocalSession:
             return LocalSession(self, target)
 
-        with mock.patch.object(VtgateSession, "connect", connect), mock.patch.object(
-            live, "VStreamClient", lambda config: self
+        with (
+            mock.patch.object(VtgateSession, "connect", connect),
+            mock.patch.object(live, "VStreamClient", return_value=self),
         ):
             try:
                 yield

@@ -17,10 +17,10 @@ from airbyte_cdk.models import (
 
 from source_vitess.airbyte.catalog import select_streams, to_catalog
 from source_vitess.config import Config
-from source_vitess.errors import ConfigError, PositionLostError, VitessSourceError
+from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.live import LiveVitess, sync_settings
-from source_vitess.mysql.snapshot import read_schema
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.snapshot import read_schema
 from source_vitess.replication.messages import Checkpoint, Completed, Failed, Message, Records
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
@@ -110,10 +110,17 @@ class Destination:
         # As it is stored, and not as the sync goes on to change it.
         self.earlier, self.state = self.state, Checkpoint(_json(state.shared), _json(state.tables))
 
-    def take_back(self, states: int) -> None:
-        """Goes back to an earlier state, whatever rows have come since."""
-        if states:
-            self.state = self.earlier
+    def take_back(self, states: int) -> int:
+        """Goes back to an earlier state, whatever rows have come since; returns by how many states.
+
+        Not behind one that names a table as begun: a platform acknowledges that one at once (docs/state.md).
+        """
+        if not states or self.state is None or self.earlier is None:
+            return 0
+        if self.state.tables.keys() - self.earlier.tables.keys():
+            return 0
+        self.state = self.earlier
+        return 1
 
 
 @dataclass
@@ -164,26 +171,25 @@ class Player:
 
     def _end(self) -> Outcome:
         """Syncs in peace until all streams are complete or say why not."""
-        said: dict[str, str] = {}
+        before: dict[str, str] = {}
+        last: VitessSourceError | dict[str, str] | None = None
         for _ in range(PEACEFUL_SYNCS):
             error, failed, completed = self._sync()
+            last = error or failed
+            if isinstance(error, ConfigError):
+                return self._said({"": error.message}, completed)
             if error is None and not failed:
                 return self._compare(completed, {})
-            if isinstance(error, PositionLostError) or (isinstance(error, ConfigError) and error is not None):
-                return self._said({"": error.message}, completed)
-            said = failed
-            if error is None and said == getattr(self, "_before", None):
-                return self._said(said, completed)
-            self._before = said
-        if said:
-            return self._said(said, ())
-        return self._outcome("never ends", f"{PEACEFUL_SYNCS} syncs in peace, and the last one: {error}")
+            if error is None and failed == before:
+                return self._said(failed, completed)
+            before = failed if error is None else {}
+        return self._outcome("never ends", f"{PEACEFUL_SYNCS} syncs in peace, and the last one: {last}")
 
     def _said(self, said: Mapping[str, str], completed: Sequence[str]) -> Outcome:
         if not self.adversary.excuses:
             return self._outcome("false alarm", "; ".join(filter(None, said.values())))
         compared = self._compare(completed, said)
-        if compared.is_wrong or compared.kind == "equal" and compared.compared:
+        if compared.is_wrong or (compared.kind == "equal" and compared.compared):
             return compared
         return self._outcome("said", "; ".join(said.values()))
 
@@ -203,7 +209,8 @@ class Player:
                 missing, ghosts = wanted - got, got - wanted
                 return self._outcome(
                     "differs",
-                    f"table {name}: {sum(missing.values())} rows are missing or old ({', '.join(sorted(missing)[:3])}), "
+                    f"table {name}: {sum(missing.values())} rows are missing or old "
+                    f"({', '.join(sorted(missing)[:3])}), "
                     f"{sum(ghosts.values())} are too many ({', '.join(sorted(ghosts)[:3])})",
                 )
             compared += 1
@@ -237,12 +244,12 @@ class Player:
                 elif isinstance(message, Checkpoint):
                     destination.acknowledge(message)
                     adversary.acknowledge(_positions(destination.state))
-                elif isinstance(message, Failed):
-                    failed[message.stream] = message.error.message if message.error else ""
+                elif isinstance(message, Failed) and message.error is not None:
+                    failed[message.stream] = message.error.message
                 elif isinstance(message, Completed):
                     completed.append(message.stream)
         except KilledError:
-            destination.take_back(adversary.taken_back)
+            adversary.taken_back = destination.take_back(adversary.taken_back)
             adversary.killed(_positions(destination.state))
             adversary.port.gateways.clear()
             return None, {}, []

@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from unit_tests.model_search.adversary import NAMES, PER_STEP, SETUP, WEIGHTS
 from unit_tests.model_search.play import Outcome, play
+from unit_tests.model_search.tables import SETS
 
 #: How many moments pass before a step: mostly few, so that steps meet.
 _GAPS = (0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 7, 10, 14, 20)
@@ -21,72 +23,80 @@ _STEPS = (4, 24)
 _NUMBERS = 24
 
 #: Plays that the shrinking of one schedule may take.
-SHRINKS = 1500
+SHRINKS = 600
 
 Schedule = tuple[int, ...]
 
 
-def draw(rnd: random.Random) -> Schedule:
-    """Draws a schedule."""
+def draw(rnd: random.Random, without: Collection[str] = ()) -> Schedule:
+    """Draws a schedule.
+
+    Args:
+        rnd: Chance.
+        without: Kinds of steps, and letters of tables, that do not come.
+    """
     numbers = [rnd.randrange(values) for values in SETUP.values()]
-    kinds = range(len(NAMES))
-    for kind in rnd.choices(kinds, WEIGHTS, k=rnd.randint(*_STEPS)):
+    numbers[0] = rnd.choice([number for number, tables in enumerate(SETS) if not set(tables) & set(without)])
+    weights = [0 if name in without else weight for name, weight in zip(NAMES, WEIGHTS, strict=True)]
+    for kind in rnd.choices(range(len(NAMES)), weights, k=rnd.randint(*_STEPS)):
         numbers += [rnd.choice(_GAPS), kind, rnd.randrange(_NUMBERS), rnd.randrange(_NUMBERS)]
     return tuple(numbers)
 
 
-def shrink(schedule: Schedule, is_wrong: Callable[[Schedule], bool], plays: int = SHRINKS) -> Schedule:
-    """Returns a shorter and simpler schedule that is wrong, too: fewer steps first, then lower numbers."""
-    left = plays
+class Shrinking:
+    """Makes a schedule shorter and simpler as long as it stays wrong: fewer steps first, then lower numbers.
 
-    def tried(candidate: Schedule) -> bool:
-        nonlocal left
-        if left <= 0 or candidate == schedule:
+    Attributes:
+        schedule: The best so far.
+    """
+
+    def __init__(self, schedule: Schedule, is_wrong: Callable[[Schedule], bool], plays: int = SHRINKS) -> None:
+        self.schedule = schedule
+        self._is_wrong = is_wrong
+        self._plays = plays
+
+    def run(self) -> Schedule:
+        """Returns the simplest that was found."""
+        while self._shorten() | self._lower() and self._plays > 0:
+            pass
+        return self.schedule
+
+    def _try(self, candidate: Schedule) -> bool:
+        if self._plays <= 0 or candidate == self.schedule:
             return False
-        left -= 1
-        return is_wrong(candidate)
+        self._plays -= 1
+        if not self._is_wrong(candidate):
+            return False
+        self.schedule = candidate
+        return True
 
-    changed = True
-    while changed and left > 0:
-        changed = False
-        for candidate in _shorter(lambda: schedule):
-            if tried(candidate):
-                schedule, changed = candidate, True
-        for candidate in _lower(lambda: schedule):
-            if tried(candidate):
-                schedule, changed = candidate, True
-    return schedule
+    def _shorten(self) -> bool:
+        """Leaves steps out, many at a time at first; the moments before them are left out, too, or stay."""
+        before = self.schedule
+        size = len(_steps(before))
+        while size:
+            at = 0
+            while at < len(steps := _steps(self.schedule)):
+                head, rest = self.schedule[: len(SETUP)], steps[at + size :]
+                passed = sum(step[0] for step in steps[at : at + size])
+                later = [(rest[0][0] + passed, *rest[0][1:]), *rest[1:]] if rest else []
+                if not self._try(head + _flat(steps[:at] + rest)) and not (
+                    passed and self._try(head + _flat(steps[:at] + later))
+                ):
+                    at += size
+            size //= 2
+        return self.schedule != before
 
-
-def _shorter(current: Callable[[], Schedule]) -> Iterator[Schedule]:
-    """Yields the schedule without some of its steps; the moments before them are kept or not."""
-    size = len(current()) // PER_STEP
-    while size:
-        at = 0
-        while True:
-            schedule = current()
-            head, steps = schedule[: len(SETUP)], _steps(schedule)
-            if at >= len(steps):
-                break
-            rest = steps[at + size :]
-            passed = sum(step[0] for step in steps[at : at + size])
-            yield head + _flat(steps[:at] + rest)
-            if current() is schedule and rest and passed:
-                first = (rest[0][0] + passed, *rest[0][1:])
-                yield head + _flat([*steps[:at], first, *rest[1:]])
-            if current() is schedule:
-                at += size
-        size //= 2
-
-
-def _lower(current: Callable[[], Schedule]) -> Iterator[Schedule]:
-    for at in range(len(current())):
-        if at >= len(SETUP) and (at - len(SETUP)) % PER_STEP == 1:
-            continue  # the kind of a step
-        for value in (0, current()[at] // 2, current()[at] - 1):
-            schedule = current()
-            if 0 <= value < schedule[at]:
-                yield (*schedule[:at], value, *schedule[at + 1 :])
+    def _lower(self) -> bool:
+        before = self.schedule
+        for at in range(len(before)):
+            if at >= len(SETUP) and (at - len(SETUP)) % PER_STEP == 1:
+                continue  # the kind of a step
+            number = self.schedule[at]
+            for value in sorted({0, number // 2, number - 1}):
+                if 0 <= value < number and self._try((*self.schedule[:at], value, *self.schedule[at + 1 :])):
+                    break
+        return self.schedule != before
 
 
 def _steps(schedule: Schedule) -> list[tuple[int, ...]]:
@@ -156,7 +166,14 @@ class Report:
 
 
 def search(
-    seed: int, seconds: float, *, stop_after: int = 1, schedules: int | None = None, kinds: Sequence[str] = ()
+    seed: int,
+    seconds: float,
+    *,
+    stop_after: int = 1,
+    schedules: int | None = None,
+    kinds: Sequence[str] = (),
+    without: Collection[str] = (),
+    found: Callable[[int, Schedule, Outcome], None] | None = None,
 ) -> Report:
     """Plays schedules for some time.
 
@@ -166,24 +183,38 @@ def search(
         stop_after: So many different faults end it early; 0 for never.
         schedules: At most so many.
         kinds: The outcomes that count as wrong; all of them unless named.
+        without: As in `draw`.
+        found: Called with each fault as it is found.
     """
     report = Report(seed)
+    known: set[tuple[object, ...]] = set()
     began = time.monotonic()
     while time.monotonic() - began < seconds and (schedules is None or report.schedules < schedules):
         number = report.schedules
-        schedule = draw(random.Random(f"{seed}/{number}"))  # noqa: S311 # not a secret
+        schedule = draw(random.Random(f"{seed}/{number}"), without)
         outcome = play(schedule)
         report.add(outcome)
         if not outcome.is_wrong or (kinds and outcome.kind not in kinds):
             continue
         if stop_after:
             kind = outcome.kind
-            shrunk = shrink(schedule, lambda one: play(one).kind == kind)  # noqa: B023 # called before the next
-            report.found.append((number, shrunk, play(shrunk)))
+            shrunk = Shrinking(schedule, partial(_ends, kind)).run()
+            outcome = play(shrunk)
+            # The same steps are most often the same fault.
+            seen = (kind, shrunk[0] % SETUP["tables"], *sorted(outcome.steps))
+            if seen not in known:
+                known.add(seen)
+                report.found.append((number, shrunk, outcome))
+                if found is not None:
+                    found(number, shrunk, outcome)
             if len(report.found) >= stop_after:
                 break
     report.seconds = time.monotonic() - began
     return report
+
+
+def _ends(kind: str, schedule: Schedule) -> bool:
+    return play(schedule).kind == kind
 
 
 def told(schedule: Schedule, outcome: Outcome) -> str:

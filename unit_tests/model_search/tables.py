@@ -60,10 +60,10 @@ SHAPES = {
     "u": Shape({"id": "bigint", "v": "int"}, ("id",), "id", ("id",)),
     "p": Shape({"a": "int not null", "b": "int not null", "v": "int"}, ("a", "b"), "a", ("a", "b")),
     "s": Shape({"k": "varchar(10)", "v": "int"}, ("k",), "k", ("k",)),
-    "e": Shape({"size": "enum('small','medium','large')", "id": "int", "v": "int"}, ("size", "id"), "id", ("size", "id")),
-    "q": Shape(
-        {"a": "bigint not null", "c": "smallint not null", "v": "int"}, (), "a", ("a",), {"a_key": ("a",)}
+    "e": Shape(
+        {"size": "enum('small','medium','large')", "id": "int", "v": "int"}, ("size", "id"), "id", ("size", "id")
     ),
+    "q": Shape({"a": "bigint not null", "c": "smallint not null", "v": "int"}, (), "a", ("a",), {"a_key": ("a",)}),
     "n": Shape({"a": "int not null", "v": "int"}, (), "a", ()),
 }
 
