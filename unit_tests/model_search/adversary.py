@@ -28,7 +28,10 @@ from unit_tests.scripted_vtgate.model.world import World
 from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
 
 #: What the first numbers of a schedule say, and how many values each has.
-SETUP = {"tables": len(SETS), "shards": 2, "replicas": 3, "type": 2, "rows": 8, "batch": 3, "checkpoint": 3}
+SETUP = {"tables": len(SETS), "shards": 3, "replicas": 3, "type": 3, "rows": 5, "batch": 3, "checkpoint": 3}
+#: The shards, and the replicas of each, that these numbers stand for.
+_SHARD_NAMES = (("-",), ("-",), ("-80", "80-"))
+_REPLICAS = (2, 1, 3)
 PER_STEP = 4
 
 #: Reshards in one schedule, and shards in one keyspace.
@@ -56,6 +59,9 @@ class Adversary(World):
         unsteady: Whether anything has happened after which records of a table without a key may come twice.
         blind: Whether rows are in the destination that no state tells of, and that a failover took back: nobody can
             know (docs/state.md).
+        favourites: By shard, the rank of the tablet that answers.
+        turns: Shards whose tablets take turns instead, and how many turns there were.
+        to_refresh: Streams that the user refreshes before the next sync, with removal of their records.
         taken_back: How many states the last kill takes back: those that the destination had not acknowledged. Not one
             that names a table as begun, which a platform acknowledges at once (docs/state.md).
     """
@@ -68,7 +74,9 @@ class Adversary(World):
         self._next = 0
         self._due = self._steps[0][0] if self._steps else -1
         self._acting = False
-        self._favourites: dict[str, int] = {}
+        self.favourites: dict[str, int] = {}
+        self.turns: dict[str, int] = {}
+        self.to_refresh: set[str] = set()
         self.calm = True
         self.trace: list[str] = []
         self.moments = 0
@@ -86,11 +94,11 @@ class Adversary(World):
         self.reshards = 0
         self.altered: set[str] = set()
         self.tables = SETS[self.setup["tables"]]
-        self.cluster = Cluster(shards=("-",) if self.setup["shards"] else ("-80", "80-"), track_schema_versions=True)
+        self.cluster = Cluster(shards=_SHARD_NAMES[self.setup["shards"]], track_schema_versions=True)
         self.cluster.world = self
         self.cluster.batch_rows = self.setup["batch"] + 1
         create(self.cluster, self.tables)
-        self.cluster.make_uneven("PRIMARY", *["REPLICA"] * (self.setup["replicas"] + 1))
+        self.cluster.make_uneven("PRIMARY", *["REPLICA"] * _REPLICAS[self.setup["replicas"]])
         for name in self.tables:
             for number in range(self.setup["rows"]):
                 self.cluster.insert(name, SHAPES[name].row(number, number))
@@ -105,13 +113,16 @@ class Adversary(World):
     @property
     def tablet_type(self) -> str:
         """What the connector streams from."""
-        return "PRIMARY" if self.setup["type"] else "REPLICA"
+        return "PRIMARY" if self.setup["type"] == 1 else "REPLICA"
 
     # --- what the model asks -----------------------------------------------------------------------------------------
 
     def pick(self, shard: Shard, candidates: Sequence[Tablet]) -> Tablet:
-        """Returns the favourite."""
-        return candidates[self._favourites.get(shard.name, 0) % len(candidates)]
+        """Returns the favourite, or the next one where they take turns."""
+        if shard.name in self.turns:
+            self.turns[shard.name] += 1
+            return candidates[self.turns[shard.name] % len(candidates)]
+        return candidates[self.favourites.get(shard.name, 0) % len(candidates)]
 
     def wait(self, changed: threading.Condition, ready: Callable[[], bool], seconds: float | None) -> bool:
         """Lets the time of a heartbeat pass, in which something may happen."""
@@ -319,8 +330,21 @@ def _touch(adversary: Adversary, a: int, b: int) -> str:
 
 def _favour(adversary: Adversary, a: int, b: int) -> str:
     shard = _shard(adversary, a)
-    adversary._favourites[shard.name] = b % 3  # noqa: SLF001 # a part of it
+    adversary.turns.pop(shard.name, None)
+    adversary.favourites[shard.name] = b % 3
     return f"from now on tablet {b % 3} of those that could answers for {shard.name}"
+
+
+def _take_turns(adversary: Adversary, a: int, b: int) -> str:
+    shard = _shard(adversary, a)
+    adversary.turns[shard.name] = b
+    return f"from now on the tablets of {shard.name} take turns to answer"
+
+
+def _refresh(adversary: Adversary, a: int, b: int) -> str:
+    name = adversary.tables[a % len(adversary.tables)]
+    adversary.to_refresh.add(name)
+    return f"the user refreshes {name}"
 
 
 def _hold(adversary: Adversary, a: int, b: int) -> str:
@@ -528,10 +552,10 @@ def _purge(adversary: Adversary, a: int, b: int) -> str:
 
 #: The kinds of steps; their order is a part of schedules that were written down.
 KINDS = {
-    "write": Kind(14, _write, steady=True),
+    "write": Kind(20, _write, steady=True),
     "touch": Kind(2, _touch, steady=True),
-    "favour": Kind(8, _favour, steady=True),
-    "hold": Kind(5, _hold, steady=True),
+    "favour": Kind(6, _favour, steady=True),
+    "hold": Kind(7, _hold, steady=True),
     "step": Kind(4, _step, steady=True),
     "release": Kind(4, _release, steady=True),
     "kill": Kind(4, _kill),
@@ -548,6 +572,8 @@ KINDS = {
     "schema": Kind(1, _forget_schema, steady=True),
     "complete": Kind(1, _complete),
     "purge": Kind(1, _purge),
+    "turns": Kind(7, _take_turns, steady=True),
+    "refresh": Kind(8, _refresh, steady=True),
 }
 NAMES = tuple(KINDS)
 WEIGHTS = tuple(kind.weight for kind in KINDS.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,8 +44,8 @@ class Outcome:
     """What became of a schedule.
 
     Attributes:
-        kind: `equal`, `said` (in words that something is lost), `blind` (nobody can know), or what is wrong:
-            `differs`, `false alarm`, `never ends`, `broke` (a fault of the program).
+        kind: `equal`, `not comparable` (a failover took rows back of which nobody can know, or a table has no key),
+            or what is wrong: `differs`, `false alarm`, `never ends`, `broke` (a fault of the program).
         text: More about it.
         trace: What was done.
         syncs: How many syncs there were.
@@ -110,6 +110,15 @@ class Destination:
         # As it is stored, and not as the sync goes on to change it.
         self.earlier, self.state = self.state, Checkpoint(_json(state.shared), _json(state.tables))
 
+    def clear(self, names: Iterable[str]) -> None:
+        """Forgets streams and their rows, as a refresh with removal of records does."""
+        for name in names:
+            self.rows[name], self.bags[name] = {}, Counter()
+        if self.state is not None:
+            left = {name: state for name, state in self.state.tables.items() if name not in names}
+            self.state = Checkpoint(self.state.shared, left)
+        self.earlier = None
+
     def take_back(self, states: int) -> int:
         """Goes back to an earlier state, whatever rows have come since; returns by how many states.
 
@@ -136,6 +145,7 @@ class Player:
     schedule: Sequence[int]
     adversary: Adversary = field(init=False)
     syncs: int = 0
+    _refreshed: set[str] = field(default_factory=set)
 
     def play(self) -> Outcome:
         """Returns what became of it."""
@@ -170,34 +180,43 @@ class Player:
         return self._end()
 
     def _end(self) -> Outcome:
-        """Syncs in peace until all streams are complete or say why not."""
+        """Syncs in peace until all streams are complete, those that say why they are not once more after a refresh."""
+        outcome = self._until_said()
+        if not isinstance(outcome, dict):
+            return outcome
+        if not self.adversary.excuses:
+            return self._outcome("false alarm", "; ".join(outcome.values()))
+        names = self.adversary.tables if "" in outcome else tuple(outcome)
+        self.adversary.trace.append(f"  the user refreshes {', '.join(names)}")
+        self._destination.clear(names)
+        self._refreshed.update(names)
+        again = self._until_said()
+        if isinstance(again, dict):
+            return self._outcome("false alarm", f"after a refresh: {'; '.join(again.values())}")
+        return again
+
+    def _until_said(self) -> Outcome | dict[str, str]:
+        """Syncs until all streams are complete, and compares; returns what was said instead, by stream or for all."""
         before: dict[str, str] = {}
         last: VitessSourceError | dict[str, str] | None = None
         for _ in range(PEACEFUL_SYNCS):
             error, failed, completed = self._sync()
             last = error or failed
             if isinstance(error, ConfigError):
-                return self._said({"": error.message}, completed)
-            if error is None and not failed:
-                return self._compare(completed, {})
-            if error is None and failed == before:
-                return self._said(failed, completed)
+                return {"": error.message}
+            if error is None and (not failed or failed == before):
+                outcome = self._compare(completed)
+                return outcome if outcome.is_wrong or not failed else failed
             before = failed if error is None else {}
         return self._outcome("never ends", f"{PEACEFUL_SYNCS} syncs in peace, and the last one: {last}")
 
-    def _said(self, said: Mapping[str, str], completed: Sequence[str]) -> Outcome:
-        if not self.adversary.excuses:
-            return self._outcome("false alarm", "; ".join(filter(None, said.values())))
-        compared = self._compare(completed, said)
-        if compared.is_wrong or (compared.kind == "equal" and compared.compared):
-            return compared
-        return self._outcome("said", "; ".join(said.values()))
-
-    def _compare(self, completed: Sequence[str], said: Mapping[str, str]) -> Outcome:
+    def _compare(self, completed: Sequence[str]) -> Outcome:
         adversary = self.adversary
         compared = 0
         for name in completed:
-            if name in said or (not SHAPES[name].identity and adversary.unsteady):
+            if not SHAPES[name].identity and adversary.unsteady:
+                continue
+            if adversary.blind and name not in self._refreshed:
                 continue
             columns = tuple(SHAPES[name].columns)
             wanted = Counter(
@@ -205,7 +224,7 @@ class Player:
                 for row in adversary.cluster.rows(name)
             )
             got = self._held(name, columns)
-            if wanted != got and not adversary.blind:
+            if wanted != got:
                 missing, ghosts = wanted - got, got - wanted
                 return self._outcome(
                     "differs",
@@ -214,7 +233,7 @@ class Player:
                     f"{sum(ghosts.values())} are too many ({', '.join(sorted(ghosts)[:3])})",
                 )
             compared += 1
-        outcome = self._outcome("blind" if adversary.blind else "equal", "")
+        outcome = self._outcome("equal" if compared else "not comparable", "")
         outcome.compared = compared
         return outcome
 
@@ -232,6 +251,9 @@ class Player:
         """Runs a sync; returns its error, what failed streams said, and which ones are complete."""
         adversary, destination = self.adversary, self._destination
         self.syncs += 1
+        if adversary.to_refresh:
+            destination.clear(adversary.to_refresh)
+            adversary.to_refresh.clear()
         adversary.clock.seconds += 1  # a process takes its time to start, and cursors are of it
         adversary.trace.append(f"sync {self.syncs}")
         failed: dict[str, str] = {}

@@ -18,8 +18,8 @@ from unit_tests.model_search.play import Outcome, play
 from unit_tests.model_search.tables import SETS
 
 #: How many moments pass before a step: mostly few, so that steps meet.
-_GAPS = (0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 7, 10, 14, 20)
-_STEPS = (4, 24)
+_GAPS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 10, 14)
+_STEPS = (5, 30)
 _NUMBERS = 24
 
 #: Plays that the shrinking of one schedule may take.
