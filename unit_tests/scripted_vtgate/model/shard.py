@@ -209,6 +209,7 @@ class Shard:
             if lost.intersection(other.data.executed):
                 other.running = False
                 other.drained = True
+                other.follows = False
                 other.restarts += 1
         self.replicate()
         return len(lost)
