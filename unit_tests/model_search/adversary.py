@@ -28,14 +28,24 @@ from unit_tests.scripted_vtgate.model.world import World
 from unit_tests.scripted_vtgate.vstream_server import StreamStatusError
 
 #: What the first numbers of a schedule say, and how many values each has.
-SETUP = {"tables": len(SETS), "shards": 3, "replicas": 3, "type": 3, "rows": 5, "batch": 3, "checkpoint": 3}
+SETUP = {
+    "tables": len(SETS),
+    "shards": 3,
+    "replicas": 3,
+    "type": 3,
+    "rows": 5,
+    "batch": 3,
+    "checkpoint": 3,
+    "held": 2,
+    "removed": 3,
+}
 #: The shards, and the replicas of each, that these numbers stand for.
 _SHARD_NAMES = (("-",), ("-",), ("-80", "80-"))
 _REPLICAS = (2, 1, 3)
 PER_STEP = 4
 
 #: Reshards in one schedule, and shards in one keyspace.
-_RESHARDS, _SHARDS = 2, 4
+_RESHARDS, _SHARDS = 3, 4
 
 
 class KilledError(BaseException):
@@ -61,6 +71,8 @@ class Adversary(World):
             know (docs/state.md).
         favourites: By shard, the rank of the tablet that answers.
         turns: Shards whose tablets take turns instead, and how many turns there were.
+        switched: The shards that the last reshard switched to.
+        to_discover: Whether the user refreshes the source's schema before the next sync.
         to_refresh: Streams that the user refreshes before the next sync, with removal of their records.
         taken_back: How many states the last kill takes back: those that the destination had not acknowledged. Not one
             that names a table as begun, which a platform acknowledges at once (docs/state.md).
@@ -92,6 +104,8 @@ class Adversary(World):
         self._value = 100
         self.resharding: tuple[tuple[str, ...], int] | None = None
         self.reshards = 0
+        self.switched: tuple[str, ...] = ()
+        self.to_discover = False
         self.altered: set[str] = set()
         self.tables = SETS[self.setup["tables"]]
         self.cluster = Cluster(shards=_SHARD_NAMES[self.setup["shards"]], track_schema_versions=True)
@@ -109,6 +123,11 @@ class Adversary(World):
     def over(self) -> bool:
         """Whether all steps were taken."""
         return self._next >= len(self._steps)
+
+    @property
+    def ignores_removed_rows(self) -> bool:
+        """Whether the connector goes on after a statement that removes rows without telling which."""
+        return self.setup["removed"] == 1
 
     @property
     def tablet_type(self) -> str:
@@ -440,7 +459,8 @@ def _down(adversary: Adversary, a: int, b: int) -> str:
 def _reshard(adversary: Adversary, a: int, b: int) -> str:
     cluster = adversary.cluster
     if adversary.resharding is None:
-        chosen = _choose_reshard(cluster, a)
+        chosen = _way_back(adversary) if a % 3 == 2 else None
+        chosen = chosen or _choose_reshard(cluster, a)
         if chosen is None or adversary.reshards >= _RESHARDS:
             return ""
         old, new = chosen
@@ -454,8 +474,15 @@ def _reshard(adversary: Adversary, a: int, b: int) -> str:
         adversary.resharding = new, 1
         return f"SwitchTraffic to {','.join(new)} writes its journals"
     cluster.switch_routing(new, reverse=b % 2 == 1)
-    adversary.resharding = None
+    adversary.resharding, adversary.switched = None, new
     return f"SwitchTraffic to {','.join(new)} routes queries there, reverse replication {'on' if b % 2 else 'off'}"
+
+
+def _way_back(adversary: Adversary) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Returns the last reshard the other way round, if reverse replication has kept the old shards."""
+    new = adversary.switched
+    old = adversary.cluster.follow_in_reverse(new) if new else ()
+    return (new, old) if old and all(adversary.cluster.shards[name].serving for name in new) else None
 
 
 def _choose_reshard(cluster: Cluster, number: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -501,16 +528,35 @@ def _alter(adversary: Adversary, a: int, b: int) -> str:
     elif name == "q" and "z_c" not in cluster.tables["q"].unique:
         cluster.add_unique("q", "z_c", "c")
         done = "q has another unique key, on a smaller column"
-    elif name == "u" and b % 4 == 0:
-        cluster.truncate("u")
-        done = "truncate u"
+    elif name == "u" and b % 4 < 2:
+        done = _replace_rows(adversary, as_select=b % 4 == 1)
+        if not done:
+            return ""
     else:
         column = f"x{len(cluster.tables[name].columns)}"
-        cluster.add_column(name, column, "int")
-        return f"{name} gets the column {column}"
+        cluster.add_column(name, column, "int", default=5)
+        return f"{name} gets the column {column}, 5 in all rows"
     adversary.excuses.add(f"{name} was altered")
     adversary.altered.add(name)
     return done
+
+
+def _replace_rows(adversary: Adversary, *, as_select: bool) -> str:
+    """Empties u by a statement. A connector that is to go on after it needs the rows to be deleted one by one before."""
+    cluster = adversary.cluster
+    if adversary.ignores_removed_rows:
+        cluster.delete("u", lambda _: True)
+    if not as_select or tuple(cluster.tables["t"].columns) != tuple(cluster.tables["u"].columns):
+        cluster.truncate("u")
+        return "truncate u"
+    cluster.drop_table("u")
+    cluster.create_table_as_select("u", "t")
+    return "u is dropped, and made of the rows of t (CREATE TABLE … AS SELECT)"
+
+
+def _discover(adversary: Adversary, a: int, b: int) -> str:
+    adversary.to_discover = True
+    return "the user refreshes the source's schema"
 
 
 def _forget_schema(adversary: Adversary, a: int, b: int) -> str:
@@ -569,11 +615,12 @@ KINDS = {
     "reshard": Kind(7, _reshard),
     "several": Kind(3, _write_several, steady=True),
     "alter": Kind(3, _alter),
-    "schema": Kind(1, _forget_schema, steady=True),
+    "schema": Kind(2, _forget_schema, steady=True),
     "complete": Kind(1, _complete),
     "purge": Kind(1, _purge),
     "turns": Kind(7, _take_turns, steady=True),
     "refresh": Kind(8, _refresh, steady=True),
+    "discover": Kind(3, _discover, steady=True),
 }
 NAMES = tuple(KINDS)
 WEIGHTS = tuple(kind.weight for kind in KINDS.values())

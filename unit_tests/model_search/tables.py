@@ -38,6 +38,7 @@ class Shape:
         values: dict[str, Given] = {
             "id": number,
             "a": number,
+            "g": ROWS + number,
             "b": ROWS - number,
             "c": (number * 4) % (ROWS + 2),
             "k": _WORDS[number % ROWS],
@@ -58,7 +59,7 @@ class Shape:
 SHAPES = {
     "t": Shape({"id": "bigint", "v": "int"}, ("id",), "id", ("id",)),
     "u": Shape({"id": "bigint", "v": "int"}, ("id",), "id", ("id",)),
-    "p": Shape({"a": "int not null", "b": "int not null", "v": "int"}, ("a", "b"), "a", ("a", "b")),
+    "p": Shape({"g": "int not null", "b": "int not null", "v": "int"}, ("g", "b"), "g", ("g", "b")),
     "s": Shape({"k": "varchar(10)", "v": "int"}, ("k",), "k", ("k",)),
     "e": Shape(
         {"size": "enum('small','medium','large')", "id": "int", "v": "int"}, ("size", "id"), "id", ("size", "id")

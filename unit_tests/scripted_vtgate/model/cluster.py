@@ -137,6 +137,10 @@ class Cluster(SchemaChanges):
     def begin_reshard(self, old: Sequence[str], new: Sequence[str]) -> None:
         """Makes the new shards and copies the rows (`Reshard create`); nobody notices.
 
+        New shards that are there have served before: traffic goes back to them, and reverse replication has kept them
+        up to date (`Reshard ReverseTraffic`, which writes a journal of its own on the shards that end; no journal is
+        ever deleted: go/vt/vtctl/workflow/server.go).
+
         Raises:
             ValueError: The new shards do not cover the keys of the old ones.
         """
@@ -145,12 +149,19 @@ class Cluster(SchemaChanges):
                 raise ValueError(f"{new} do not cover the same keys as {old}")
             template = self.shards[old[0]]
             for name in new:
+                if name in self.shards:
+                    self._reverse = {by: to for by, to in self._reverse.items() if name not in to}
+                    continue
                 shard = self.add_shard(name, template.tables.values(), serving=False)
                 if self._uneven:
                     shard.make_uneven([self.new_uuid() for _ in self._uneven], self._uneven)
             self.reshards[tuple(new)] = tuple(old)
             self._copy_over(old, new)
             self.notify()
+
+    def follow_in_reverse(self, new: Sequence[str]) -> tuple[str, ...]:
+        """Returns the old shards that get what is written to some shards; none if there are none any more."""
+        return self._reverse.get(new[0], ())
 
     def write_journals(self, new: Sequence[str], *, sidecar_writes: int = 1) -> None:
         """Stops writes, waits until the new shards have all, and writes the journals.
