@@ -114,7 +114,7 @@ class Adversary(World):
         create(self.cluster, self.tables)
         self.cluster.make_uneven("PRIMARY", *["REPLICA"] * _REPLICAS[self.setup["replicas"]])
         for name in self.tables:
-            for number in range(self.setup["rows"]):
+            for number in range(2 * self.setup["rows"]):
                 self.cluster.insert(name, SHAPES[name].row(number, number))
         self.clock = VirtualClock(self.moment)
         self.port = Port(self.cluster, self.clock)
@@ -542,7 +542,7 @@ def _alter(adversary: Adversary, a: int, b: int) -> str:
 
 
 def _replace_rows(adversary: Adversary, *, as_select: bool) -> str:
-    """Empties u by a statement. A connector that is to go on after it needs the rows to be deleted one by one before."""
+    """Empties u by a statement. For a connector that goes on after it, the rows are deleted one by one before."""
     cluster = adversary.cluster
     if adversary.ignores_removed_rows:
         cluster.delete("u", lambda _: True)
