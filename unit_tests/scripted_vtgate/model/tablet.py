@@ -278,17 +278,18 @@ class TabletStream:
             if any(self.rule_for(name) is not None for name in first.tables):
                 end = self._events.plain(binlogdata_pb2.DDL, timestamp)
                 end.statement = first.statement
-            messages: list[Message] = [[place, end]]
-            if len(transaction.written) > 1:
-                # CREATE TABLE … AS SELECT: the rows come after the statement, and end in another COMMIT.
-                rows = [
-                    event
-                    for part in transaction.written[1:]
-                    if isinstance(part, RowsWritten)
-                    for event in self._written_rows(part, timestamp, changes)
-                ]
-                messages.append([*rows, place, self._events.plain(binlogdata_pb2.COMMIT, timestamp)])
-            return Group(messages)
+            if len(transaction.written) == 1:
+                return Group([[place, end]])
+            # CREATE TABLE … AS SELECT is a transaction that has the statement first: the DDL ends it for VTGate, and
+            # the rows come after it, between no BEGIN and a COMMIT (seen with v24.0.0).
+            rows = [
+                event
+                for part in transaction.written[1:]
+                if isinstance(part, RowsWritten)
+                for event in self._written_rows(part, timestamp, changes)
+            ]
+            changes.pending.append(Group([[*rows, place, self._events.plain(binlogdata_pb2.COMMIT, timestamp)]]))
+            return Group([[self._events.plain(binlogdata_pb2.BEGIN, timestamp), place, end]])
         begin = self._events.plain(binlogdata_pb2.BEGIN, timestamp)
         commit = self._events.plain(binlogdata_pb2.COMMIT, timestamp)
         if isinstance(first, VersionWritten):
@@ -371,9 +372,13 @@ class _Changes:
         self._announced: set[tuple[str, int]] = set()
         #: By table, the numbers of the columns that are sent since they were announced.
         self.chosen: dict[str, list[int]] = {}
+        #: What comes next, before another transaction.
+        self.pending: list[Group] = []
 
     def next(self) -> Group | None:
         """Returns the next transaction, None at the end of the binlog."""
+        if self.pending:
+            return self.pending.pop(0)
         while self._index < len(self._stream.log):
             transaction = self._stream.log[self._index]
             self._index += 1
