@@ -5,7 +5,8 @@ The rules are those of Vitess 24.0.0; where one was seen on a real cluster, its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -18,6 +19,7 @@ from unit_tests.scripted_vtgate.client import request
 from unit_tests.scripted_vtgate.events import position
 from unit_tests.scripted_vtgate.model.cluster import Cluster
 from unit_tests.scripted_vtgate.model.shard import Tablet
+from unit_tests.scripted_vtgate.model.world import World
 from unit_tests.scripted_vtgate.wire import values_of
 
 CONFIG = Config.from_json({"url": "vitess://127.0.0.1:1/commerce?mysql_port=2"})
@@ -54,7 +56,7 @@ def events(
     tablet_type: str = "REPLICA",
 ) -> Iterator[binlogdata_pb2.VEvent]:
     """Yields the events of a stream up to its first moment of silence."""
-    port.cluster.world.wait = _end  # type: ignore[method-assign]
+    port.cluster.world = _Silent()
     with port.stream(request(position(gtids, lastpk), tables or ("t",), tablet_type=tablet_type)) as stream:
         try:
             for response in stream:
@@ -67,8 +69,9 @@ class _SilenceError(Exception):
     """There is nothing more to send."""
 
 
-def _end(*_: object) -> bool:
-    raise _SilenceError
+class _Silent(World):
+    def wait(self, changed: threading.Condition, ready: Callable[[], bool], seconds: float | None) -> bool:
+        raise _SilenceError
 
 
 def rows(found: list[binlogdata_pb2.VEvent]) -> list[list[bytes | None]]:

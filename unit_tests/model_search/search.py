@@ -22,6 +22,26 @@ _GAPS = (0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 4, 5, 7, 10, 14)
 _STEPS = (5, 30)
 _NUMBERS = 24
 
+#: Steps that are worth little alone are drawn together, too, with few moments between them.
+_TOGETHER = (
+    ("kill", "alter"),
+    ("cut", "alter"),
+    ("restart", "alter"),
+    ("planned", "alter"),
+    ("alter", "kill"),
+    ("hold", "write", "turns"),
+    ("hold", "write", "emergency"),
+    ("turns", "hold", "write"),
+    ("errant", "turns"),
+    ("reshard", "reshard", "write", "reshard", "write"),
+    ("reshard", "reshard", "kill", "reshard", "write"),
+    ("schema", "alter", "discover", "refresh"),
+    ("write", "refresh"),
+    ("kill", "write"),
+)
+_SHARE_TOGETHER = 0.25
+_CLOSE = (0, 0, 0, 1, 1, 2, 3)
+
 #: Plays that the shrinking of one schedule may take.
 SHRINKS = 600
 
@@ -38,8 +58,17 @@ def draw(rnd: random.Random, without: Collection[str] = ()) -> Schedule:
     numbers = [rnd.randrange(values) for values in SETUP.values()]
     numbers[0] = rnd.choice([number for number, tables in enumerate(SETS) if not set(tables) & set(without)])
     weights = [0 if name in without else weight for name, weight in zip(NAMES, WEIGHTS, strict=True)]
-    for kind in rnd.choices(range(len(NAMES)), weights, k=rnd.randint(*_STEPS)):
-        numbers += [rnd.choice(_GAPS), kind, rnd.randrange(_NUMBERS), rnd.randrange(_NUMBERS)]
+    together = [steps for steps in _TOGETHER if not set(steps) & set(without)]
+    left = rnd.randint(*_STEPS)
+    while left > 0:
+        if together and rnd.random() < _SHARE_TOGETHER:
+            kinds = [NAMES.index(name) for name in rnd.choice(together)]
+        else:
+            kinds = rnd.choices(range(len(NAMES)), weights)
+        for number, kind in enumerate(kinds):
+            gap = rnd.choice(_CLOSE if number else _GAPS)
+            numbers += [gap, kind, rnd.randrange(_NUMBERS), rnd.randrange(_NUMBERS)]
+        left -= len(kinds)
     return tuple(numbers)
 
 
