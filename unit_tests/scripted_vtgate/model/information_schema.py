@@ -32,7 +32,7 @@ def fill(connection: sqlite3.Connection, server: Storage, database: str) -> None
     for table in server.tables.values():
         _insert(connection, "tables", [_table(table, database, len(server.rows[table.name]))])
         _insert(connection, "columns", _columns(table, database))
-        keys = list(_keys(table))
+        keys = list(unique_parts(table))
         _insert(
             connection,
             "statistics",
@@ -79,7 +79,7 @@ def _columns(table: Table, database: str) -> Iterable[tuple[object, ...]]:
         )
 
 
-def _keys(table: Table) -> Iterable[tuple[str, int, str, str]]:
+def unique_parts(table: Table) -> Iterable[tuple[str, int, str, str]]:
     """Yields the parts of the unique keys: key, number, column, and what STATISTICS says of NULLs."""
     keys = {**({"PRIMARY": table.key} if table.key else {}), **table.unique}
     for key, names in keys.items():
