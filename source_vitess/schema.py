@@ -33,6 +33,7 @@ class Table:
         columns: In table order.
         key: Names of the columns that identify a row, in key order: the primary key, else a unique key
             whose columns are all NOT NULL; empty without either. Unique within a shard.
+        has_primary_key: Whether `key` is the primary key.
         estimated_rows: From the storage engine's statistics over all shards; may be far off.
         estimated_bytes: Likewise, data without indexes.
     """
@@ -40,6 +41,7 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    has_primary_key: bool = False
     estimated_rows: int = 0
     estimated_bytes: int = 0
 

@@ -57,7 +57,9 @@ def read_schema(
     use_shard(session, topology, first)
     estimates = read_tables(session)
     columns = _group_columns(session.query_large(_COLUMNS))
-    keys = choose_keys(session.query_large(_KEYS))
+    parts = session.query_large(_KEYS)
+    keys = choose_keys(parts)
+    primary = {str(row[0]) for row in parts if row[1] == _PRIMARY}
     for shard in others:
         use_shard(session, topology, shard)
         there = read_tables(session)
@@ -70,7 +72,14 @@ def read_schema(
     return Schema(
         keyspace,
         {
-            name: Table(name, columns[name], keys.get(name, ()), rows, size)
+            name: Table(
+                name,
+                columns[name],
+                keys.get(name, ()),
+                has_primary_key=name in primary,
+                estimated_rows=rows,
+                estimated_bytes=size,
+            )
             for name, (rows, size) in sorted(estimates.items())
             if name in columns
         },
@@ -102,6 +111,19 @@ def read_tables(session: VtgateSession) -> Mapping[str, tuple[int, int]]:
         for name, rows, size in session.query_large(_TABLES)
         if can_be_streamed(name) and not is_internal_table(name)
     }
+
+
+def read_primary_key(session: VtgateSession, topology: Topology, shard: str, table: str) -> tuple[str, ...]:
+    """Returns the columns of a table's primary key in a shard, in key order, as the primary has it now.
+
+    The session's target is the shard afterwards. Empty without a primary key, and without the table.
+
+    Raises:
+        TransientError: The connection was lost, or the shard has no tablet that answers.
+    """
+    use_shard(session, topology, shard)
+    rows = session.query(_KEYS + " and table_name = %s and index_name = %s", (table, _PRIMARY))
+    return tuple(str(row[3]) for row in sorted(rows, key=lambda row: int(row[2])))
 
 
 def choose_keys(rows: Iterable[Row]) -> Mapping[str, tuple[str, ...]]:

@@ -72,6 +72,7 @@ class VtgateSql(Answering):
             "databases": self._show_keyspaces,
             "vitess_shards": self._show_shards,
             "vitess_tablets": self._show_tablets,
+            "vitess_replication_status": self._show_replication_status,
             "vschema keyspaces": self._show_vschema_keyspaces,
             "warnings": lambda: ([], ["Level", "Code", "Message"]),
         }
@@ -99,6 +100,17 @@ class VtgateSql(Answering):
                 number += 1
         names = ["Cell", "Keyspace", "Shard", "TabletType", "State", "Alias", "Hostname", "PrimaryTermStartTime"]
         return rows, names
+
+    def _show_replication_status(self) -> Result:
+        """As go/vt/vtgate/executor.go, ShowVitessReplicationStatus: a line for each tablet but the primaries."""
+        names = ["Keyspace", "Shard", "TabletType", "Alias", "Hostname", "ReplicationSource", "ReplicationHealth"]
+        running = "Yes" if self._cluster.replicates else "No"
+        health = f'{{"EventStreamRunning":"{running}","EventApplierRunning":"{running}","LastError":""}}'
+        return [
+            (*tablet[1:4], *tablet[5:7], "127.0.0.1:3306", health, str(self._cluster.lag_seconds), "")
+            for tablet in self._show_tablets()[0]
+            if tablet[3] != "PRIMARY" and tablet[4] == "SERVING"
+        ], [*names, "ReplicationLag", "ThrottlerStatus"]
 
     def _show_vschema_keyspaces(self) -> Result:
         sharded = "true" if len(self._cluster.serving) > 1 else "false"
