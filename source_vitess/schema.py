@@ -35,6 +35,8 @@ class Table:
             whose columns are all NOT NULL; empty without either. Unique within a shard.
         estimated_rows: From the storage engine's statistics over all shards; may be far off.
         estimated_bytes: Likewise, data without indexes.
+        presorted: Whether the key's index is in the key's order: it has no part over a prefix, and its parts are all
+            ascending or all descending. Else MySQL sorts, to read in that order.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Table:
     key: tuple[str, ...]
     estimated_rows: int = 0
     estimated_bytes: int = 0
+    presorted: bool = True
 
     @cached_property
     def columns_by_name(self) -> Mapping[str, Column]:
