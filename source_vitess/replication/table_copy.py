@@ -18,13 +18,15 @@
   all of them (docs/vstream-observations.md). Whatever is wrong with a copy of some columns is tried with all of them,
   and only what is wrong then counts.
 - Other copies cannot be continued: VTTablet would page through a table without a key by all columns and skip rows that
-  are equal or hold NULLs, and it orders an ENUM by number and compares its labels
-  (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go). They start from the beginning.
+  are equal or hold NULLs (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go). They start from the beginning.
+- Within a call VTGate goes on by itself from the lastpk that it told. Where another one has to be sent
+  (`vstream.lastpk`), that is noticed by columns that are told again, and the stream is opened anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from source_vitess.errors import (
     InternalError,
@@ -53,8 +55,6 @@ from source_vitess.replication.state import (
     ShardCopy,
     TableState,
 )
-from source_vitess.schema import Table
-from source_vitess.types.resume import is_resumable
 from source_vitess.vstream.events import (
     Committed,
     CopyCompleted,
@@ -65,6 +65,7 @@ from source_vitess.vstream.events import (
     TableFailed,
     key_of_lastpk,
 )
+from source_vitess.vstream.lastpk import to_resume
 from source_vitess.vstream.reader import StreamedTable
 from source_vitess.vstream.request import StreamRequest
 
@@ -129,7 +130,8 @@ class TableCopy:
         self._columns = _columns_to_ask_for(stream.streamed)
         self._attempt = 1
         self._shards: dict[str, ShardCopy] = {}
-        self._resumable = _is_resumable(self._table)
+        # By shard, the lastpk that was sent, where it is another than the one that was told.
+        self._sent: dict[str, bytes] = {}
         # By shard, the primary key by which VTTablet went on.
         self._went_on_by: dict[str, tuple[str, ...]] = {}
         # By shard, the position that its rows are of now, and the last one that was compared with the shared one.
@@ -222,9 +224,8 @@ class TableCopy:
                     yield self._ask_for_all_columns(error)
                     interrupted = True
                     continue
-                if explained := explain_copy(
-                    self._vitess, self._clock, self._request(tuple(error.shards)), tuple(error.shards), table
-                ):
+                silent = tuple(error.shards)
+                if explained := explain_copy(self._vitess, self._clock, self._probe(silent), silent, table):
                     raise explained from error
                 if stalled_at == self._shards:
                     raise  # opening the stream anew was no help
@@ -246,12 +247,11 @@ class TableCopy:
         name = self._table.name
         todo = {shard for shard in shards if shard not in self._shards or not self._shards[shard].done}
         request = self._request(tuple(shard for shard in shards if shard in todo))
-        lastpks = request.lastpks
+        self._at = {shard: request.positions[shard] for shard in request.lastpks}
         asked = frozenset(todo)
         told: set[str] = set()
         empty: dict[str, str] = {}
         silence = Silence(self._clock)
-        self._at = {shard: request.positions[shard] for shard in lastpks}
         with self._vitess.stream(request, {name: self._stream.streamed}) as events:
             for event in silence.watch(events):
                 match event:
@@ -261,13 +261,12 @@ class TableCopy:
                             yield self._emit(event)
                     case Snapshot(shard, position) if shard in todo:
                         self._at[shard] = position.gtid(shard) or ""
-                    case Fields(shard) if shard in todo:
-                        if shard in told and shard not in lastpks:
+                    case Fields(shard, copying=True) if shard in todo:
+                        if shard in told:
                             self._told_again(shard)
                         told.add(shard)
-                        if event.copying:
-                            self._check_columns(event)
-                            self._check_key(event)
+                        self._check_columns(event)
+                        self._check_key(event)
                     case Committed(shard):
                         if shard not in asked:
                             raise TransientError(f"The keyspace was resharded while table {name!r} was being copied.")
@@ -279,8 +278,8 @@ class TableCopy:
                                 # Rows that are not there, at this position, are no less a part of the copy.
                                 yield from self._check_position(shard)
                             self._committed(event, todo, empty)
-                            if self._resumable and shard in self._shards:
-                                # Another copy starts over once it is interrupted, however far it was.
+                            if self._can_go_on(shard):
+                                # Else it starts over once it is interrupted, however far it was.
                                 retry.progressed()
                         yield from self._report()
                         yield from self._checkpointer.due()
@@ -304,13 +303,38 @@ class TableCopy:
 
     def _request(self, shards: tuple[str, ...]) -> StreamRequest:
         """Returns what to ask of shards that are not done."""
+        lastpks = {shard: self._to_send(lastpk) for shard, lastpk in self._lastpks().items() if shard in shards}
+        sent = {shard: lastpk for shard, lastpk in lastpks.items() if lastpk is not None}
+        self._sent = {shard: lastpk for shard, lastpk in sent.items() if lastpk != self._shards[shard].lastpk}
+        return self._stream_request(shards, sent)
+
+    def _probe(self, shards: tuple[str, ...]) -> StreamRequest:
+        """Returns what VTGate goes on with by itself in shards that are silent, whether or not rows are left out."""
+        return self._stream_request(
+            shards, {shard: lastpk for shard, lastpk in self._lastpks().items() if shard in shards}
+        )
+
+    def _stream_request(self, shards: tuple[str, ...], lastpks: Mapping[str, bytes]) -> StreamRequest:
         return StreamRequest(
             self._checkpointer.state.keyspace,
-            {shard: self._shards[shard].gtid if shard in self._shards else "" for shard in shards},
+            {shard: self._shards[shard].gtid if shard in lastpks else "" for shard in shards},
             (self._table.name,),
-            {shard: lastpk for shard, lastpk in self._lastpks().items() if shard in shards},
+            lastpks,
             columns=self._columns,
         )
+
+    def _to_send(self, lastpk: bytes) -> bytes | None:
+        """Returns the lastpk to send for a copy to go on, None if it cannot.
+
+        Without a primary key VTTablet chooses a unique one itself, another one perhaps when there is another to choose
+        from (go/vt/mysqlctl/schema.go, GetPrimaryKeyEquivalentColumns).
+        """
+        return to_resume(lastpk, self._table) if self._table.has_primary_key else None
+
+    def _can_go_on(self, shard: str) -> bool:
+        """Tells whether a shard's copy goes on where it is, should it be interrupted now."""
+        part = self._shards.get(shard)
+        return part is not None and (part.lastpk is None or self._to_send(part.lastpk) is not None)
 
     def _ask_for_all_columns(self, error: StreamError | StallError) -> Message:
         self._columns = ()
@@ -386,7 +410,11 @@ class TableCopy:
         shard = event.shard
         gtid = event.position.gtid(shard) or ""
         lastpk = event.position.lastpk(shard, self._table.name)
-        if lastpk is not None:
+        if lastpk is not None and lastpk == self._sent.get(shard):
+            # Still the one that was sent: what was told in its place stays.
+            self._shards[shard] = replace(self._shards[shard], gtid=gtid)
+        elif lastpk is not None:
+            self._sent.pop(shard, None)
             before = self._shards.get(shard)
             if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):
                 raise _KeyChangedError(shard)
@@ -404,7 +432,9 @@ class TableCopy:
         self._store()
 
     def _told_again(self, shard: str) -> None:
-        if not self._resumable:
+        part = self._shards.get(shard)
+        told = part.lastpk if part is not None else None
+        if not self._table.key or (told is not None and self._to_send(told) != told):
             raise TransientError(
                 f"VTGate interrupted the copy of table {self._table.name!r} in shard {shard!r}, which cannot go on "
                 "there."
@@ -450,8 +480,7 @@ class TableCopy:
         self._attempt += 1
         if not self._table.key or not set(self._shards) <= set(shards):
             self._shards = {}
-        elif not self._resumable:
-            self._shards = {shard: part for shard, part in self._shards.items() if part.done}
+        self._shards = {shard: part for shard, part in self._shards.items() if self._can_go_on(shard)}
         self._went_on_by.clear()
         self._checked.clear()
         self._store()
@@ -542,15 +571,6 @@ class TableCopy:
         self._checkpointer.state.tables[self._table.name] = (
             copy if self._stream.incremental else Refreshing(self._stream.sync_id, copy)
         )
-
-
-def _is_resumable(table: Table) -> bool:
-    """Tells whether an interrupted copy can go on from the last row that was copied.
-
-    Without a primary key VTTablet chooses a unique one itself, another one perhaps when there is another to choose from
-    (go/vt/mysqlctl/schema.go, GetPrimaryKeyEquivalentColumns).
-    """
-    return table.has_primary_key and all(is_resumable(table.columns_by_name[name]) for name in table.key)
 
 
 def _columns_to_ask_for(streamed: StreamedTable) -> tuple[str, ...]:
