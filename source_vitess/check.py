@@ -20,7 +20,7 @@ from source_vitess.errors import (
     TransientError,
     VitessSourceError,
 )
-from source_vitess.mysql.positions import ShardSettings, read_shard_settings
+from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types

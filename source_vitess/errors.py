@@ -4,7 +4,8 @@
     ├── ConfigError          the user: wrong settings, rights, server flags, a lost position
     │   ├── StreamError      the user, for one stream only; the other streams go on
     │   │   ├── TableNotFoundError    a tablet does not know the table, or not yet
-    │   │   └── SchemaMismatchError   old changes of the table do not fit its columns any more
+    │   │   ├── SchemaMismatchError   old changes of the table do not fit its columns any more
+    │   │   └── LostTransactionsError   rows were copied that no server has any more
     │   └── PositionLostError   the saved position cannot be continued
     ├── TransientError       nobody: the same sync can succeed later
     │   └── StreamCancelledError   this program ended the stream itself
@@ -57,6 +58,18 @@ class TableNotFoundError(StreamError):
 
 class SchemaMismatchError(StreamError):
     """Changes of the table were written with columns that its present columns do not explain."""
+
+
+class LostTransactionsError(StreamError):
+    """Rows were copied that no server of their shard has any more."""
+
+    def __init__(self, table: str, shard: str) -> None:
+        super().__init__(
+            table,
+            f"Rows of table {table!r} were copied from a server of shard {shard!r} whose last transactions are lost, "
+            "as in a failover without semi-synchronous replication. Nothing tells which rows these are. Refresh this "
+            "stream and choose to remove its old records.",
+        )
 
 
 class PositionLostError(ConfigError):

@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
-from source_vitess.errors import StreamCancelledError, TransientError
-from source_vitess.mysql.positions import ShardSettings, read_shard_settings, require_position
+from source_vitess.errors import InternalError, StreamCancelledError, TransientError
+from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.lineage import read_lineage, read_shard_gtids
+from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.snapshot import read_schema
+from source_vitess.mysql.snapshot import read_primary_key, read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
-from source_vitess.position.vgtid import Vgtid
+from source_vitess.position.gtid import FLAVOR
+from source_vitess.position.lag import Lag
+from source_vitess.position.lineage import Finding, Verdict, judge
+from source_vitess.position.vgtid import Vgtid, intersection
 from source_vitess.proto import query_pb2
 from source_vitess.replication.ports import SyncSettings
 from source_vitess.replication.retry import Retry
@@ -190,6 +195,11 @@ class LiveVitess:
         with self._client.stream(proto) as call, self._clock.watch(call):
             yield reader.read(call)
 
+    def shards(self) -> tuple[str, ...]:
+        """Returns the selected shards that serve now; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            return read_topology(session, self._config.keyspace).select_shards(self._config.shards)
+
     def current(self) -> Vgtid:
         """Returns the position of the selected shards that serve now; see `replication.ports.Vitess`."""
         with _connect(self._config, self._clock) as session:
@@ -203,12 +213,57 @@ class LiveVitess:
             self._config.cells,
             watch=self._clock.watch,
         )
-        return Vgtid(self._config.keyspace, {shard: positions[shard] for shard in shards})
-
-    def verify(self, vgtid: Vgtid) -> None:
-        """Checks that the changes since a position can be had; see `replication.ports.Vitess`."""
         with _connect(self._config, self._clock) as session:
-            require_position(session, self._config.keyspace, vgtid.shards, self.tablet_type)
+            # Afterwards: see `mysql.lineage`.
+            return Vgtid(
+                self._config.keyspace,
+                {
+                    shard: intersection(positions[shard], f"{FLAVOR}/{read_lineage(session, topology, shard)}")
+                    for shard in shards
+                },
+            )
+
+    def lineage(self) -> Vgtid:
+        """Returns what the primaries of the selected shards have executed; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            shards = topology.select_shards(self._config.shards)
+            return Vgtid(
+                self._config.keyspace,
+                {shard: f"{FLAVOR}/{read_lineage(session, topology, shard)}" for shard in shards},
+            )
+
+    def verify(self, positions: Mapping[str, str]) -> Mapping[str, Finding]:
+        """Judges the positions of some shards; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            selected = topology.select_shards(self._config.shards)
+            return {shard: self._judge(session, topology, shard, gtid, selected) for shard, gtid in positions.items()}
+
+    def _judge(
+        self, session: VtgateSession, topology: Topology, shard: str, gtid: str, selected: Sequence[str]
+    ) -> Finding:
+        if shard not in topology.shards:
+            there = any(tablet.shard == shard for tablet in topology.tablets)
+            return Finding(Verdict.NOT_SERVING if there else Verdict.SHARD_GONE, gtid)
+        if shard not in selected:
+            return Finding(Verdict.NOT_SELECTED, gtid)
+        return judge(gtid, read_shard_gtids(session, topology, shard, self.tablet_type, self._config.cells))
+
+    def lags(self) -> Sequence[Lag]:
+        """Returns how far the tablets that are streamed from are behind; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
+            try:
+                return read_lags(session, self._config.keyspace, shards, self.tablet_type)
+            except InternalError:
+                return ()  # a VTGate, or a proxy before it, that does not tell
+
+    def primary_keys(self, table: str, shards: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Returns a table's primary key in some shards; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            return {shard: read_primary_key(session, topology, shard, table) for shard in shards}
 
     def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
         return codec_for(

@@ -33,15 +33,20 @@ class Table:
         columns: In table order.
         key: Names of the columns that identify a row, in key order: the primary key, else a unique key
             whose columns are all NOT NULL; empty without either. Unique within a shard.
+        has_primary_key: Whether `key` is the primary key.
         estimated_rows: From the storage engine's statistics over all shards; may be far off.
         estimated_bytes: Likewise, data without indexes.
+        presorted: Whether the key's index is in the key's order: it has no part over a prefix, and its parts are all
+            ascending or all descending. Else MySQL sorts, to read in that order.
     """
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    has_primary_key: bool = False
     estimated_rows: int = 0
     estimated_bytes: int = 0
+    presorted: bool = True
 
     @cached_property
     def columns_by_name(self) -> Mapping[str, Column]:

@@ -19,7 +19,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources import Source
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
-from source_vitess.airbyte.catalog import select_streams, to_catalog
+from source_vitess.airbyte.catalog import key_warnings, select_streams, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
 from source_vitess.airbyte.configured import parse_configured_catalog
 from source_vitess.airbyte.failures import traced
@@ -76,6 +76,9 @@ class SourceVitess(Source):
                         "its name. Rename it to read it.",
                         name,
                     )
+                for table in schema.tables.values():
+                    for warning in key_warnings(table):
+                        logger.warning(warning)
                 return to_catalog(schema, _type_options(parsed))
         except VitessSourceError as error:
             raise traced(error) from error

@@ -26,7 +26,7 @@ _PREFIX = "source_vitess."
 _DEVIATIONS = {
     # A packed `repeated sint64` is one length-delimited field, read here in one step instead of number by number.
     "query.Row.lengths": "bytes",
-    # A query.QueryResult that goes back to VTGate exactly as it came, and is never read here.
+    # A query.QueryResult that is kept, and goes back to VTGate, exactly as it came unless its values must be others.
     "binlogdata.TableLastPK.lastpk": "bytes",
 }
 

@@ -161,12 +161,14 @@ def test_replication_status_has_the_seconds_of_each_replica(cluster: Cluster, po
     go/vt/vtgate/executor.go, ShowVitessReplicationStatus: `show replica status` is sent to the target, not the tablet.
     """
     replicas(cluster)[0].follows = False
+    replicas(cluster)[0].stopped = True
     cluster.touch("-80", 3)
     found = {row[3]: row[7] for row in ask("commerce", "show vitess_replication_status") if row[1] == "-80"}
     assert set(found) == {"zone1-0000000101", "zone1-0000000102"}
     assert int(str(found["zone1-0000000101"])) > 1
     assert found["zone1-0000000102"] == "NULL"
     replicas(cluster)[0].follows = True
+    replicas(cluster)[0].stopped = False
     cluster.touch("-80")
     found = {row[3]: row[7] for row in ask("commerce", "show vitess_replication_status") if row[1] == "-80"}
     assert set(found.values()) == {"0"}

@@ -81,6 +81,18 @@ def _column_schemas(table: Table, options: TypeOptions) -> dict[str, Mapping[str
     }
 
 
+def key_warnings(table: Table) -> Iterator[str]:
+    """Yields what a user should know of a table's key before its rows are deduplicated by it."""
+    for name in table.key:
+        column_type = parse_column_type(table.columns_by_name[name].column_type)
+        if column_type.name == "float" and len(column_type.arguments) != 2:
+            yield (
+                f"The key of table {table.name!r} has the FLOAT column {name!r}. A copy has six of its digits, and a "
+                "change has all: rows whose keys are equal in six digits overwrite each other, and a change of a row "
+                "whose key has more does not find the copied row. Change the column to DOUBLE or DECIMAL."
+            )
+
+
 def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: TypeOptions) -> Selection:
     """Checks the configured catalog against the schema.
 
@@ -169,6 +181,11 @@ def _select(
         )
     warnings += _check_key(configured, table, selected)
     incremental = configured.sync_mode == SyncMode.incremental
+    if incremental or configured.destination_sync_mode not in (
+        DestinationSyncMode.append,
+        DestinationSyncMode.overwrite,
+    ):
+        warnings += key_warnings(table)
     return SelectedStream(
         StreamedTable(table, selected),
         incremental=incremental,

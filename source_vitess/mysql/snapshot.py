@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from source_vitess.config import TABLET_TYPES
 from source_vitess.errors import TransientError
@@ -29,9 +30,9 @@ _COLUMNS = """
 select table_name, ordinal_position, column_name, column_type, character_set_name, is_nullable
 from information_schema.columns where table_schema = database()"""
 
-# A part of a functional key has no column, a part over a prefix has a length.
+# A part of a functional key has no column, a part over a prefix has a length, a descending part has D for a collation.
 _KEYS = """
-select table_name, index_name, seq_in_index, column_name, sub_part, nullable
+select table_name, index_name, seq_in_index, column_name, sub_part, nullable, collation
 from information_schema.statistics where table_schema = database() and non_unique = 0"""
 
 _PRIMARY = "PRIMARY"
@@ -70,7 +71,7 @@ def read_schema(
     return Schema(
         keyspace,
         {
-            name: Table(name, columns[name], keys.get(name, ()), rows, size)
+            name: _table(name, columns[name], keys.get(name), rows, size)
             for name, (rows, size) in sorted(estimates.items())
             if name in columns
         },
@@ -104,7 +105,34 @@ def read_tables(session: VtgateSession) -> Mapping[str, tuple[int, int]]:
     }
 
 
-def choose_keys(rows: Iterable[Row]) -> Mapping[str, tuple[str, ...]]:
+class Key(NamedTuple):
+    """A table's key.
+
+    Attributes:
+        columns: In key order.
+        presorted: As `Table.presorted`.
+        primary: Whether it is the primary key.
+    """
+
+    columns: tuple[str, ...]
+    presorted: bool
+    primary: bool = False
+
+
+def read_primary_key(session: VtgateSession, topology: Topology, shard: str, table: str) -> tuple[str, ...]:
+    """Returns the columns of a table's primary key in a shard, in key order, as the primary has it now.
+
+    The session's target is the shard afterwards. Empty without a primary key, and without the table.
+
+    Raises:
+        TransientError: The connection was lost, or the shard has no tablet that answers.
+    """
+    use_shard(session, topology, shard)
+    rows = session.query(_KEYS + " and table_name = %s and index_name = %s", (table, _PRIMARY))
+    return tuple(str(row[3]) for row in sorted(rows, key=lambda row: int(row[2])))
+
+
+def choose_keys(rows: Iterable[Row]) -> Mapping[str, Key]:
     """Returns by table the columns that identify a row; tables without any are left out.
 
     The primary key, else of the unique keys that are made of whole columns that are all NOT NULL the one with the
@@ -112,25 +140,40 @@ def choose_keys(rows: Iterable[Row]) -> Mapping[str, tuple[str, ...]]:
 
     Args:
         rows: Of each part of a unique key: table, key, number of the part, column or None, length of the prefix or
-            None, `YES` if the column can be NULL.
+            None, `YES` if the column can be NULL, `A` or `D` for ascending or descending.
     """
     parts: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
     unfit: set[tuple[str, str]] = set()
-    for table, key, number, column, prefix, nullable in rows:
+    orders: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for table, key, number, column, prefix, nullable, order in rows:
         # The prefix of a primary key is unique, and so the whole column is.
         if column is None or nullable == "YES" or (prefix is not None and key != _PRIMARY):
             unfit.add((table, key))
         else:
             parts[table][key].append((number, column))
-    chosen: dict[str, tuple[str, ...]] = {}
+            orders[table, key].add(order if prefix is None else "prefix")
+    chosen: dict[str, Key] = {}
     for table, keys in parts.items():
         fit = [
             (key != _PRIMARY, len(columns), key, columns) for key, columns in keys.items() if (table, key) not in unfit
         ]
         if fit:
-            columns = min(fit)[-1]
-            chosen[table] = tuple(column for _, column in sorted(columns))
+            _, _, key, columns = min(fit)
+            presorted = len(orders[table, key] - {"prefix"}) == len(orders[table, key]) == 1
+            chosen[table] = Key(tuple(column for _, column in sorted(columns)), presorted, key == _PRIMARY)
     return chosen
+
+
+def _table(name: str, columns: tuple[Column, ...], key: Key | None, rows: int, size: int) -> Table:
+    return Table(
+        name,
+        columns,
+        key.columns if key else (),
+        estimated_rows=rows,
+        estimated_bytes=size,
+        has_primary_key=key is not None and key.primary,
+        presorted=key is None or key.presorted,
+    )
 
 
 def _group_columns(rows: Iterable[Row]) -> Mapping[str, tuple[Column, ...]]:

@@ -27,6 +27,7 @@ class Tablet:
         serving: Whether it answers now.
         hostname: Its host. Empty if it is a part of VTGate's own process, as in vtcombo and vttestserver
             (go/vt/vtcombo/tablet_map.go names none, go/vt/vttablet/tabletmanager/tm_init.go always does).
+        alias: Its cell and number, such as `zone1-0000000101`.
     """
 
     shard: str
@@ -34,6 +35,7 @@ class Tablet:
     cell: str
     serving: bool
     hostname: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,20 @@ class Topology:
     def serves(self, shard: str, tablet_type: str, cells: Iterable[str] = ()) -> bool:
         """Tells whether a shard has a serving tablet of a type, in one of the cells if any are given."""
         wanted = frozenset(cells)
-        return any(
-            tablet.serving
-            and tablet.shard == shard
-            and tablet.tablet_type == tablet_type
-            and (not wanted or tablet.cell in wanted)
+        return any(not wanted or tablet.cell in wanted for tablet in self.serving(shard, tablet_type))
+
+    def serving(self, shard: str, tablet_type: str) -> tuple[Tablet, ...]:
+        """Returns the tablets of a type that serve a shard."""
+        return tuple(
+            tablet
             for tablet in self.tablets
+            if tablet.serving and tablet.shard == shard and tablet.tablet_type == tablet_type
         )
+
+    @property
+    def major(self) -> int:
+        """Vitess' major version, 0 if the server does not tell it."""
+        return int(self.version.partition(".")[0] or 0)
 
     @property
     def apart(self) -> bool:
@@ -108,7 +117,7 @@ def read_topology(session: VtgateSession, keyspace: str) -> Topology:
                 tablet_type=tablet_type.upper(),
                 cell=cell,
                 serving=state == _SERVING,
-                # After the alias.
+                alias=str((*more, "")[0] or ""),
                 hostname=(*more, "", "")[1] or "",
             )
             for cell, owner, shard, tablet_type, state, *more in session.query("show vitess_tablets")

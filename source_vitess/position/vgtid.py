@@ -33,6 +33,16 @@ def contains(gtid: str, other: str) -> bool:
     return gtid == other or gtid_set(other) <= gtid_set(gtid)
 
 
+def intersection(gtid: str, other: str) -> str:
+    """Returns the position that holds the transactions of both."""
+    return f"{FLAVOR}/{gtid_set(gtid) & gtid_set(other)}"
+
+
+def union(gtid: str, other: str) -> str:
+    """Returns the position that holds the transactions of either."""
+    return f"{FLAVOR}/{gtid_set(gtid) | gtid_set(other)}"
+
+
 class Distance:
     """What a shard's growing position still lacks of a target.
 
@@ -93,11 +103,12 @@ class Vgtid:
         """Returns the position that also contains what `other` has for the shards of this one."""
         return Vgtid(
             self.keyspace,
-            {
-                shard: f"{FLAVOR}/{gtid_set(gtid) | gtid_set(other[shard])}" if shard in other else gtid
-                for shard, gtid in self.shards.items()
-            },
+            {shard: union(gtid, other[shard]) if shard in other else gtid for shard, gtid in self.shards.items()},
         )
+
+    def replaced(self, other: Mapping[str, str]) -> Vgtid:
+        """Returns the position with what `other` has for some of the shards in the place of what is here."""
+        return Vgtid(self.keyspace, {shard: other.get(shard, gtid) for shard, gtid in self.shards.items()})
 
     def to_json(self) -> list[dict[str, str]]:
         """Returns the position as state and logs show it."""

@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -117,3 +119,11 @@ class Row(_message.Message):
     lengths: bytes
     values: bytes
     def __init__(self, lengths: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
+
+class QueryResult(_message.Message):
+    __slots__ = ("fields", "rows")
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    fields: _containers.RepeatedCompositeFieldContainer[Field]
+    rows: _containers.RepeatedCompositeFieldContainer[Row]
+    def __init__(self, fields: _Optional[_Iterable[_Union[Field, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ...) -> None: ...

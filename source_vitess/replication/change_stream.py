@@ -3,8 +3,11 @@
 - It ends where a transaction ends and every shard contains the target; never by equality of positions, never
   because nothing came for a while.
 - A change of a table is skipped if, and only if, its transaction is contained in the table's copy position. That is
-  known only when the transaction ends, so such rows are held back until then; a transaction too large to hold is
-  emitted, and from then on everything of that table and shard: duplicates, never gaps.
+  known only when the transaction ends, so such rows are held back until then. What counts is the transaction itself,
+  the difference of two positions: the whole position may hold what another tablet does not.
+- A transaction that only some tablets have is errant, and left out.
+- Tables of engines without transactions get no position of their own. The end is reached, too, when at least as many
+  such transactions have come since a shard's last position as are missing: a binary log has an order.
 - A reshard needs nothing: VTGate follows it, and the target is asked for anew.
 - What goes for rows goes for statements that empty a table: one that the copy position contains is no news.
 - It can stay open for a time after its target. Heartbeats prove nothing then either: every half minute the shards'
@@ -14,13 +17,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
-from source_vitess.position.vgtid import Distance, Vgtid, contains
+from source_vitess.position.gtid import GtidSet
+from source_vitess.position.vgtid import Distance, Vgtid, contains, gtid_set
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.columns import ToldColumns
 from source_vitess.replication.ddl import columns_added, rows_gone
+from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
@@ -28,11 +33,17 @@ from source_vitess.replication.retry import Retry
 from source_vitess.replication.silence import Silence
 from source_vitess.replication.stall import StallError, explain_changes
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
-from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, Rows, StreamPosition, TableFailed
+from source_vitess.vstream.events import (
+    Committed,
+    Ddl,
+    Fields,
+    Heartbeat,
+    Rows,
+    StreamPosition,
+    TableFailed,
+    Unpositioned,
+)
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
-
-#: Bytes of JSON of one transaction that are held back at most.
-HELD_BYTES = 16 * 1024 * 1024
 
 #: Seconds of waiting without a transaction after which a new end position is asked for: the old one may hold
 #: transactions that no server has any more (a failover), and then it would never be reached.
@@ -77,8 +88,15 @@ class ChangeStream:
         self._state = checkpointer.state
         self._streams = streams
         self._makers = makers
-        self._held: list[Rows] = []
-        self._held_bytes = 0
+        self._held = HeldRows()
+        self._errant: dict[str, GtidSet] = {}
+        # By shard, the position that its last transaction ended at.
+        self._last: dict[str, StreamPosition | str] = {}
+        # By shard, transactions without a position since the last one with one.
+        self._unpositioned: dict[str, int] = {}
+        self._left_at: Vgtid | None = None
+        #: When the position that was reached last was asked for, in seconds since 1970.
+        self.asked_at = 0.0
         self._statements: list[Ddl] = []
         # By shard and table: the columns that were told since the last statement.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -86,6 +104,22 @@ class ChangeStream:
             self._state.dropped_columns,
             {name: stream.streamed.table.columns_by_name for name, stream in streams.items()},
         )
+
+    def current(self) -> Vgtid:
+        """Asks for the position of all serving shards now, which is what is to be reached next.
+
+        Raises:
+            TransientError: A shard does not answer now.
+            ConfigError: The user has to act.
+        """
+        asked_at = self._clock.now()
+        position = self._vitess.current()
+        self.asked_at = asked_at
+        return position
+
+    def leave_out(self, shard: str, errant: GtidSet) -> None:
+        """Leaves out the changes of transactions that are not of the shard's lineage."""
+        self._errant[shard] = errant
 
     def run(self, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
@@ -102,6 +136,7 @@ class ChangeStream:
         retry = Retry(self._clock, self._settings.retries)
         shards: frozenset[str] | None = None
         stalled_at: Mapping[str, str] | None = None
+        self._forget_lowered()
         while (start := self._state.vgtid) is not None and (
             self._clock.monotonic() < until or not start.covers(target)
         ):
@@ -116,7 +151,7 @@ class ChangeStream:
                 if shards is not None and (shards != frozenset(start.shards) or self._clock.monotonic() < until):
                     # The stream that broke off had gone over a reshard: the target may be of shards that are no more.
                     # Or it had no end: reaching what was reached before is no progress.
-                    target = self._vitess.current()
+                    target = self.current()
                 shards = frozenset(start.shards)
                 yield from self._stream(start, target, tables, retry, until)
                 # That is final: a target that a failover or a reshard has made unreachable is never covered.
@@ -138,12 +173,20 @@ class ChangeStream:
                 yield retry.failed(error)
             finally:
                 self._held.clear()
-                self._held_bytes = 0
                 self._statements.clear()
                 self._columns.clear()
                 self._checkpointer.settle()
         if self._state.vgtid is not None:
             self._settle_copies(self._state.vgtid)
+            self._left_at = self._state.vgtid
+
+    def _forget_lowered(self) -> None:
+        """Forgets what statements did to columns that come again: a copy has lowered the position since."""
+        now, before = self._state.vgtid, self._left_at
+        if now is not None and before is not None:
+            for shard, gtid in now.shards.items():
+                if shard in before.shards and not contains(gtid, before.shards[shard]):
+                    self._told.read_again(shard)
 
     def _followed(self) -> tuple[str, ...]:
         return tuple(name for name in self._streams if isinstance(self._state.tables.get(name), FOLLOWED))
@@ -160,6 +203,8 @@ class ChangeStream:
             heartbeat_seconds=STREAMING_HEARTBEAT_SECONDS if streaming else HEARTBEAT_SECONDS,
         )
         goal = _Goal(start, target)
+        self._last = dict(start.shards)
+        self._unpositioned = {}
         aimed = now()
         unfinished = False
         silence = Silence(self._clock)
@@ -173,7 +218,7 @@ class ChangeStream:
                         unfinished = False
                         yield from self._committed(event)
                         if goal.resharded(event.shard):
-                            goal = _Goal(event.position.to_vgtid(start.keyspace), self._vitess.current())
+                            goal = _Goal(event.position.to_vgtid(start.keyspace), self.current())
                         if goal.awaits(event.shard):
                             # Not what a shard that is there already goes on to send: another one may be stuck.
                             silence.broken()
@@ -183,10 +228,17 @@ class ChangeStream:
                             return
                         yield from self._checkpointer.due()
                         self._check_progress(silence, goal)
+                    case Unpositioned(shard):
+                        unfinished = False
+                        self._unpositioned[shard] = self._unpositioned.get(shard, 0) + 1
+                        if not streaming and (yield from self._has_all(goal)):
+                            return
                     case Heartbeat():
                         yield from self._checkpointer.due()
-                        if not streaming and silence.seconds >= SILENCE_SECONDS and self._covers_current():
-                            return
+                        if not streaming and silence.seconds >= SILENCE_SECONDS:
+                            fresh = self._goal_now()
+                            if fresh.is_reached or (yield from self._has_all(fresh)):
+                                return
                         self._check_progress(silence, goal)
                     case TableFailed(_, error):
                         if isinstance(error, PASSING) and retry.left:
@@ -227,12 +279,12 @@ class ChangeStream:
     def _rows(self, rows: Rows) -> Iterator[Message]:
         match self._state.tables.get(rows.table):
             case CopiedAt(shards) if rows.shard in shards:
-                self._held.append(rows)
-                self._held_bytes += sum(map(len, rows.members))
-                if self._held_bytes > HELD_BYTES:
-                    yield from self._release()
+                self._held.add(rows)
             case state if isinstance(state, FOLLOWED):
-                yield self._emit(rows)
+                if self._held or rows.shard in self._errant:
+                    self._held.add(rows)
+                else:
+                    yield self._emit(rows)
             case _:
                 pass  # failed in this sync
 
@@ -241,29 +293,63 @@ class ChangeStream:
         self._checkpointer.emitted(records)
         return records
 
-    def _release(self) -> Iterator[Message]:
-        for rows in self._held:
-            self._passed(rows.table, rows.shard)
-            yield self._emit(rows)
-        self._held.clear()
-        self._held_bytes = 0
-
     def _committed(self, event: Committed) -> Iterator[Message]:
-        if self._held:
-            gtid = event.position.gtid(event.shard)
-            self._held = [rows for rows in self._held if not self._is_contained(rows.table, rows.shard, gtid)]
-            yield from self._release()
-        for statement in self._statements:
-            yield from self._ddl(statement, event.position.gtid(statement.shard))
-        self._statements.clear()
+        shard = event.shard
+        if self._held or self._statements:
+            gtid = event.position.gtid(shard)
+            yield from self._ended(shard, self._transaction(shard, gtid) if gtid is not None else None)
+        self._last[shard] = event.position
+        self._unpositioned.pop(shard, None)
         self._checkpointer.reached(event.position)
 
-    def _is_contained(self, name: str, shard: str, gtid: str | None) -> bool:
-        """Tells whether a table's copy contains a transaction that ended at a position."""
+    def _ended(self, shard: str, transaction: GtidSet | None) -> Iterator[Message]:
+        """Emits or leaves out what was held back of a transaction, and carries out its statements."""
+        for rows in self._held.drain():
+            state = self._state.tables.get(rows.table)
+            if isinstance(state, FOLLOWED) and not self._is_contained(rows.table, shard, transaction):
+                yield self._emit(rows)
+        statements, self._statements = self._statements, []
+        for statement in statements:
+            yield from self._ddl(statement, transaction)
+
+    def _transaction(self, shard: str, gtid: str) -> GtidSet:
+        """Returns the transaction that has brought a shard to a position, with those before it that had none.
+
+        A stream that has just gone over to the shard does not tell where it began: then the whole position counts.
+        """
+        before = self._last.get(shard)
+        if isinstance(before, StreamPosition):
+            before = before.gtid(shard)
+        return gtid_set(gtid) - gtid_set(before) if before else gtid_set(gtid)
+
+    def _is_contained(self, name: str, shard: str, transaction: GtidSet | None) -> bool:
+        """Tells whether a transaction is left out: a table's copy contains it, or it is errant."""
+        if not transaction:
+            return False
+        contained = self._errant.get(shard, GtidSet({}))
         match self._state.tables.get(name):
             case CopiedAt(shards) if shard in shards:
-                return gtid is not None and contains(shards[shard], gtid)
-        return False
+                contained = contained | gtid_set(shards[shard])
+        return transaction <= contained
+
+    def _has_all(self, goal: _Goal) -> Generator[Message, None, bool]:
+        """Tells whether a target is reached by transactions that came without a position, and takes it over if so."""
+        self._checkpointer.settle()
+        here = self._state.vgtid
+        if here is None or not goal.missing:
+            return False
+        ends = {}
+        for shard in goal.missing:
+            if shard not in here.shards:
+                return False
+            left = gtid_set(goal.target.shards[shard]) - gtid_set(here.shards[shard])
+            if self._unpositioned.get(shard, 0) < len(left):
+                return False
+            ends[shard] = left
+        for shard, transactions in ends.items():
+            yield from self._ended(shard, transactions)
+        self._state.vgtid = here.union({shard: goal.target.shards[shard] for shard in ends})
+        return True
 
     def _settle_copies(self, position: Vgtid) -> None:
         """Drops the copy positions that the shared position has passed."""
@@ -279,19 +365,18 @@ class ChangeStream:
             left = {other: gtid for other, gtid in state.shards.items() if other != shard}
             self._state.tables[name] = CopiedAt(left) if left else Copied()
 
-    def _covers_current(self) -> bool:
-        return self._goal_now().is_reached
-
     def _goal_now(self) -> _Goal:
         """Returns the way from here to where the shards are now."""
         self._checkpointer.settle()
-        target = self._vitess.current()
+        target = self.current()
         return _Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
 
-    def _ddl(self, event: Ddl, gtid: str | None) -> Iterator[Message]:
+    def _ddl(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
         for gone in rows_gone(event.statement):
             name = gone.table
-            if not isinstance(self._state.tables.get(name), FOLLOWED) or self._is_contained(name, event.shard, gtid):
+            if not isinstance(self._state.tables.get(name), FOLLOWED) or self._is_contained(
+                name, event.shard, transaction
+            ):
                 continue
             what = f"Table {name!r} was {gone.how} in shard {event.shard!r}, which removes rows without telling which."
             if self._settings.ignore_removed_rows and not gone.replaced:
@@ -301,15 +386,15 @@ class ChangeStream:
 
         self._told.changed(event.shard, event.statement)
         if (added := columns_added(event.statement)) is not None:
-            yield from self._added(event.shard, gtid, *added)
+            yield from self._added(event.shard, transaction, *added)
 
-    def _added(self, shard: str, gtid: str | None, table: str, names: frozenset[str]) -> Iterator[Message]:
+    def _added(self, shard: str, transaction: GtidSet | None, table: str, names: frozenset[str]) -> Iterator[Message]:
         """Looks at the rows that came before a column was added: their columns must not have had its name already."""
         columns = self._columns.pop((shard, table), ())
         if (
             names.isdisjoint(columns)
             or not isinstance(self._state.tables.get(table), FOLLOWED)
-            or self._is_contained(table, shard, gtid)
+            or self._is_contained(table, shard, transaction)
         ):
             return
         yield self._fail(
@@ -323,7 +408,6 @@ class ChangeStream:
 
     def _fail(self, error: StreamError) -> Message:
         """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""
-        self._held = [rows for rows in self._held if rows.table != error.stream]
         self._state.tables[error.stream] = RefreshNeeded(error.message)
         return Failed(error.stream, error)
 
@@ -338,9 +422,14 @@ def _stale_columns(shard: str, table: str) -> SchemaMismatchError:
 
 
 class _Goal:
-    """Which shards have not reached the end position yet."""
+    """Which shards have not reached the end position yet.
+
+    Attributes:
+        target: The end position.
+    """
 
     def __init__(self, start: Vgtid, target: Vgtid) -> None:
+        self.target = target
         self._shards = frozenset(start.shards)
         self._missing = {
             shard: Distance(start.shards.get(shard), gtid)

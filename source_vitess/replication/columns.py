@@ -54,6 +54,12 @@ class ToldColumns:
             self._unconfirmed.pop((shard, table), None)
             self._replaced.add((shard, table))
 
+    def read_again(self, shard: str) -> None:
+        """Forgets what statements did in a shard whose changes are read again from before them."""
+        self._dropped = {key: names for key, names in self._dropped.items() if key[0] != shard}
+        self._told = {key: names for key, names in self._told.items() if key[0] != shard}
+        self._replaced = {key for key in self._replaced if key[0] != shard}
+
     def _note(self, key: _Key, dropped: frozenset[str]) -> None:
         """Puts into the state what was dropped."""
         if dropped:

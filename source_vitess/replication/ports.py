@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from source_vitess.position.lag import Lag
+from source_vitess.position.lineage import Finding
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.vstream.events import Event
 from source_vitess.vstream.reader import StreamedTable
@@ -26,17 +28,54 @@ class Vitess(Protocol):
         """
         ...
 
-    def current(self) -> Vgtid:
-        """Returns the position of all serving shards now, on the tablets that are streamed from.
+    @property
+    def tablet_type(self) -> str:
+        """The type of tablet that is streamed from: PRIMARY, REPLICA or RDONLY."""
+        ...
+
+    def shards(self) -> tuple[str, ...]:
+        """Returns the selected shards that serve now.
 
         Raises TransientError, ConfigError.
         """
         ...
 
-    def verify(self, vgtid: Vgtid) -> None:
-        """Checks that the changes since a position can be had.
+    def current(self) -> Vgtid:
+        """Returns the position of all serving shards now, as a tablet that is streamed from has it.
 
-        Raises PositionLostError when they cannot, TransientError when that is not known now.
+        Each shard is answered by one of its tablets, which may be behind the one that answers the next question.
+        Transactions that the shard's primary does not have are left out, and the primaries were asked later: so the
+        position is of the shards' own lineage, and not behind the journal of a reshard.
+
+        Raises TransientError, ConfigError.
+        """
+        ...
+
+    def lineage(self) -> Vgtid:
+        """Returns what the primaries of all serving shards have executed now.
+
+        Raises TransientError, ConfigError.
+        """
+        ...
+
+    def verify(self, positions: Mapping[str, str]) -> Mapping[str, Finding]:
+        """Tells by shard whether changes can be followed from a position, by all tablets that are streamed from.
+
+        Raises TransientError, ConfigError.
+        """
+        ...
+
+    def lags(self) -> Sequence[Lag]:
+        """Returns how far the tablets that are streamed from are behind; none for primaries.
+
+        Raises TransientError, ConfigError.
+        """
+        ...
+
+    def primary_keys(self, table: str, shards: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Returns by shard the columns of a table's primary key now, in key order; empty without one.
+
+        Raises TransientError, ConfigError.
         """
         ...
 

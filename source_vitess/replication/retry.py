@@ -1,8 +1,11 @@
-"""Opening a broken stream again: how often, and after what time."""
+"""Asking again, and opening a broken stream again: how often, and after what time."""
 
 from __future__ import annotations
 
-from source_vitess.errors import VitessSourceError
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+from source_vitess.errors import TransientError, VitessSourceError
 from source_vitess.replication.messages import Log
 from source_vitess.replication.ports import Clock
 
@@ -11,6 +14,8 @@ from source_vitess.replication.ports import Clock
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
 
+Answer = TypeVar("Answer")
+
 
 class Retry:
     """Counts failures in a row.
@@ -18,11 +23,13 @@ class Retry:
     Args:
         clock: Time.
         limit: How many failures in a row are ridden out.
+        what: What happened and is done about it, for the log.
     """
 
-    def __init__(self, clock: Clock, limit: int) -> None:
+    def __init__(self, clock: Clock, limit: int, what: str = "The stream broke off and is opened again") -> None:
         self._clock = clock
         self._limit = limit
+        self._what = what
         self._failures = 0
 
     def progressed(self) -> None:
@@ -48,6 +55,20 @@ class Retry:
         if self._clock.stopping:
             raise error
         return Log(
-            f"The stream broke off and is opened again (attempt {self._failures} of {self._limit}): {error.message}",
+            f"{self._what} (attempt {self._failures} of {self._limit}): {error.message}",
             warning=True,
         )
+
+
+def ask_again(ask: Callable[[], Answer], clock: Clock, limit: int) -> Generator[Log, None, Answer]:
+    """Returns an answer of VTGate's, asking again while it can be hoped for.
+
+    Raises:
+        TransientError: As `ask`, after so many failures in a row.
+    """
+    retry = Retry(clock, limit, "VTGate could not answer and is asked again")
+    while True:
+        try:
+            return ask()
+        except TransientError as error:
+            yield retry.failed(error)

@@ -20,7 +20,7 @@ from typing import Any
 
 from source_vitess.errors import ConfigError
 from source_vitess.position.gtid import GtidError, GtidSet
-from source_vitess.position.vgtid import Vgtid
+from source_vitess.position.vgtid import Vgtid, contains, intersection, union
 
 VERSION = 2
 
@@ -131,6 +131,32 @@ class SyncState:
     cursor: int = 0
     tables: dict[str, TableState] = field(default_factory=dict)
     dropped_columns: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+
+    def lower(self, shard: str, gtid: str, table: str) -> bool:
+        """Takes a shard's shared position back to what a copy contains, if the copy's position does not contain it.
+
+        The copy was read from a tablet that is behind the one that told the shared position. What lies between is
+        read again: for this table because its copy lacks it, while every other one is exact where it was.
+
+        Args:
+            shard: The shard.
+            gtid: The position of the copy's rows there.
+            table: The table that is copied.
+
+        Returns:
+            Whether the shared position has changed.
+        """
+        if self.vgtid is None or (shared := self.vgtid.shards.get(shard)) is None or contains(gtid, shared):
+            return False
+        for name, state in self.tables.items():
+            if name != table and isinstance(state, Copied | CopiedAt):
+                before = state.shards if isinstance(state, CopiedAt) else {}
+                exact_at = union(before[shard], shared) if shard in before else shared
+                self.tables[name] = CopiedAt({**before, shard: exact_at})
+        self.vgtid = self.vgtid.replaced({shard: intersection(gtid, shared)})
+        for key in [key for key in self.dropped_columns if key[0] == shard]:
+            del self.dropped_columns[key]  # they are there again in what is read again
+        return True
 
     def shared_to_json(self) -> dict[str, Any]:
         """Returns the shared state."""

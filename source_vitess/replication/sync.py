@@ -9,6 +9,9 @@ read. A change is emitted if, and only if, its transaction is not contained in i
 - The shared position moves only over transactions whose changes were emitted for every followed table. A table that
   cannot be followed is marked as needing a refresh before the position passes its changes.
 - Whatever ends a sync, the last thing it says about positions is a state from which another sync can go on.
+- A position is an answer of one tablet. So each that the state holds is compared with what the shards' primaries have
+  (`provenance`), and a table is copied from the shards that the shared position is of, once these are the ones that
+  serve.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import TypeVar
 
 from source_vitess.errors import (
     ConfigError,
+    LostTransactionsError,
     PositionLostError,
     StreamError,
     TransientError,
@@ -28,8 +32,9 @@ from source_vitess.replication.change_stream import ChangeStream
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
+from source_vitess.replication.provenance import Provenance
 from source_vitess.replication.records import Cursor, RecordMaker
-from source_vitess.replication.retry import Retry
+from source_vitess.replication.retry import Retry, ask_again
 from source_vitess.replication.state import (
     FOLLOWED,
     Copied,
@@ -38,8 +43,9 @@ from source_vitess.replication.state import (
     Refreshed,
     RefreshNeeded,
     SyncState,
+    TableState,
 )
-from source_vitess.replication.table_copy import TableCopy
+from source_vitess.replication.table_copy import ReshardedError, TableCopy
 
 #: Bytes of tables that are begun together, at least: 64 tables of InnoDB's least size.
 GROUP_BYTES = 1024 * 1024
@@ -91,6 +97,7 @@ class Sync:
             {name: stream for name, stream in self._streams.items() if stream.incremental},
             self._makers,
         )
+        self._provenance = Provenance(vitess, clock, settings, self._checkpointer, self._changes)
         self._refused = tuple(refused)
         self._failed: set[str] = set()
 
@@ -125,7 +132,8 @@ class Sync:
                 yield Completed(name)
 
     def _run(self) -> Iterator[Message]:
-        end = yield from self._retrying(self._vitess.current)
+        yield from self._provenance.report_lags()
+        end = yield from self._retrying(self._changes.current)
         yield from self._report_refresh_needed()
         try:
             yield from self._verify(end)
@@ -134,15 +142,16 @@ class Sync:
             if not self._settings.resync_lost_position:
                 raise
             yield from self._start_over(end, error)
-        copied = yield from self._copy_tables(tuple(end.shards))
-        if copied:
-            end = yield from self._retrying(self._vitess.current)
+        if (yield from self._copy_all()):
+            end = yield from self._retrying(self._changes.current)
             ahead = [state.shards for state in self._state.tables.values() if isinstance(state, CopiedAt)]
             for positions in ahead:
                 end = end.union(positions)
             yield from self._changes.run(end)
         if self._settings.streaming_seconds:
             yield from self._keep_streaming(end)
+        if not self._clock.stopping:
+            yield from self._provenance.check_end()
 
     def _keep_streaming(self, end: Vgtid) -> Iterator[Message]:
         """Reads changes as they happen. Every stream has reached its goal by now, so a wish to stop is no failure."""
@@ -180,21 +189,16 @@ class Sync:
 
     def _retrying(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
         """Returns an answer, asking again while it can be hoped for."""
-        retry = Retry(self._clock, self._settings.retries)
-        while True:
-            try:
-                return ask()
-            except TransientError as error:
-                yield retry.failed(error)
+        return (yield from ask_again(ask, self._clock, self._settings.retries))
 
     def _verify(self, end: Vgtid) -> Iterator[Message]:
-        """Checks that the saved position can be continued."""
+        """Checks that the saved position can be continued, and those of the tables."""
         saved = self._state.vgtid
         if saved is None or not any(isinstance(table, FOLLOWED) for table in self._state.tables.values()):
             self._state.vgtid = end
-            return
-        _check_shards(saved, end)
-        yield from self._retrying(lambda: self._vitess.verify(saved))
+        else:
+            _check_shards(saved, end)
+        yield from self._provenance.check_start()
 
     def _start_over(self, end: Vgtid, lost: PositionLostError) -> Iterator[Message]:
         """Forgets what was copied, because the changes since then are lost, and what it has become is not known."""
@@ -208,14 +212,24 @@ class Sync:
         }
         self._state.vgtid = end
         yield self._checkpointer.now()
+        yield from self._provenance.check_start()
 
     def _report_refresh_needed(self) -> Iterator[Message]:
         for name, table in self._state.tables.items():
             if isinstance(table, RefreshNeeded) and name in self._streams:
                 yield Failed(name, StreamError(name, table.reason))
 
-    def _copy_tables(self, shards: tuple[str, ...]) -> Generator[Message, None, bool]:
+    def _copy_all(self) -> Generator[Message, None, bool]:
         """Copies what has no finished copy. Returns whether there was anything."""
+        waiting = frozenset(stream.name for stream in self._streams.values() if self._needs_copy(stream))
+        copied = bool(waiting)
+        while waiting:
+            yield from self._copy_tables(waiting)
+            waiting = yield from self._provenance.check_copies()
+        return copied
+
+    def _copy_tables(self, names: frozenset[str]) -> Iterator[Message]:
+        """Copies some tables, group by group."""
         deadline = self._clock.monotonic() + self._settings.copy_seconds
         waiting = [
             TableCopy(
@@ -228,29 +242,42 @@ class Sync:
                 deadline,
             )
             for stream in self._streams.values()
-            if self._needs_copy(stream)
+            if stream.name in names
         ]
-        copied = bool(waiting)
         while waiting:
             size = self._group_size([copy.stream for copy in waiting])
-            yield from self._copy_group(waiting[:size], shards)
+            yield from self._copy_group(waiting[:size])
             del waiting[:size]
-        return copied
 
-    def _copy_group(self, copies: Sequence[TableCopy], shards: tuple[str, ...]) -> Iterator[Message]:
+    def _align_shards(self) -> Generator[Message, None, tuple[str, ...]]:
+        """Returns the shards that serve now, once the shared position is of them.
+
+        A copy of other shards would be of before a reshard that the change stream has come past, or its position could
+        not be compared with the shared one.
+        """
+        retry = Retry(self._clock, self._settings.retries)
+        while True:
+            now = yield from self._retrying(self._changes.current)
+            if set(self._shards()) == set(now.shards):
+                return tuple(now.shards)
+            yield from self._changes.run(now)
+            if set(self._shards()) != set(now.shards):
+                yield retry.failed(TransientError("The keyspace is being resharded: its traffic is not switched yet."))
+
+    def _shards(self) -> tuple[str, ...]:
+        return tuple(self._state.vgtid.shards) if self._state.vgtid is not None else ()
+
+    def _copy_group(self, copies: Sequence[TableCopy]) -> Iterator[Message]:
         """Copies some tables one after the other, begun by one state."""
+        shards = yield from self._align_shards()
         left = {copy.stream: self._state.tables.get(copy.stream) for copy in copies}
         for copy in copies:
             copy.begin(shards)
         yield self._checkpointer.now()
         try:
             for copy in copies:
-                del left[copy.stream]
-                try:
-                    yield from copy.run(shards)
-                except StreamError as error:
-                    # What was emitted of it stays followed where it can be; the next sync tries the copy again.
-                    yield Failed(copy.stream, error)
+                left.pop(copy.stream, None)
+                shards = yield from self._copy(copy, shards, left)
         finally:
             # Nothing was emitted of these, so they need not be followed.
             for name, state in left.items():
@@ -258,6 +285,43 @@ class Sync:
                     del self._state.tables[name]
                 else:
                     self._state.tables[name] = state
+
+    def _copy(
+        self, copy: TableCopy, shards: tuple[str, ...], left: dict[str, TableState | None]
+    ) -> Generator[Message, None, tuple[str, ...]]:
+        """Copies a table, and returns the shards that serve afterwards, as far as that is known.
+
+        Args:
+            copy: The copy.
+            shards: The shards that serve.
+            left: The tables of its group of which nothing was emitted, with what was their state before.
+        """
+        if not self._streams[copy.stream].incremental:
+            # No change stream brings what is written to other shards after a switch of traffic.
+            now = yield from self._retrying(self._vitess.shards)
+            if set(now) != set(shards):
+                shards = now
+                copy.begin(shards)
+        while copy.stream not in self._failed:
+            try:
+                yield from copy.run(shards)
+                break
+            except ReshardedError as error:
+                yield Log(error.message, warning=True)
+                left.clear()  # the change stream may emit changes of these
+                shards = yield from self._align_shards()
+                if copy.stream not in self._failed:
+                    copy.begin(shards)
+            except StreamError as error:
+                if isinstance(error, LostTransactionsError):
+                    self._state.tables[copy.stream] = RefreshNeeded(error.message)
+                # Else what was emitted of it stays followed where it can be; the next sync tries the copy again.
+                yield Failed(copy.stream, error)
+                break
+            finally:
+                if self._streams[copy.stream].incremental:
+                    self._provenance.copied(copy.stream, copy.positions)
+        return shards
 
     def _group_size(self, names: Sequence[str]) -> int:
         """Returns how many of the next tables one state names as begun.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from source_vitess.errors import StreamError
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.proto import binlogdata_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.vstream import compiled
 
 
@@ -48,6 +49,20 @@ class Rows:
     altered: Mapping[int, tuple[FieldChange, ...]] = field(default_factory=dict)
 
 
+class KeyColumn(NamedTuple):
+    """What decides how VTTablet orders a copy by a column, and how it goes on after one of its values.
+
+    Attributes:
+        name: The column.
+        type: The number of its type (query.Type).
+        collation: The number of its collation.
+    """
+
+    name: str
+    type: int
+    collation: int
+
+
 @dataclass(frozen=True)
 class Fields:
     """The columns of a table were told, before its first row or again.
@@ -57,12 +72,35 @@ class Fields:
         table: The table.
         columns: Their names.
         exist: Whether the tablet's table has all of them now: a change of before may have had more.
+        kinds: Of each column, what VTTablet compares keys by: see `KeyColumn`.
+        copying: Whether they are those of a copy's rows.
     """
 
     shard: str
     table: str
     columns: tuple[str, ...]
     exist: bool = True
+    kinds: tuple[KeyColumn, ...] = ()
+    copying: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The rows of a copy that follow are of a position, on one shard. What it says holds for no other tablet."""
+
+    shard: str
+    position: StreamPosition
+
+
+@dataclass(frozen=True)
+class Unpositioned:
+    """A transaction ended to which VTGate gave no position: its tables' storage engine knows no transactions.
+
+    VTTablet sends a VGTID for what ends with an Xid, and MySQL ends these with a COMMIT statement
+    (go/vt/vttablet/tabletserver/vstreamer/vstreamer.go). The shard's next VGTID contains it.
+    """
+
+    shard: str
 
 
 class StreamPosition:
@@ -108,6 +146,10 @@ class StreamPosition:
                         return copy.lastpk
         return None
 
+    def key(self, shard: str, table: str) -> tuple[KeyColumn, ...]:
+        """Returns the columns that the table's lastpk on the shard has values of, in the order of the key."""
+        return key_of_lastpk(self.lastpk(shard, table))
+
     def to_vgtid(self, keyspace: str) -> Vgtid:
         """Returns the position as one that can be stored.
 
@@ -115,6 +157,18 @@ class StreamPosition:
             GtidError: A shard has not spoken yet, so that its position is `current` or empty.
         """
         return Vgtid(keyspace, {entry.shard: entry.gtid for entry in self._shards})
+
+
+def key_of_lastpk(lastpk: bytes | None) -> tuple[KeyColumn, ...]:
+    """Returns the columns that VTGate's bytes for the last row copied have values of, in the order of the key.
+
+    VTTablet takes the values by their place (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go), so a copy can go on
+    only while the table's key has the same columns in the same order, and compares them in the same way.
+    """
+    if not lastpk:
+        return ()
+    fields = query_pb2.QueryResult.FromString(lastpk).fields
+    return tuple(KeyColumn(field.name, field.type, field.charset) for field in fields)
 
 
 @dataclass(frozen=True)
@@ -170,4 +224,4 @@ class Heartbeat:
     """VTGate had nothing to send for a while. Says nothing about the tablets, whose heartbeats it keeps to itself."""
 
 
-Event = Rows | Fields | Committed | Ddl | CopyCompleted | TableFailed | Heartbeat
+Event = Rows | Fields | Snapshot | Committed | Unpositioned | Ddl | CopyCompleted | TableFailed | Heartbeat

@@ -1,6 +1,7 @@
 """From VTGate's events to ours: which transaction, which table, which columns.
 
-- A position is passed on only with the event that ends its transaction (COMMIT, DDL, OTHER), because it precedes it.
+- A position is passed on only with the event that ends its transaction (COMMIT, DDL, OTHER), because it precedes it;
+  in a copy also before the first rows that are of it.
 - Columns are kept per shard and table, and replaced whenever they are told again.
 - BEGIN and COMMIT are not counted against each other: an empty table's copy begins twice and ends once.
 - Rows of consecutive events are passed on together, never beyond the response that they came in.
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,8 +28,11 @@ from source_vitess.vstream.events import (
     Event,
     Fields,
     Heartbeat,
+    KeyColumn,
+    Snapshot,
     StreamPosition,
     TableFailed,
+    Unpositioned,
 )
 from source_vitess.vstream.generate import DecodedColumn
 from source_vitess.vstream.rows import MisfitError, RowDecoder
@@ -38,6 +43,10 @@ _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogda
 _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
 _TERMINATORS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
+
+#: The end of a statement whose rows follow it in one transaction with it: CREATE TABLE … SELECT, as MySQL >= 8.0.21
+#: writes it into the binary log (MySQL manual, "Atomic Data Definition Statement Support").
+_OPENS_TRANSACTION = re.compile(r"\bSTART\s+TRANSACTION\s*;?\s*$", re.IGNORECASE)
 
 #: How an event of these types begins: with the field that holds its type. They need not be parsed for what they say.
 _BEGIN, _VGTID = bytes([1 << 3, binlogdata_pb2.BEGIN]), bytes([1 << 3, binlogdata_pb2.VGTID])
@@ -127,6 +136,10 @@ class EventReader:
                         batch = self._batch(row_event, event.timestamp)
                         if batch is None:
                             continue
+                        if position is not None and not event.timestamp:
+                            # Before the first rows of a copy, and again where a tablet starts over.
+                            yield Snapshot(batch.shard, position)
+                            position = None
                     try:
                         if batch.is_compiled:
                             end = batch.add_run(events, index - 1)
@@ -151,9 +164,13 @@ class EventReader:
                 elif kind in _TERMINATORS:
                     if kind == binlogdata_pb2.DDL:
                         yield Ddl(event.shard, event.statement)
+                        if _OPENS_TRANSACTION.search(event.statement):
+                            continue  # its rows follow, and the position contains them already
                     if position is not None:
                         yield Committed(event.shard, position, event.timestamp)
                         position = None
+                    elif kind == binlogdata_pb2.COMMIT and event.timestamp:
+                        yield Unpositioned(event.shard)
                 elif kind == binlogdata_pb2.FIELD:
                     fields = self._fields(event.field_event, copying=event.timestamp == 0)
                     if fields is not None:
@@ -185,7 +202,14 @@ class EventReader:
             return TableFailed(name, error)
         # VTTablet knows the types of present columns only (vstreamer.go, getExtColInfos).
         exist = all(field.column_type for field in event.fields)
-        return Fields(event.shard, name, tuple(field.name for field in event.fields), exist)
+        return Fields(
+            event.shard,
+            name,
+            tuple(field.name for field in event.fields),
+            exist,
+            tuple(KeyColumn(field.name, field.type, field.charset) for field in event.fields) if copying else (),
+            copying,
+        )
 
     def _decoder(self, streamed: StreamedTable, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> RowDecoder:
         table = streamed.table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from source_vitess.airbyte.catalog import select_streams, to_catalog
 from source_vitess.airbyte.configured import parse_configured_catalog
 from source_vitess.errors import ConfigError
 from source_vitess.schema import Column, Schema, Table
+from source_vitess.source import SourceVitess
 from source_vitess.types.codec import TypeOptions
 from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows
@@ -299,3 +301,39 @@ def test_a_column_with_the_name_of_a_meta_column_is_left_out(vitess: Vitess) -> 
     [record] = [line for line in lines if line.startswith(b'{"type":"RECORD"')]
     assert record.count(b'"_ab_cdc_cursor":') == 1
     assert any(b"'_ab_cdc_cursor'" in line and b'"WARN"' in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("column_type", "mode", "destination_mode", "warned"),
+    [
+        ("float", "incremental", "append_dedup", True),
+        ("float unsigned", "incremental", "append", True),
+        ("float", "full_refresh", "append_dedup", True),
+        ("float", "full_refresh", "overwrite", False),
+        ("float(7,3)", "incremental", "append_dedup", False),
+        ("double", "incremental", "append_dedup", False),
+    ],
+)
+def test_a_key_with_a_float(column_type: str, mode: str, destination_mode: str, *, warned: bool) -> None:
+    """Rows whose keys differ behind the sixth digit are one to a destination that deduplicates: never in silence."""
+    table = replace(T, columns=(Column("a", column_type, None, nullable=False), *T.columns[1:]))
+    catalog = configured("t", mode=mode)
+    catalog["streams"][0]["destination_sync_mode"] = destination_mode
+    catalog["streams"][0]["stream"]["json_schema"]["properties"]["a"] = {"type": ["null", "number"]}
+
+    selection = select_streams(load(catalog), Schema("shop", {"t": table}), OPTIONS)
+
+    assert ["The key of table 't' has the FLOAT column 'a'" in warning for warning in selection.warnings] == [
+        True
+    ] * warned
+
+
+def test_discover_tells_of_a_key_with_a_float(vitess: Vitess, caplog: pytest.LogCaptureFixture) -> None:
+    """Before anything is read."""
+    vitess.create_table("measures", {"at": "float", "v": "int"}, key=("at",))
+    vitess.create_table("fine", {"id": "bigint", "v": "float"}, key=("id",))
+
+    SourceVitess().discover(logging.getLogger("airbyte.tests"), {"url": vitess.url})
+
+    assert "The key of table 'measures' has the FLOAT column 'at'" in caplog.text
+    assert "'fine'" not in caplog.text

@@ -15,7 +15,7 @@ from source_vitess.errors import ConfigError, SchemaMismatchError, TransientErro
 from source_vitess.live import LiveVitess, SystemClock
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
-from source_vitess.replication import change_stream
+from source_vitess.replication import change_stream, held_rows
 from source_vitess.source import SourceVitess
 from source_vitess.vstream.current import CURRENT_TIMEOUT
 from source_vitess.vstream.request import NO_TABLE
@@ -284,37 +284,43 @@ class TestSchemas:
 class TestHeldRows:
     """Rows of a transaction that may be contained in the copy already."""
 
-    def test_a_huge_transaction_is_let_go(
+    @pytest.mark.parametrize("key", [["id"], []], ids=["keyed", "keyless"])
+    def test_a_huge_transaction_goes_to_a_file(
         self,
         vitess: Vitess,
         monkeypatch: pytest.MonkeyPatch,
         after_first_current: AfterFirstCurrent,
+        key: list[str],
     ) -> None:
-        """More rows than are held back: they are emitted, contained or not, and nothing after them is lost."""
-        monkeypatch.setattr(change_stream, "HELD_BYTES", 300)
+        """More rows than are held in memory: those that the copy contains are not emitted again, the others are."""
+        monkeypatch.setattr(held_rows, "MEMORY_BYTES", 300)
         vitess.rows_per_event = 2
         vitess.events_per_response = 3
-        vitess.insert("a", *rows(6))
-        syncs = Syncs(vitess, "a")
+        vitess.create_table("t", COLUMNS, key=key)
+        vitess.insert("t", *rows(6), shard="-80")
+        syncs = Syncs(vitess, "t")
 
         def write() -> None:
-            vitess.insert("a", *rows(30, 100), shard="-80")
-            vitess.update("a", {"id": 100}, {"name": "newer"})
-            vitess.delete("a", {"id": 101})
-            vitess.insert("a", *rows(2, 200), shard="80-")
+            vitess.insert("t", *rows(30, 100), shard="-80")
+            vitess.update("t", {"id": 100}, {"name": "newer"})
+            vitess.delete("t", {"id": 101})
 
         after_first_current(write)
 
         assert syncs.run() is None
 
         syncs.expect_equal()
-        assert syncs.store.records["a"] > len(vitess.rows("a")) + 30
+        assert syncs.store.records["t"] == 6 + 30 - 1  # the copy alone
+        vitess.insert("t", *rows(30, 200), shard="-80")
+        assert syncs.run() is None
+        syncs.expect_equal()
+        assert syncs.store.records["t"] == 6 + 30 - 1 + 30
 
     def test_it_dies_in_a_huge_transaction(
         self, vitess: Vitess, monkeypatch: pytest.MonkeyPatch, after_first_current: AfterFirstCurrent
     ) -> None:
         """A break after some of its rows went out, which the copy contained: newer rows win in the end."""
-        monkeypatch.setattr(change_stream, "HELD_BYTES", 300)
+        monkeypatch.setattr(held_rows, "MEMORY_BYTES", 300)
         vitess.rows_per_event = 2
         vitess.events_per_response = 1
         vitess.insert("a", *rows(6), shard="-80")

@@ -102,7 +102,7 @@ def test_each_burst_is_followed_by_a_state(vitess: Vitess, syncs: Syncs, clock: 
     def react(message: dict[str, Any]) -> None:
         if message["type"] == "RECORD":
             clock.skip(1)
-        elif message["type"] in ("LOG", "STATE"):
+        elif says_caught_up(message) or message["type"] == "STATE":
             if bursts:
                 bursts.pop(0)()
             else:
@@ -110,7 +110,7 @@ def test_each_burst_is_followed_by_a_state(vitess: Vitess, syncs: Syncs, clock: 
 
     messages = list(read(syncs, react))
 
-    assert kinds(messages) == "LRSRS" + "S" + "TT"
+    assert kinds(messages) == "LRSRS" + "LS" + "TT"
     syncs.expect_equal()
     assert set(syncs.store.statuses.values()) == {"COMPLETE"}
 
@@ -120,7 +120,7 @@ def test_a_busy_keyspace_has_no_state_for_each_transaction(vitess: Vitess, syncs
     seen = []
 
     def react(message: dict[str, Any]) -> None:
-        if message["type"] == "LOG":
+        if says_caught_up(message):
             for number in range(100):
                 vitess.insert("a", {"id": 100 + number})
         elif message["type"] == "RECORD":
@@ -132,7 +132,7 @@ def test_a_busy_keyspace_has_no_state_for_each_transaction(vitess: Vitess, syncs
 
     messages = list(read(syncs, react))
 
-    assert kinds(messages) == "L" + "R" * 100 + "S" + "S" + "TT"
+    assert kinds(messages) == "L" + "R" * 100 + "S" + "LS" + "TT"
     syncs.expect_equal()
 
 
@@ -140,7 +140,7 @@ def test_the_last_of_a_burst_waits_for_no_other_change(vitess: Vitess, syncs: Sy
     """A transaction right after a state, and then nothing: a heartbeat brings its state."""
 
     def react(message: dict[str, Any]) -> None:
-        if message["type"] == "LOG":
+        if says_caught_up(message):
             vitess.insert("a", {"id": 100}, shard="-80")
             vitess.insert("a", {"id": 101}, shard="-80")
         elif message["type"] == "RECORD" and message["record"]["data"]["id"] == 100:
@@ -152,7 +152,7 @@ def test_the_last_of_a_burst_waits_for_no_other_change(vitess: Vitess, syncs: Sy
 
     messages = list(read(syncs, react))
 
-    assert kinds(messages) == "LRSRS" + "S" + "TT"
+    assert kinds(messages) == "LRSRS" + "LS" + "TT"
     syncs.expect_equal()
 
 
@@ -161,13 +161,13 @@ def test_an_idle_keyspace_has_a_state_now_and_then(syncs: Syncs, clock: Standing
     states = []
 
     def react(message: dict[str, Any]) -> None:
-        if message["type"] in ("LOG", "STATE"):
+        if says_caught_up(message) or message["type"] == "STATE":
             states.append(1)
             clock.skip(60 if len(states) < 4 else MINUTES * 60)
 
     messages = list(read(syncs, react))
 
-    assert kinds(messages) == "L" + "SSS" + "S" * (len(messages) - 6) + "TT"
+    assert kinds(messages) == "L" + "SSS" + "S" * (len(messages) - 8) + "LS" + "TT"
     syncs.expect_equal()
 
 
@@ -248,7 +248,7 @@ def test_a_reshard_is_followed(vitess: Vitess, syncs: Syncs, clock: StandingCloc
     """A shard is split while changes are read as they happen: the new shards are followed."""
 
     def react(message: dict[str, Any]) -> None:
-        if message["type"] == "LOG":
+        if says_caught_up(message):
             vitess.reshard(["80-"], ["80-c0", "c0-"])
             vitess.insert("a", *rows(9, 300))
         elif message["type"] == "RECORD":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import grpc
 import pytest
@@ -63,6 +63,13 @@ def interrupt(vitess: Vitess, syncs: Syncs) -> None:
     syncs.store = Store.of_catalog(syncs.catalog)
     syncs.store.apply(lines[: ends[-1] + 1])
     assert "copying" in (table_state(syncs.store.states[-1], "a") or {})
+
+
+def apply_each(syncs: Syncs, react: Callable[[bytes], None]) -> None:
+    """Runs a sync, letting a test act on each line."""
+    for line in syncs.lines():
+        syncs.store.apply([line])
+        react(line)
 
 
 class TestBreaks:
@@ -505,19 +512,26 @@ class TestColumns:
         assert got[3] == 8
         assert {row["y"] for row in syncs.store.tables["t"].values()} == {None, 9}
 
-    def test_a_column_is_dropped_before_the_copy(self, vitess: Vitess, waits: list[float]) -> None:
-        """The tablet does not know it: all columns are asked for, and records come without it, as they would have."""
+    def test_a_column_that_the_tablet_does_not_know(self, vitess: Vitess, waits: list[float]) -> None:
+        """It is waited for, then the stream fails with the column's name; never are rows copied without it."""
         self._fill(vitess)
         syncs = Syncs(vitess, "t")
         select(syncs, "id", "y", "a`b")
-        for line in syncs.lines():
-            syncs.store.apply([line])
+
+        def drop(line: bytes) -> None:
             if b"Copying table" in line:
                 vitess.drop_column("t", "y")
 
+        with pytest.raises(ConfigError):
+            apply_each(syncs, drop)
+
         assert queries(vitess)[:2] == ["select `id`, `a``b`, `y` from `t`", "select * from `t`"]
-        expect_selected(syncs, "t", "id", "a`b")
-        assert waits == []
+        assert syncs.store.statuses == {"t": "INCOMPLETE"}
+        assert syncs.store.records["t"] == 0
+        assert len(waits) == 6
+        vitess.add_column("t", "y", "int", default=5)
+        assert syncs.run() is None
+        expect_selected(syncs, "t", "id", "a`b", "y")
 
     def test_names_that_vttablet_takes_for_equal(self, vitess: Vitess) -> None:
         """To MySQL ẞ and ß are two columns, to VTTablet they are one, and it sends the first: it is noticed."""

@@ -17,7 +17,17 @@ from source_vitess.schema import Column, Table
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for, json_schema_for
-from source_vitess.vstream.events import Committed, CopyCompleted, Ddl, Event, Fields, Heartbeat, Rows, TableFailed
+from source_vitess.vstream.events import (
+    Committed,
+    CopyCompleted,
+    Ddl,
+    Event,
+    Fields,
+    Heartbeat,
+    Rows,
+    TableFailed,
+    Unpositioned,
+)
 from source_vitess.vstream.reader import EventReader, StreamedTable
 from unit_tests.scripted_vtgate.events import (
     VEvent,
@@ -162,7 +172,7 @@ def test_a_response_is_not_a_transaction(seed: int, size: int) -> None:
 
 
 def test_a_position_comes_with_the_end_of_its_transaction() -> None:
-    """Not where VTGate sends it, before COMMIT, DDL or OTHER; and not for a BEGIN and COMMIT without one."""
+    """Not where VTGate sends it, before COMMIT, DDL or OTHER; that a COMMIT has none is told."""
     at = {"-80": gtid(5)}
 
     assert read([[begin(), vgtid(at)]]) == []
@@ -170,7 +180,7 @@ def test_a_position_comes_with_the_end_of_its_transaction() -> None:
         [committed] = read([[begin(), vgtid(at)], [end]])
         assert isinstance(committed, Committed)
         assert committed.position.gtid("-80") == gtid(5)
-    assert read([[begin(), commit()], [begin(), rollback()]]) == []
+    assert read([[begin(), commit()], [begin(), rollback()]]) == [Unpositioned("-80")]
     statement, committed = read([[vgtid(at), ddl("drop table t")]])
     assert statement == Ddl("-80", "drop table t")
     assert isinstance(committed, Committed)

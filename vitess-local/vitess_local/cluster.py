@@ -259,12 +259,14 @@ class Cluster:
         *,
         stop_before: str | None = None,
         keep_old_shards: bool = False,
+        reverse: bool = True,
     ) -> None:
         """Reshard, or go on with a reshard that was stopped.
 
         `stop_before` is `create` (only start the new tablets), `switch` (data copied and
         kept up to date) or `complete` (traffic switched). After `complete` the old tablets
-        are ended and deleted, unless `keep_old_shards` leaves their processes running.
+        are ended and deleted, unless `keep_old_shards` leaves their processes running. With
+        `reverse`, Vitess' default, what is written after the switch goes to the old shards too.
         An unsharded keyspace needs a sharded VSchema first.
         """
         last = None if stop_before is None else ReshardStep(stop_before)
@@ -277,7 +279,7 @@ class Cluster:
             resharding.create(self._deployment, reshard, self._tell)
             if last is ReshardStep.SWITCH:
                 return
-            resharding.switch(self._deployment, reshard, self._tell)
+            resharding.switch(self._deployment, reshard, self._tell, reverse=reverse)
             if last is ReshardStep.COMPLETE:
                 return
             resharding.complete(self._deployment, reshard, self._tell)

@@ -114,14 +114,14 @@ def create(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     )
 
 
-def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
-    """Send reads and writes to the new shards."""
+def switch(deployment: Deployment, reshard: Reshard, tell: Tell, *, reverse: bool = True) -> None:
+    """Send reads and writes to the new shards, and with `reverse` what is written there back to the old ones."""
     if serves(deployment, reshard):
         return
     _clean_up_migrations(deployment, reshard, tell)
     tell(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
     wait_until(
-        lambda: _refused_switch(deployment, reshard),
+        lambda: _refused_switch(deployment, reshard, reverse=reverse),
         what=f"the copy of workflow {reshard.workflow}",
         timeout=_COPY_SECONDS,
         tell=tell,
@@ -132,10 +132,10 @@ def switch(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
     wait_for_service(deployment, tell, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
 
 
-def _refused_switch(deployment: Deployment, reshard: Reshard) -> str | None:
+def _refused_switch(deployment: Deployment, reshard: Reshard, *, reverse: bool) -> str | None:
     """Switch, and return why Vitess does not yet: streams that run may still have rows to copy."""
     try:
-        vtctl(deployment, *reshard.words("switchtraffic"))
+        vtctl(deployment, *reshard.words("switchtraffic", f"--enable-reverse-replication={str(reverse).lower()}"))
     except VitessLocalError as error:
         if "copy is still in progress" not in str(error):
             raise

@@ -27,6 +27,8 @@ class Cluster(SchemaChanges):
             ever (--grpc-max-message-size).
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
         rewrite: If set, what is sent instead of each response, as other versions of VTGate would.
+        replicates: Whether the replicas' replication runs, as VTGate tells it.
+        lag_seconds: How far the replicas are behind, as VTGate tells it.
         tablet_host: The host of the tablets; vtcombo's have none.
         faults: What goes wrong on streams.
         world: Chooses where Vitess has a choice.
@@ -50,6 +52,8 @@ class Cluster(SchemaChanges):
         self.max_message_bytes: int | None = None
         self.heartbeat_scale = 1.0
         self.rewrite: Callable[[vtgate_pb2.VStreamResponse], Iterable[vtgate_pb2.VStreamResponse]] | None = None
+        self.replicates = True
+        self.lag_seconds = 0
         self.tablet_host = "127.0.0.1"
         self.faults = Faults()
         self.world = World()

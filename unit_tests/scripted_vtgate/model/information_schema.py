@@ -16,7 +16,7 @@ _COLUMNS = {
     "columns": "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION COLUMN_DEFAULT IS_NULLABLE "
     "DATA_TYPE CHARACTER_SET_NAME COLLATION_NAME COLUMN_TYPE COLUMN_KEY EXTRA COLUMN_COMMENT GENERATION_EXPRESSION",
     "statistics": "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME NON_UNIQUE INDEX_SCHEMA INDEX_NAME SEQ_IN_INDEX COLUMN_NAME "
-    "SUB_PART NULLABLE INDEX_TYPE EXPRESSION",
+    "COLLATION SUB_PART NULLABLE INDEX_TYPE EXPRESSION",
     "key_column_usage": "CONSTRAINT_SCHEMA CONSTRAINT_NAME TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION",
     "schemata": "CATALOG_NAME SCHEMA_NAME DEFAULT_CHARACTER_SET_NAME DEFAULT_COLLATION_NAME",
 }
@@ -37,7 +37,7 @@ def fill(connection: sqlite3.Connection, server: Storage, database: str) -> None
             connection,
             "statistics",
             [
-                ("def", database, table.name, 0, database, key, number, column, None, nullable, "BTREE", None)
+                ("def", database, table.name, 0, database, key, number, column, "A", None, nullable, "BTREE", None)
                 for key, number, column, nullable in keys
             ],
         )

@@ -25,6 +25,7 @@ class Tablet:
         data: What the server holds; the other tablets' too, unless the shard is uneven.
         running: Whether it answers at all.
         follows: Whether it replicates at once what its primary commits.
+        stopped: Whether its replication says that it stands still; one that only lags says that it runs.
         delay: How many of the last transactions it holds back while it follows.
         restarts: How often streams from it had to start again.
         known: Tables as its schema engine still knows them; what is not here it knows as it is. A tablet learns of
@@ -40,6 +41,7 @@ class Tablet:
     data: Storage
     running: bool = True
     follows: bool = True
+    stopped: bool = False
     delay: int = 0
     restarts: int = 0
     known: dict[str, Table | None] = field(default_factory=dict)

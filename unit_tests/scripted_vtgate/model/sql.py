@@ -78,7 +78,7 @@ class VtgateSql(Answering):
             "databases": self._show_keyspaces,
             "vitess_shards": self._show_shards,
             "vitess_tablets": self._show_tablets,
-            "vitess_replication_status": self._show_replication,
+            "vitess_replication_status": self._show_replication_status,
             "vschema keyspaces": self._show_vschema_keyspaces,
             "warnings": lambda: ([], ["Level", "Code", "Message"]),
         }
@@ -107,7 +107,7 @@ class VtgateSql(Answering):
         names = ["Cell", "Keyspace", "Shard", "TabletType", "State", "Alias", "Hostname", "PrimaryTermStartTime"]
         return rows, names
 
-    def _show_replication(self) -> Result:
+    def _show_replication_status(self) -> Result:
         """Replicas and what they say of their replication (go/vt/vtgate/executor.go, ShowVitessReplicationStatus).
 
         MySQL's own words are asked of the target, so any tablet of the shard and type may answer for another one; the
@@ -120,10 +120,10 @@ class VtgateSql(Answering):
                 if tablet.tablet_type == "PRIMARY" or tablet not in there:
                     continue
                 asked = self._cluster.world.pick(shard, there)
-                runs = "Yes" if asked.follows else "No"
+                runs = "Yes" if self._cluster.replicates and not asked.stopped else "No"
                 health = f'{{"EventStreamRunning":"{runs}","EventApplierRunning":"{runs}","LastError":""}}'
-                lag = self._seconds_behind(shard, tablet) or (0 if asked.follows else None)
-                shown = "NULL" if lag is None else str(lag)
+                lag = self._seconds_behind(shard, tablet) or self._cluster.lag_seconds
+                shown = "NULL" if asked.stopped and not lag else str(lag)
                 host, source = self._cluster.tablet_host, f"{self._cluster.tablet_host}:3306"
                 throttler = '{"state":"","load":0.00,"message":""}'
                 rows.append(

@@ -1,0 +1,74 @@
+"""How a shard's MySQL servers write their binary logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from source_vitess.config import TabletType
+from source_vitess.mysql.session import VtgateSession
+
+# `uuid:tag:1-5`, MySQL ≥ 8.3.
+_TAG = re.compile(r":[a-z_][a-z0-9_]*:", re.IGNORECASE)
+
+_SETTINGS = (
+    "select @@global.version, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
+    "@@global.gtid_executed"
+)
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """What a shard's tablet says about its binary log.
+
+    Attributes:
+        mysql_version: MySQL's own version.
+        binlog_format: ROW is what Vitess can stream.
+        binlog_row_image: FULL is what a change stream needs.
+        binlog_row_value_options: PARTIAL_JSON is what it cannot use; empty by default.
+        has_tagged_gtids: Vitess cannot stream from a server that has any.
+    """
+
+    mysql_version: str
+    binlog_format: str
+    binlog_row_image: str
+    binlog_row_value_options: str
+    has_tagged_gtids: bool
+
+    @property
+    def wishes(self) -> tuple[str, ...]:
+        """What should be set otherwise, as in `binlog_row_image=NOBLOB: set it to FULL`."""
+        wishes = []
+        if self.binlog_format != "ROW":
+            wishes.append(f"binlog_format={self.binlog_format}: set it to ROW")
+        if self.binlog_row_image != "FULL":
+            wishes.append(f"binlog_row_image={self.binlog_row_image}: set it to FULL")
+        if self.binlog_row_value_options:
+            wishes.append(f"binlog_row_value_options={self.binlog_row_value_options}: set it to the empty value")
+        return tuple(wishes)
+
+
+def read_shard_settings(
+    session: VtgateSession, keyspace: str, shards: Sequence[str], tablet_type: TabletType
+) -> Mapping[str, ShardSettings]:
+    """Asks a tablet of each shard how its binary log is written. The session's target is the keyspace afterwards.
+
+    Raises:
+        TransientError: The connection was lost, or a shard has no tablet of that type that answers now.
+    """
+    settings: dict[str, ShardSettings] = {}
+    try:
+        for shard in shards:
+            session.use(f"{keyspace}:{shard}@{tablet_type.lower()}")
+            [(version, binlog_format, row_image, options, executed)] = session.query(_SETTINGS)
+            settings[shard] = ShardSettings(
+                mysql_version=str(version),
+                binlog_format=str(binlog_format).upper(),
+                binlog_row_image=str(row_image).upper(),
+                binlog_row_value_options=str(options or "").upper(),
+                has_tagged_gtids=_TAG.search(str(executed)) is not None,
+            )
+    finally:
+        session.use(keyspace)
+    return settings

@@ -1,0 +1,124 @@
+"""Whether a position can be gone on from, by what the tablets of its shard have executed and purged.
+
+A GTID set is an answer of one server. The servers of a shard differ: replicas lag, some hold transactions that were
+written to them alone (errant GTIDs), and an asynchronous failover loses what the new primary never got. So a position
+is judged by the shard's lineage, which is what its primary has executed, and by all tablets that can be streamed from.
+
+- What the primary has not executed, although it was asked later, is no part of the lineage. If a tablet holds it all
+  the same, it is errant there: it neither ends a sync nor is it waited for. If no tablet does, it is lost, or the
+  position is of another cluster.
+- VTTablet refuses a position that it does not contain (go/vt/vttablet/tabletserver/vstreamer/uvstreamer.go, "GTIDSet
+  Mismatch"), and VTGate then tries another tablet. So a position is gone on from without what is errant.
+- MySQL refuses a position that does not contain all that it has purged, errant or not. Only what every tablet has
+  purged beside the lineage is therefore added to a position.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from source_vitess.position.gtid import FLAVOR, GtidSet
+
+_NOTHING = GtidSet({})
+
+
+@dataclass(frozen=True)
+class TabletGtids:
+    """What a tablet's MySQL has executed, and which of that its binary logs do not hold any more."""
+
+    executed: GtidSet
+    purged: GtidSet
+
+
+@dataclass(frozen=True)
+class ShardGtids:
+    """What the tablets of a shard have.
+
+    Attributes:
+        lineage: What the primary has executed; asked after the tablets.
+        tablets: The tablets that can be streamed from, as far as they answered.
+        all_asked: Whether each of them is among `tablets`.
+    """
+
+    lineage: GtidSet
+    tablets: Sequence[TabletGtids]
+    all_asked: bool = True
+
+    @property
+    def errant(self) -> GtidSet:
+        """What tablets have executed and the primary has not."""
+        return reduce(GtidSet.__or__, (tablet.executed for tablet in self.tablets), _NOTHING) - self.lineage
+
+
+class Verdict(enum.Enum):
+    """Whether a shard's changes can be followed from a position."""
+
+    #: A tablet has the position and everything after it.
+    OK = "ok"
+    #: Every tablet has purged binary logs that are needed.
+    PURGED = "purged"
+    #: The position holds transactions that no server of the shard has: lost in a failover, or of another cluster.
+    FOREIGN = "foreign"
+    #: The position is the shard's, and no tablet has come as far yet.
+    BEHIND = "behind"
+    #: Not all tablets could be asked, and those that were do not explain the position.
+    UNKNOWN = "unknown"
+    #: VTGate knows no tablet of the shard any more.
+    SHARD_GONE = "shard gone"
+    #: The shard was resharded. Its tablets are still there, so VTGate can follow it to the new shards.
+    NOT_SERVING = "not serving"
+    #: The shard serves, and is not among those that are read.
+    NOT_SELECTED = "not selected"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a position.
+
+    Attributes:
+        verdict: Whether it can be gone on from.
+        position: The position to go on from, `MySQL56/<gtid set>`.
+        errant: Transactions that tablets of the shard hold and its primary does not; empty if there are none.
+    """
+
+    verdict: Verdict
+    position: str
+    errant: GtidSet = _NOTHING
+
+
+def judge(gtid: str, shard: ShardGtids) -> Finding:
+    """Tells whether a shard's changes can be followed from a position.
+
+    Args:
+        gtid: The position, with or without Vitess' `MySQL56/` before it. Asked for before the tablets were.
+        shard: What the shard's tablets have.
+
+    Raises:
+        GtidError: The position is none.
+    """
+    position = GtidSet.parse(gtid)
+    errant = shard.errant
+    beyond = position - shard.lineage
+    if beyond - errant:
+        verdict = Verdict.FOREIGN if shard.all_asked else Verdict.UNKNOWN
+        return Finding(verdict, _text(position), errant)
+    position = (position - beyond) | _purged_by_all(shard)
+    text = _text(position)
+    if any(position <= tablet.executed and tablet.purged <= position for tablet in shard.tablets):
+        return Finding(Verdict.OK, text, errant)
+    if any(tablet.purged <= position for tablet in shard.tablets) or not shard.all_asked:
+        return Finding(Verdict.BEHIND, text, errant)
+    return Finding(Verdict.PURGED, text, errant)
+
+
+def _purged_by_all(shard: ShardGtids) -> GtidSet:
+    if not shard.tablets:
+        return _NOTHING
+    return reduce(GtidSet.__and__, (tablet.purged - shard.lineage for tablet in shard.tablets))
+
+
+def _text(position: GtidSet) -> str:
+    return f"{FLAVOR}/{position}"

@@ -1,0 +1,298 @@
+"""Where the positions of a sync come from: whether the shards' primaries have what they hold, and how old they are.
+
+Every position is the answer of one tablet. `Provenance` compares each that a state holds with what the shards'
+primaries have executed, asked later: at the start of a sync, after the copies, and at the end.
+
+- What only some tablets hold is errant. It is no part of any position that is kept, the change stream leaves it out,
+  and the log names it once.
+- What no server holds is lost: an asynchronous failover, or another cluster. For the shared position that ends the
+  sync. A copy with such transactions holds rows that nobody can tell, so its table needs a refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import datetime, timezone
+from typing import TypeVar
+
+from source_vitess.errors import ConfigError, LostTransactionsError, PositionLostError, TransientError
+from source_vitess.position.gtid import GtidSet
+from source_vitess.position.lag import lag_warnings, stopped_shards
+from source_vitess.position.lineage import Finding, Verdict
+from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
+from source_vitess.replication.change_stream import ChangeStream
+from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.messages import Failed, Log, Message
+from source_vitess.replication.ports import Clock, SyncSettings, Vitess
+from source_vitess.replication.retry import ask_again
+from source_vitess.replication.state import CopiedAt, Copying, RefreshNeeded
+
+#: Seconds by which shards may differ before the log says for each how complete it is.
+SAME_SECONDS = 5.0
+
+#: Characters of a GTID set that a line shows.
+_SHOWN = 200
+
+Answer = TypeVar("Answer")
+
+
+class Provenance:
+    """Compares the positions of one sync with what the shards' servers have.
+
+    Args:
+        vitess: The keyspace.
+        clock: Time.
+        settings: The sync's settings.
+        checkpointer: Holds the state.
+        changes: Is told which transactions to leave out.
+    """
+
+    def __init__(
+        self, vitess: Vitess, clock: Clock, settings: SyncSettings, checkpointer: Checkpointer, changes: ChangeStream
+    ) -> None:
+        self._vitess = vitess
+        self._clock = clock
+        self._settings = settings
+        self._checkpointer = checkpointer
+        self._state = checkpointer.state
+        self._changes = changes
+        self._copied: dict[str, dict[str, str]] = {}
+        self._named: dict[str, GtidSet] = {}
+
+    def report_lags(self) -> Iterator[Message]:
+        """Says which tablets are far behind.
+
+        Raises:
+            TransientError: In a shard no tablet that could be streamed from replicates.
+        """
+
+        def replicating() -> tuple[str, ...]:
+            lags = self._vitess.lags()
+            if stopped := stopped_shards(lags):
+                raise TransientError(
+                    "; ".join(f"T{lag.describe()[1:]}" for lag in stopped)
+                    + ". Start its replication, or choose another tablet type: nothing new can be read from it."
+                )
+            return lag_warnings(lags)
+
+        for warning in (yield from self._ask(replicating)):
+            yield Log(warning, warning=True)
+
+    def copied(self, table: str, positions: Mapping[str, str]) -> None:
+        """Remembers of which positions the rows are that were copied of a table, by shard."""
+        known = self._copied.setdefault(table, {})
+        for shard, gtid in positions.items():
+            known[shard] = union(known[shard], gtid) if shard in known else gtid
+
+    def check_start(self) -> Iterator[Message]:
+        """Checks that the shared position can be gone on from, and what the tables' copies hold.
+
+        Raises:
+            PositionLostError: The shared position cannot be continued.
+            ConfigError: It is of shards that are not read any more.
+            TransientError: No tablet has come as far yet, or not all of them answered.
+        """
+        saved = self._state.vgtid
+        if saved is None:
+            return
+        findings = yield from self._ask(lambda: self._start_from(saved))
+        self._state.vgtid = saved.replaced({shard: finding.position for shard, finding in findings.items()})
+        yield from self._note_errant(findings)
+        yield from self._check_tables(ending=False)
+
+    def check_copies(self) -> Generator[Message, None, frozenset[str]]:
+        """Checks what the copies of this sync hold, and takes out of their positions what is errant.
+
+        Returns:
+            The tables that have to be copied again.
+
+        Raises:
+            TransientError: That is not known now.
+        """
+        before = set(self._state.tables)
+        lineage = yield from self._check_tables(ending=False)
+        for name, state in self._state.tables.items():
+            if isinstance(state, CopiedAt):
+                self._state.tables[name] = CopiedAt(
+                    {
+                        shard: gtid
+                        if shard not in lineage or contains(lineage[shard], gtid)
+                        # What is errant would never be reached.
+                        else intersection(gtid, lineage[shard])
+                        for shard, gtid in state.shards.items()
+                    }
+                )
+        return frozenset(before - set(self._state.tables))
+
+    def check_end(self) -> Iterator[Message]:
+        """Checks once more what the sync has read, and says up to which time it is complete.
+
+        Raises:
+            PositionLostError: Changes were read that are lost since.
+            TransientError: That is not known now, or the next sync starts over because of it.
+        """
+        self._checkpointer.settle()
+        reached = self._state.vgtid
+        if reached is None:
+            return
+        now = self._clock.now()
+        lineage = yield from self._check_tables(ending=True)
+        if any(not contains(lineage[shard], gtid) for shard, gtid in reached.shards.items() if shard in lineage):
+            reached = yield from self._without_errant(reached)
+            self._state.vgtid = reached
+        yield from self._say_how_complete(reached, lineage, now)
+
+    def _without_errant(self, reached: Vgtid) -> Generator[Message, None, Vgtid]:
+        findings = yield from self._ask(lambda: self._vitess.verify(reached.shards))
+        yield from self._note_errant(findings)
+        for shard, finding in findings.items():
+            if finding.verdict is Verdict.FOREIGN:
+                lost = _foreign(reached.keyspace, shard)
+                if not self._settings.resync_lost_position:
+                    raise lost
+                raise TransientError(f"{lost.message} The next sync copies everything again, as configured.")
+        return reached.replaced(
+            {shard: finding.position for shard, finding in findings.items() if finding.verdict is Verdict.OK}
+        )
+
+    def _say_how_complete(self, reached: Vgtid, lineage: Mapping[str, str], now: float) -> Iterator[Message]:
+        lags: dict[str, float] = {}
+        for lag in (yield from self._ask(self._vitess.lags)):
+            lags[lag.shard] = max(lags.get(lag.shard, 0.0), lag.seconds or 0)
+        until = {
+            shard: now
+            if shard in lineage and contains(gtid, lineage[shard])
+            else self._changes.asked_at - lags.get(shard, 0.0)
+            for shard, gtid in reached.shards.items()
+        }
+        first = min(until.values())
+        if max(until.values()) - first <= SAME_SECONDS:
+            yield Log(f"The data is complete up to {_time(first)}.")
+        else:
+            yield Log(
+                "The data is complete up to "
+                + ", ".join(f"{_time(at)} in shard {shard}" for shard, at in until.items())
+            )
+
+    def _start_from(self, saved: Vgtid) -> Mapping[str, Finding]:
+        findings = self._vitess.verify(saved.shards)
+        others = [shard for shard, finding in findings.items() if finding.verdict is Verdict.NOT_SELECTED]
+        if others:
+            raise ConfigError(
+                f"The saved state is of the shard {', '.join(others)}, which the source does not read any more. Set "
+                "the field shards back, or clear the connection's data to copy everything again."
+            )
+        for shard, finding in sorted(findings.items()):
+            match finding.verdict:
+                case Verdict.SHARD_GONE:
+                    raise PositionLostError(
+                        f"The saved position is on shard {shard}, which keyspace {saved.keyspace} does not have any "
+                        "more: its changes since then are gone. Re-sync the data; and after a reshard let a sync run "
+                        "before the old shards are deleted."
+                    )
+                case Verdict.PURGED:
+                    raise PositionLostError(
+                        f"Shard {shard} of keyspace {saved.keyspace} has purged the binary logs since the saved "
+                        "position. Re-sync the data, and keep binary logs longer (MySQL's binlog_expire_logs_seconds) "
+                        "or sync more often."
+                    )
+                case Verdict.FOREIGN:
+                    raise _foreign(saved.keyspace, shard)
+                case Verdict.BEHIND:
+                    raise TransientError(
+                        f"No {self._vitess.tablet_type} tablet of shard {shard} has replicated up to the saved "
+                        "position yet."
+                    )
+                case Verdict.UNKNOWN:
+                    raise TransientError(
+                        f"The saved position of shard {shard} holds transactions that the primary does not have, and "
+                        f"not all {self._vitess.tablet_type} tablets answered whether they do."
+                    )
+                case _:
+                    pass
+        return findings
+
+    def _check_tables(self, *, ending: bool) -> Generator[Message, None, Mapping[str, str]]:
+        """Takes out tables whose copies hold lost transactions. Returns what the primaries have, by shard."""
+        lineage = (yield from self._ask(self._vitess.lineage)).shards
+        beyond: dict[str, str] = {}
+        held = self._held()
+        for positions in held.values():
+            for shard, gtid in positions.items():
+                if shard in lineage and not contains(lineage[shard], gtid):
+                    beyond[shard] = union(beyond[shard], gtid) if shard in beyond else gtid
+        if not beyond:
+            return lineage
+        findings = yield from self._ask(lambda: self._vitess.verify(beyond))
+        yield from self._note_errant(findings)
+        for name, positions in held.items():
+            for shard, gtid in positions.items():
+                if shard not in findings or shard not in lineage:
+                    continue
+                if gtid_set(gtid) - gtid_set(lineage[shard]) - findings[shard].errant:
+                    if findings[shard].verdict is Verdict.UNKNOWN:
+                        raise TransientError(f"Not all {self._vitess.tablet_type} tablets of shard {shard} answered.")
+                    yield from self._lost(LostTransactionsError(name, shard), ending=ending)
+                    break
+        return lineage
+
+    def _held(self) -> Mapping[str, Mapping[str, str]]:
+        """Returns by table and shard the positions that its copy is of."""
+        held: dict[str, dict[str, str]] = {name: dict(positions) for name, positions in self._copied.items()}
+        for name, state in self._state.tables.items():
+            shards: Mapping[str, str] = {}
+            if isinstance(state, CopiedAt):
+                shards = state.shards
+            elif isinstance(state, Copying):
+                shards = {shard: part.gtid for shard, part in state.shards.items()}
+            known = held.setdefault(name, {})
+            for shard, gtid in shards.items():
+                known[shard] = union(known[shard], gtid) if shard in known else gtid
+        return {
+            name: positions
+            for name, positions in held.items()
+            if positions and not isinstance(self._state.tables.get(name), RefreshNeeded)
+        }
+
+    def _lost(self, error: LostTransactionsError, *, ending: bool) -> Iterator[Message]:
+        self._copied.pop(error.stream, None)
+        if not self._settings.resync_lost_position:
+            self._state.tables[error.stream] = RefreshNeeded(error.message)
+            yield Failed(error.stream, error)
+            return
+        self._state.tables.pop(error.stream, None)
+        again = f"{error.message} It is copied again, as configured."
+        if ending:
+            yield Failed(error.stream, TransientError(again))
+        else:
+            yield Log(again, warning=True)
+
+    def _note_errant(self, findings: Mapping[str, Finding]) -> Iterator[Message]:
+        """Has the change stream leave out what is errant, and names it once."""
+        for shard, finding in findings.items():
+            known = self._named.get(shard, GtidSet({}))
+            if new := finding.errant - known:
+                self._named[shard] = known | new
+                self._changes.leave_out(shard, self._named[shard])
+                text = str(new)
+                yield Log(
+                    f"A {self._vitess.tablet_type} tablet of shard {shard} has transactions that its primary does not "
+                    f"have (errant GTIDs {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}). Changes made by them "
+                    "are left out; a copy that is read from that tablet holds them. Rebuild the tablet.",
+                    warning=True,
+                )
+
+    def _ask(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
+        return (yield from ask_again(ask, self._clock, self._settings.retries))
+
+
+def _foreign(keyspace: str, shard: str) -> PositionLostError:
+    return PositionLostError(
+        f"The saved position of shard {shard} holds transactions that keyspace {keyspace} does not have, as when it "
+        "was restored from a backup, or a failover without semi-synchronous replication has lost them. Re-sync the "
+        "data."
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

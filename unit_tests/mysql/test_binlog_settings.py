@@ -1,0 +1,72 @@
+"""How the shards' MySQL servers write their binary logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from source_vitess.config import Config
+from source_vitess.mysql.binlog_settings import read_shard_settings
+from source_vitess.mysql.session import VtgateSession
+from unit_tests.scripted_vtgate.vitess import Vitess
+
+STRANGER = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def session(vitess: Vitess) -> Iterator[VtgateSession]:
+    """A session with a keyspace that has a table with a few transactions."""
+    vitess.create_table("t", {"id": "bigint"}, key=("id",))
+    for number in range(8):
+        vitess.insert("t", {"id": number})
+    with VtgateSession.connect(Config.from_json({"url": vitess.url})) as opened:
+        yield opened
+
+
+def test_settings_are_those_of_each_shard(vitess: Vitess, session: VtgateSession) -> None:
+    """What matters for a change stream is asked of the tablets that are streamed from."""
+    vitess.sql.variables["binlog_row_image"] = "noblob"
+    vitess.sql.variables["binlog_row_value_options"] = "PARTIAL_JSON"
+
+    settings = read_shard_settings(session, "commerce", ["-80", "80-"], "REPLICA")
+
+    assert list(settings) == ["-80", "80-"]
+    assert (settings["80-"].binlog_row_image, settings["80-"].binlog_row_value_options) == ("NOBLOB", "PARTIAL_JSON")
+    assert settings["80-"].wishes == (
+        "binlog_row_image=NOBLOB: set it to FULL",
+        "binlog_row_value_options=PARTIAL_JSON: set it to the empty value",
+    )
+    assert settings["80-"].mysql_version.startswith("8.4")
+    assert not settings["80-"].has_tagged_gtids
+    asked = [statement.target for statement in vitess.mysql.statements if "binlog_row_image" in statement.sql]
+    assert asked == ["commerce:-80@replica", "commerce:80-@replica"]
+
+
+@pytest.mark.parametrize(
+    ("gtids", "expected"),
+    [
+        ("", False),
+        (f"{STRANGER}:1-5:7", False),
+        (f"{STRANGER}:1-5,\n{STRANGER}:7", False),
+        (f"{STRANGER}:1-5:nightly:1-3", True),
+        (f"{STRANGER}:_a1:1", True),
+    ],
+)
+def test_tagged_gtids_are_seen(gtids: str, expected: bool) -> None:
+    """A server that has any tagged GTID is recognised, in every way MySQL writes them."""
+
+    class Answering:
+        """A session that answers with these GTIDs."""
+
+        def use(self, target: str) -> None:
+            """Accepts every target."""
+
+        def query(self, sql: str) -> list[tuple[str, ...]]:
+            """Answers the one question."""
+            assert "gtid_executed" in sql
+            return [("9.7.0", "ROW", "FULL", "", gtids)]
+
+    settings = read_shard_settings(Answering(), "main", ["0"], "PRIMARY")  # type: ignore[arg-type]
+
+    assert settings["0"].has_tagged_gtids is expected

@@ -1,0 +1,107 @@
+"""Whether a position can be gone on from, by what the tablets of its shard have: every kind of unevenness."""
+
+from __future__ import annotations
+
+import pytest
+
+from source_vitess.position.gtid import GtidSet
+from source_vitess.position.lineage import ShardGtids, TabletGtids, Verdict, judge
+
+P = "11111111-1111-1111-1111-111111111111"
+R = "22222222-2222-2222-2222-222222222222"
+X = "99999999-9999-9999-9999-999999999999"
+
+
+def tablet(executed: str, purged: str = "") -> TabletGtids:
+    """Returns what a tablet has."""
+    return TabletGtids(GtidSet.parse(executed), GtidSet.parse(purged))
+
+
+def shard(lineage: str, *tablets: TabletGtids, all_asked: bool = True) -> ShardGtids:
+    """Returns what a shard's primary and the tablets that can be streamed from have."""
+    return ShardGtids(GtidSet.parse(lineage), tablets, all_asked)
+
+
+@pytest.mark.parametrize(
+    ("position", "servers", "verdict", "on"),
+    [
+        pytest.param(f"{P}:1-5", shard(f"{P}:1-9", tablet(f"{P}:1-9")), Verdict.OK, f"{P}:1-5", id="the usual"),
+        pytest.param(
+            f"{P}:1-5",
+            shard(f"{P}:1-9", tablet(f"{P}:1-4"), tablet(f"{P}:1-5")),
+            Verdict.OK,
+            f"{P}:1-5",
+            id="one replica is behind, another has it",
+        ),
+        pytest.param(
+            f"{P}:1-5", shard(f"{P}:1-9", tablet(f"{P}:1-4")), Verdict.BEHIND, f"{P}:1-5", id="no replica has it yet"
+        ),
+        pytest.param(
+            f"{P}:1-5",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9", f"{P}:1-6"), tablet(f"{P}:1-9", f"{P}:1-3")),
+            Verdict.OK,
+            f"{P}:1-5",
+            id="one replica has purged it, another keeps it",
+        ),
+        pytest.param(
+            f"{P}:1-5",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9", f"{P}:1-6"), tablet(f"{P}:1-9", f"{P}:1-7")),
+            Verdict.PURGED,
+            f"{P}:1-5",
+            id="all have purged it",
+        ),
+        pytest.param(
+            f"{P}:1-5",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9", f"{P}:1-6"), tablet(f"{P}:1-4", f"{P}:1-3")),
+            Verdict.BEHIND,
+            f"{P}:1-5",
+            id="who keeps it is behind: it will come",
+        ),
+        pytest.param(
+            f"{P}:1-5,{R}:1-2",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9,{R}:1-2"), tablet(f"{P}:1-9")),
+            Verdict.OK,
+            f"{P}:1-5",
+            id="errant on one replica: it is left out, and the other can go on",
+        ),
+        pytest.param(
+            f"{P}:1-7",
+            shard(f"{P}:1-5,{R}:1", tablet(f"{P}:1-7,{R}:1")),
+            Verdict.OK,
+            f"{P}:1-5",
+            id="errant under the UUID of a former primary",
+        ),
+        pytest.param(
+            f"{P}:1-7", shard(f"{P}:1-5,{R}:1", tablet(f"{P}:1-5,{R}:1")), Verdict.FOREIGN, f"{P}:1-7", id="lost"
+        ),
+        pytest.param(f"{X}:1-7", shard(f"{P}:1-5", tablet(f"{P}:1-5")), Verdict.FOREIGN, f"{X}:1-7", id="elsewhere"),
+        pytest.param(
+            f"{P}:1-5,{R}:1-2",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9"), all_asked=False),
+            Verdict.UNKNOWN,
+            f"{P}:1-5,{R}:1-2",
+            id="the replica that may be errant was not asked",
+        ),
+        pytest.param(
+            f"{P}:1-5",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9,{R}:1-3", f"{P}:1-2,{R}:1-3")),
+            Verdict.OK,
+            f"{P}:1-5,{R}:1-3",
+            id="MySQL wants the errant ones that it has purged",
+        ),
+        pytest.param(
+            f"{P}:1-5",
+            shard(f"{P}:1-9", tablet(f"{P}:1-9,{R}:1-3", f"{P}:1-2,{R}:1-3"), tablet(f"{P}:1-9")),
+            Verdict.OK,
+            f"{P}:1-5",
+            id="unless another replica can go on without",
+        ),
+        pytest.param("", shard(f"{P}:1-9", tablet(f"{P}:1-9")), Verdict.OK, "", id="nothing yet"),
+    ],
+)
+def test_a_position(position: str, servers: ShardGtids, verdict: Verdict, on: str) -> None:
+    """Each outcome has its verdict, and the position to go on from is one that a tablet takes."""
+    found = judge(f"MySQL56/{position}", servers)
+
+    assert (found.verdict, found.position) == (verdict, f"MySQL56/{on}")
+    assert str(found.errant) == str(servers.errant)
