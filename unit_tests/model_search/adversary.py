@@ -11,7 +11,8 @@ Tablets are chosen by their rank among those that could answer: the first, until
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -86,6 +87,7 @@ class Adversary(World):
         self._next = 0
         self._due = self._steps[0][0] if self._steps else -1
         self._acting = False
+        self._stands_still = False
         self.favourites: dict[str, int] = {}
         self.turns: dict[str, int] = {}
         self.to_refresh: set[str] = set()
@@ -138,6 +140,8 @@ class Adversary(World):
 
     def pick(self, shard: Shard, candidates: Sequence[Tablet]) -> Tablet:
         """Returns the favourite, or the next one where they take turns."""
+        if self._stands_still:
+            return candidates[0]
         if shard.name in self.turns:
             self.turns[shard.name] += 1
             return candidates[self.turns[shard.name] % len(candidates)]
@@ -157,12 +161,21 @@ class Adversary(World):
 
     def moment(self, what: str) -> None:
         """Takes the steps that are due before something."""
-        if self.calm or self._acting:
+        if self.calm or self._acting or self._stands_still:
             return
         self.moments += 1
         while self._due == 0:
             self._take(what)
         self._due -= 1
+
+    @contextmanager
+    def time_stands_still(self) -> Iterator[None]:
+        """Lets questions be asked that are no part of the schedule."""
+        self._stands_still = True
+        try:
+            yield
+        finally:
+            self._stands_still = False
 
     def _take(self, what: str) -> None:
         _, kind, a, b = self._steps[self._next]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
@@ -21,22 +21,25 @@ from source_vitess.airbyte.catalog import select_streams, to_catalog
 from source_vitess.config import Config, TruncateBehavior
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.live import LiveVitess, sync_settings
-from source_vitess.mysql.snapshot import choose_keys
-from source_vitess.replication import change_stream
+from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.snapshot import read_schema
+from source_vitess.replication import held_rows
 from source_vitess.replication.messages import Checkpoint, Completed, Failed, Message, Records
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
-from source_vitess.schema import Column, Schema, Table
+from source_vitess.schema import Schema
 from source_vitess.types.codec import TypeOptions
 from unit_tests.model_search.adversary import Adversary, KilledError
 from unit_tests.model_search.tables import SHAPES
-from unit_tests.scripted_vtgate.model.information_schema import unique_parts
 
 #: Syncs while things happen, and in peace: a schedule that needs more of the first is cut off there.
 SYNCS, PEACEFUL_SYNCS = 14, 6
 
 _OPTIONS = TypeOptions()
 _META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
+
+#: Schemas by what the tables look like: reading them takes longer than a sync.
+_SCHEMAS: dict[object, Schema] = {}
 
 Row = dict[str, Any]
 
@@ -262,8 +265,9 @@ class Player:
             destination.clear(adversary.to_refresh)
             adversary.to_refresh.clear()
         if adversary.to_discover:
-            self._catalog = _configured(self._schema())
-            adversary.to_discover = False
+            with suppress(VitessSourceError):  # no tablet answers; the user tries again
+                self._catalog = _configured(self._schema())
+                adversary.to_discover = False
         for stream in self._catalog.streams:
             if destination.state is None or stream.stream.name not in destination.state.tables:
                 columns = stream.stream.json_schema["properties"]
@@ -311,27 +315,15 @@ class Player:
             yield from sync.run()
 
     def _schema(self) -> Schema:
-        """Returns the schema as the connector would discover it; nothing happens meanwhile."""
+        """Returns the schema as the connector discovers it; nothing happens meanwhile."""
         tables = self.adversary.cluster.tables.values()
-        keys = choose_keys(
-            (table.name, key, number, column, None, nullable)
-            for table in tables
-            for key, number, column, nullable in unique_parts(table)
+        shape = tuple(
+            (table.name, tuple(table.columns.items()), table.key, tuple(table.unique.items())) for table in tables
         )
-        return Schema(
-            self._config.keyspace,
-            {
-                table.name: Table(
-                    table.name,
-                    tuple(
-                        Column(name, column.text, column.charset, not column.not_null)
-                        for name, column in table.columns.items()
-                    ),
-                    keys.get(table.name, ()),
-                )
-                for table in sorted(tables, key=lambda table: table.name)
-            },
-        )
+        if shape not in _SCHEMAS:
+            with self.adversary.time_stands_still():
+                _SCHEMAS[shape] = read_schema(VtgateSession.connect(self._config), self._config.keyspace)
+        return _SCHEMAS[shape]
 
     def _outcome(self, kind: str, text: str) -> Outcome:
         adversary = self.adversary
@@ -361,7 +353,7 @@ def _held_bytes(adversary: Adversary) -> Iterator[None]:
     if not adversary.setup["held"]:
         yield
         return
-    with mock.patch.object(change_stream, "HELD_BYTES", 20):
+    with mock.patch.object(held_rows, "MEMORY_BYTES", 20):
         yield
 
 
