@@ -123,15 +123,18 @@ class SourceVitess(Source):
             selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
-            for note in selection.notes:
-                yield log_line("INFO", note)
             writer = LineWriter(parsed.keyspace)
             failed: dict[str, None] = {}  # in order, and each once however often it failed
             sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
-            for message in sync.run():
-                if isinstance(message, Failed):
-                    failed[message.stream] = None
-                yield from writer.render([message])
+            try:
+                for message in sync.run():
+                    if isinstance(message, Failed):
+                        failed[message.stream] = None
+                    yield from writer.render([message])
+            except VitessSourceError:
+                yield from writer.render_summary()
+                raise
+            yield from writer.render_summary()
         if failed:
             raise ConfigError(
                 f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, [*failed][:20]))}"

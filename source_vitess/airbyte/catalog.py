@@ -33,6 +33,9 @@ META_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     CURSOR: {"type": ["null", "integer"]},
 }
 
+#: Tables that one line of the log names.
+_LISTED = 30
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -42,13 +45,11 @@ class Selection:
         streams: The streams that can, in the catalog's order.
         refused: The others, each with its error.
         warnings: What the user should know of those that can.
-        notes: What may surprise, and is as it was asked for.
     """
 
     streams: tuple[SelectedStream, ...]
     refused: tuple[StreamError, ...]
     warnings: tuple[str, ...]
-    notes: tuple[str, ...] = ()
 
 
 def to_catalog(schema: Schema, options: TypeOptions) -> AirbyteCatalog:
@@ -92,7 +93,7 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
     streams: list[SelectedStream] = []
     refused: list[StreamError] = []
     warnings: list[str] = []
-    notes: list[str] = []
+    unread: dict[str, list[str]] = {}
     seen: set[str] = set()
     for configured in catalog.streams:
         name = configured.stream.name
@@ -100,14 +101,26 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
             raise ConfigError(f"The configured catalog has the stream {name!r} twice.")
         seen.add(name)
         try:
-            streams.append(_select(configured, schema, options, warnings, notes))
+            streams.append(_select(configured, schema, options, warnings, unread))
         except StreamError as error:
             refused.append(error)
-    return Selection(tuple(streams), tuple(refused), tuple(warnings), tuple(notes))
+    if unread:
+        # One line a sync: nothing tells a new column from one that was deselected, of which there may be many.
+        named = [f"{name!r} ({', '.join(map(repr, columns))})" for name, columns in unread.items()]
+        warnings.append(
+            "Columns that are not read, because the configured catalog does not have them: "
+            f"{', '.join(named[:_LISTED])}{', …' if len(named) > _LISTED else ''}. If they were added since the schema "
+            "was discovered, refresh the source's schema to read them."
+        )
+    return Selection(tuple(streams), tuple(refused), tuple(warnings))
 
 
 def _select(
-    configured: ConfiguredAirbyteStream, schema: Schema, options: TypeOptions, warnings: list[str], notes: list[str]
+    configured: ConfiguredAirbyteStream,
+    schema: Schema,
+    options: TypeOptions,
+    warnings: list[str],
+    unread: dict[str, list[str]],
 ) -> SelectedStream:
     stream = configured.stream
     if stream.namespace not in (None, "", schema.keyspace):
@@ -127,7 +140,8 @@ def _select(
         raise StreamError(
             stream.name,
             f"There is no table {stream.name!r} in keyspace {schema.keyspace!r}.{_similar(stream.name, schema)} If it "
-            "was dropped or renamed, refresh the source's schema, or deselect the stream.",
+            "was dropped, renamed or moved to another keyspace (MoveTables), refresh the source's schema, or deselect "
+            "the stream.",
         )
     columns = _column_schemas(table, options)
     # A catalog written by hand may leave the schema out: everything, then.
@@ -157,10 +171,7 @@ def _select(
         )
     left_out = [name for name in columns if name not in selected]
     if left_out:
-        notes.append(
-            f"Table {stream.name!r} has the column {', '.join(map(repr, left_out))}, which the configured catalog does "
-            "not have: deselected, or added since the schema was discovered. Refresh the source's schema to read it."
-        )
+        unread[stream.name] = left_out
     if not table.key and all(column.nullable for column in table.columns):
         # VTTablet leaves out an image without any value (vstreamer.go, getValues and shouldFilter).
         warnings.append(
