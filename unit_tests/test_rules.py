@@ -68,12 +68,14 @@ def test_a_long_text_is_shortened() -> None:
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ('table_p_ks:{lastpk:{rows:{lengths:6 values:"CANARY\\"CANARY"}}}', 'table_p_ks:{lastpk:{rows:{lengths:6 values:"…"}}}'),
-        ("key values within it ([INT64(4711) VARCHAR(\"CANARY\")]) do", "key values within it ([INT64(…) VARCHAR(…)]) do"),
-        ("from binlog event: mysql.mysql56BinlogEvent{binlogEvent:mysql.binlogEvent{0x4711}}: EOF",
-         "from binlog event: mysql.mysql56BinlogEvent{…}: EOF"),
+        ('lastpk:{rows:{lengths:6 values:"CANARY\\"CANARY"}}}', 'lastpk:{rows:{lengths:6 values:"…"}}}'),
+        ('within it ([INT64(4711) VARCHAR("CANARY")]) do', "within it ([INT64(…) VARCHAR(…)]) do"),
+        (
+            "from binlog event: mysql.mysql56BinlogEvent{binlogEvent:mysql.binlogEvent{0x4711}}: EOF",
+            "from binlog event: mysql.mysql56BinlogEvent{…}: EOF",
+        ),
         ('error sending event: type:ROW row_event:{x:"CANARY"}', "error sending event: …"),
-        ('in row-based replication: "XA START X\'4711\'"', 'in row-based replication: "XA START…'),
+        ("in row-based replication: \"XA START X'4711'\"", 'in row-based replication: "XA START…'),
         ('in row-based replication: "select 4711"', 'in row-based replication: "…'),
         ("expected column count at position 4 (data=[4711 1 2])", "expected column count at position 4 (data=[…])"),
         ("unable to decode element: [4711 1]", "unable to decode element: […]"),
@@ -82,9 +84,9 @@ def test_a_long_text_is_shortened() -> None:
         ("bytes: 10111", "bytes: […]"),
         ("Duplicate entry 'CANARY' for key 'k'", "Duplicate entry '…'"),
         ("Incorrect datetime value: 'CANARY'", "Incorrect datetime value: '…'"),
-        ("schema has [name:\"id\" type:INT64], event has [8 3]", "schema has [name:\"id\" type:INT64], event has [8 3]"),
+        ('schema has [name:"id" type:INT64], event has [8]', 'schema has [name:"id" type:INT64], event has [8]'),
     ],
-)  # fmt: skip
+)
 def test_values_are_cut_out(text: str, left: str) -> None:
     """Whatever form Vitess and MySQL give a value: only that goes, and names and types stay."""
     assert redact(text) == left

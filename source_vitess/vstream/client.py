@@ -102,8 +102,8 @@ class VStream:
             return
         except grpc.RpcError as error:
             self.is_broken = True
-            # The error is the call itself, and its traceback holds this frame, which holds the call: a sync runs without
-            # a collector that would find such a cycle.
+            # The error is the call itself, and its traceback holds this frame, which holds the call: a sync runs
+            # without a collector that would find such a cycle.
             raise self._describe(error) from error.with_traceback(None)
         finally:
             self.close()

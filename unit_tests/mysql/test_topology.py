@@ -139,7 +139,7 @@ class _WithoutShards:
 
 
 def test_a_keyspace_without_shards_is_not_gone() -> None:
-    """As long as VTGate knows the keyspace, a sync tries again: up to v21 it leaves one out of any trouble with etcd."""
+    """As long as VTGate knows the keyspace, a sync tries again: up to v21 any trouble with etcd hides one."""
     with pytest.raises(TransientError, match="no serving shard of the keyspace commerce now"):
         read_topology(cast("VtgateSession", _WithoutShards()), "commerce")
 
