@@ -68,7 +68,7 @@ URLS = st.builds(
 )
 
 
-@at_least(0.1)
+@at_least(0.03)
 @fuzzed
 @given(URLS | st.text(max_size=60) | st.lists(st.sampled_from(URL_PIECES), max_size=14).map("".join))
 @example("vitess://" + "@" * 5_000 + "/")
@@ -106,7 +106,7 @@ CONFIG = st.fixed_dictionaries(
 )
 
 
-@at_least(0.05)
+@at_least(0.03)
 @fuzzed
 @given(
     CONFIG
@@ -264,7 +264,7 @@ def test_state_file(text: str) -> None:
         json.dumps(message)
 
 
-@at_least(0.15)
+@at_least(0.08)
 @fuzzed
 @given(SHARED, st.dictionaries(st.sampled_from(["t", "u"]), TABLE, max_size=2))
 def test_state(shared: Any, tables: dict[str, Any]) -> None:

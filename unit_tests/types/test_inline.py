@@ -19,7 +19,7 @@ UTF8MB4 = 255
 
 
 @pytest.mark.parametrize("column_type", TYPES)
-@at_least(0.2)
+@at_least(0.1)
 @given(
     value=st.one_of(st.binary(max_size=12), st.from_regex(rb"-?[0-9]{0,9}", fullmatch=True), st.text().map(str.encode))
 )

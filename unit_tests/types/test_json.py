@@ -105,7 +105,7 @@ _TEXTS = st.recursive(
 ).map(str.encode)
 
 
-@at_least(0.1)
+@at_least(0.05)
 @given(st.binary() | st.text(alphabet='"\\.x0-1,[]{}: aU').map(str.encode) | _TEXTS)
 def test_any_bytes_are_a_document_or_told(wire: bytes) -> None:
     """Whatever comes, a record holds valid JSON text or null."""

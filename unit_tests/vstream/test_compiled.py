@@ -348,7 +348,7 @@ def _encode(one: Codec, value: bytes) -> bytes | None:
 
 
 @pytest.mark.parametrize("column_type", [*ORDINARY, *OTHERS])
-@at_least(0.05)  # bit(1) has two values
+@at_least(0.03)  # bit(1) has two values
 @given(data=st.data())
 def test_a_value_is_what_its_encoder_makes_of_it(column_type: str, data: st.DataObject) -> None:
     """For any bytes: the encoder's JSON, and nothing for a value that has no exact form."""
@@ -503,7 +503,7 @@ EVENTS = st.one_of(
 
 
 @pytest.mark.parametrize("key", [("id",), ("born", "id"), ()], ids=["key", "two keys", "no key"])
-@at_least(0.15)
+@at_least(0.05)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, max_size=10))
 def test_events_are_read_as_in_python(
@@ -516,7 +516,7 @@ def test_events_are_read_as_in_python(
         reached()
 
 
-@at_least(0.25)
+@at_least(0.1)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     event=st.builds(lambda changes: row("t", *changes), st.lists(CHANGES, min_size=1, max_size=2)),
@@ -726,7 +726,7 @@ def test_what_is_not_an_error_of_a_value_is_raised() -> None:
         _decode(Codec({}, interrupt), b"x")
 
 
-@at_least(0.25)
+@at_least(0.1)
 @given(
     shards=st.dictionaries(st.sampled_from(["-40", "40-80", "80-", "", "ä"]), st.text(max_size=200)),
     at=st.integers(0, 400),
