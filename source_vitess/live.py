@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
@@ -16,8 +18,9 @@ from source_vitess.mysql.snapshot import read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import query_pb2
+from source_vitess.replication.messages import Log
 from source_vitess.replication.ports import SyncSettings
-from source_vitess.replication.retry import Retry
+from source_vitess.replication.retry import FIRST_WAIT, LONGEST_WAIT
 from source_vitess.schema import Schema
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
@@ -105,22 +108,31 @@ class LiveVitess:
         self._row_images: Mapping[str, str] = {}
 
     @classmethod
-    @contextmanager
-    def connect(cls, config: Config, clock: SystemClock, *, retries: int = 0) -> Iterator[LiveVitess]:
-        """Connects to both ports of VTGate, the gRPC port when it is first needed.
+    def connect(cls, config: Config, clock: SystemClock) -> LiveVitess:
+        """Connects to VTGate's MySQL port, and to the gRPC port when it is first needed. To be closed, or entered.
 
         Args:
             config: Where VTGate is, and what to read.
             clock: Time.
-            retries: How often it is tried again while that may help: a sync may begin in the middle of a failover.
 
         Raises:
             ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
             TransientError: The server cannot be reached now, or a shard has no primary.
         """
-        topology, tablet_type = _retrying(lambda: _choose_tablets(config, clock), Retry(clock, retries))
-        with VStreamClient(config) as client:
-            yield cls(config, clock, client, topology, tablet_type)
+        topology, tablet_type = _choose_tablets(config, clock)
+        return cls(config, clock, VStreamClient(config), topology, tablet_type)
+
+    def close(self) -> None:
+        """Ends every connection and stream."""
+        self._client.close()
+
+    def __enter__(self) -> LiveVitess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def describe(self) -> Iterator[str]:
         """Yields lines for the log: what is read, and from which tablets."""
@@ -133,11 +145,8 @@ class LiveVitess:
             f"{self.topology.version} from {self.tablet_type} tablets ({how})."
         )
 
-    def inspect_binlogs(self, *, retries: int = 0) -> Sequence[str]:
+    def inspect_binlogs(self) -> Sequence[str]:
         """Reads how the shards' MySQL servers write binary logs, for the streams that follow.
-
-        Args:
-            retries: How often it is tried again while that may help.
 
         Returns:
             What should be set otherwise.
@@ -145,7 +154,7 @@ class LiveVitess:
         Raises:
             TransientError: A shard has no tablet that answers now.
         """
-        settings = _retrying(self._read_settings, Retry(self._clock, retries))
+        settings = self._read_settings()
         self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
         return [
             f"The MySQL of shard {shard} runs with {wish}. "
@@ -164,19 +173,13 @@ class LiveVitess:
         """Returns what the user should know about the settings, now that the tablets are known."""
         return cell_warnings(self.topology, self._config.cells)
 
-    def schema(self, *, retries: int = 0) -> Schema:
+    def schema(self) -> Schema:
         """Reads the keyspace's schema.
-
-        Args:
-            retries: How often it is tried again while that may help: a reshard may switch the shards meanwhile.
 
         Raises:
             ConfigError: The keyspace or a shard is gone.
-            TransientError: The server cannot be reached now.
+            TransientError: The server cannot be reached now, or a reshard is switching the shards.
         """
-        return _retrying(self._read_schema, Retry(self._clock, retries))
-
-    def _read_schema(self) -> Schema:
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
@@ -220,12 +223,36 @@ class LiveVitess:
         )
 
 
-def _retrying(ask: Callable[[], Answer], retry: Retry) -> Answer:
-    while True:
+def retrying(ask: Callable[[], Answer], clock: SystemClock, retries: int) -> Generator[Log, None, Answer]:
+    """Returns an answer, asking again while that may help: a sync may begin in the middle of a failover.
+
+    Args:
+        ask: Asks; a TransientError is no answer.
+        clock: Time.
+        retries: How often it is asked again.
+
+    Yields:
+        What went wrong, before the time to wait.
+
+    Raises:
+        TransientError: There was no answer, however often it was asked; or the sync is asked to stop.
+    """
+    for attempt in count(1):
         try:
             return ask()
         except TransientError as error:
-            retry.failed(error)
+            if attempt > retries or clock.stopping:
+                raise
+            seconds = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
+            yield Log(
+                f"VTGate could not be asked, and is asked again in {seconds:g} s (attempt {attempt} of {retries}): "
+                f"{error.message}",
+                warning=True,
+            )
+            clock.wait(seconds)
+            if clock.stopping:
+                raise
+    raise AssertionError("count ends")
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """How many generated examples reached what a test is about: a test whose examples all turn back early tests nothing.
 
-@at_least(0.3)
-@given(st.text())
-def test_…(text: str) -> None:
-    try:
-        parsed = parse(text)
-    except Refused:
-        return
-    reached()
-    assert parse(str(parsed)) == parsed
+    @at_least(0.05)
+    @given(st.text())
+    def test_…(text: str) -> None:
+        try:
+            parsed = parse(text)
+        except Refused:
+            return
+        reached()
+        assert parse(str(parsed)) == parsed
+
+Shares are well below what is usual, since hypothesis' examples differ much from run to run.
 """
 
 from __future__ import annotations
