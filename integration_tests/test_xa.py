@@ -33,9 +33,7 @@ def _synced(cluster: Cluster, single: Connector) -> tuple[Store, dict[str, objec
 
 
 @pytest.mark.parametrize("statements", [ONE_PHASE, TWO_PHASES], ids=["one phase", "two phases"])
-def test_an_xa_transaction_is_named_at_once(
-    cluster: Cluster, single: Connector, statements: tuple[str, ...]
-) -> None:
+def test_an_xa_transaction_is_named_at_once(cluster: Cluster, single: Connector, statements: tuple[str, ...]) -> None:
     """The sync ends without retries, says what holds it up and up to which position; a re-sync comes past it."""
     store, catalog = _synced(cluster, single)
     _write(cluster, statements)

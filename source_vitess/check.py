@@ -25,6 +25,7 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
 from source_vitess.probe import Listener, Speech, probe
+from source_vitess.schema import engine_warning
 from source_vitess.tls import grpc_trust, speaks_tls
 from source_vitess.tunnel import reachable
 from source_vitess.vstream.client import VStreamClient
@@ -119,7 +120,7 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
         deadline.begin("reading the names of the tables")
         use_shard(session, topology, shards[0])
-        tables = len(read_tables(session))
+        tables = read_tables(session)
         if not tables:
             raise ConfigError(
                 # As Airbyte's own database sources: nothing could be selected.
@@ -144,7 +145,11 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
             "the field url to VTGate's gRPC port (vtgate --grpc-port).",
             detail=error.detail,
         ) from error
-    return _summary(config, topology, shards, tablet_type, tables, settings)
+    engines = engine_warning({name: table.engine for name, table in tables.items()})
+    return (
+        *_summary(config, topology, shards, tablet_type, len(tables), settings),
+        *([WARNING + engines] if engines else []),
+    )
 
 
 def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listener]:

@@ -35,6 +35,7 @@ from source_vitess.live import Answer, LiveVitess, SystemClock, retrying, sync_s
 from source_vitess.replication.messages import Failed
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
+from source_vitess.schema import engine_warning
 from source_vitess.tunnel import reachable
 from source_vitess.types.codec import TypeOptions
 from source_vitess.vstream import compiled
@@ -77,6 +78,8 @@ class SourceVitess(Source):
                         "its name. Rename it to read it.",
                         name,
                     )
+                if engines := engine_warning({name: table.engine for name, table in schema.tables.items()}):
+                    logger.warning(engines)
                 return to_catalog(schema, _type_options(parsed))
         except VitessSourceError as error:
             raise traced(error) from error

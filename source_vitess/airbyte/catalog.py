@@ -20,7 +20,7 @@ from source_vitess.errors import ConfigError, StreamError
 from source_vitess.naming import can_be_streamed
 from source_vitess.replication.ports import SelectedStream
 from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
-from source_vitess.schema import Schema, Table
+from source_vitess.schema import Schema, Table, engine_warning
 from source_vitess.types.codec import TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import json_schema_for
@@ -104,6 +104,9 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
             streams.append(_select(configured, schema, options, warnings, unread))
         except StreamError as error:
             refused.append(error)
+    engines = {stream.streamed.table.name: stream.streamed.table.engine for stream in streams if stream.incremental}
+    if found := engine_warning(engines):
+        warnings.append(found)
     if unread:
         # One line a sync: nothing tells a new column from one that was deselected, of which there may be many.
         named = [f"{name!r} ({', '.join(map(repr, columns))})" for name, columns in unread.items()]
