@@ -80,8 +80,8 @@ def is_transactional(engine: str | None) -> bool:
 def engine_warning(engines: Mapping[str, str | None]) -> str | None:
     """Returns what to know of tables by their engines: a sentence or two if one has no transactions, else None.
 
-    MySQL ends such a change in the binary log with a statement COMMIT, for which VTTablet sends no position (vstreamer.go,
-    `sqlparser.StmtCommit`); and a consistent snapshot is none of such a table (snapshot_conn.go).
+    MySQL ends such a change in the binary log with a statement COMMIT, for which VTTablet sends no position
+    (vstreamer.go, `sqlparser.StmtCommit`); and a consistent snapshot is none of such a table (snapshot_conn.go).
     """
     named = [f"{name!r} ({engine})" for name, engine in sorted(engines.items()) if not is_transactional(engine)]
     if not named:

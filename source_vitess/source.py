@@ -126,7 +126,9 @@ class SourceVitess(Source):
             for warning in (*vitess.warnings(), *binlogs):
                 yield log_line("WARN", warning)
             schema = yield from self._retried(vitess.schema, settings.retries)
-            selection = select_streams(catalog, schema, _type_options(parsed))
+            names = [stream.stream.name for stream in catalog.streams if stream.stream.name in schema.tables]
+            routed = yield from self._retried(lambda: vitess.routed(names), settings.retries)
+            selection = select_streams(catalog, schema, _type_options(parsed), routed)
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
             writer = LineWriter(parsed.keyspace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -17,6 +18,7 @@ from airbyte_cdk.models import (
 )
 
 from source_vitess.errors import ConfigError, StreamError
+from source_vitess.mysql.routing import routed_message
 from source_vitess.naming import can_be_streamed
 from source_vitess.replication.ports import SelectedStream
 from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
@@ -82,8 +84,19 @@ def _column_schemas(table: Table, options: TypeOptions) -> dict[str, Mapping[str
     }
 
 
-def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: TypeOptions) -> Selection:
+def select_streams(
+    catalog: ConfiguredAirbyteCatalog,
+    schema: Schema,
+    options: TypeOptions,
+    routed: Mapping[str, str] = MappingProxyType({}),
+) -> Selection:
     """Checks the configured catalog against the schema.
+
+    Args:
+        catalog: The configured catalog.
+        schema: The keyspace's schema.
+        options: The user's choices that change types.
+        routed: Tables whose queries go to another keyspace, and to which one.
 
     Raises:
         ConfigError: The catalog has no streams, or one stream twice.
@@ -101,6 +114,8 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
             raise ConfigError(f"The configured catalog has the stream {name!r} twice.")
         seen.add(name)
         try:
+            if name in routed:
+                raise StreamError(name, routed_message(name, schema.keyspace, routed[name]))
             streams.append(_select(configured, schema, options, warnings, unread))
         except StreamError as error:
             refused.append(error)
