@@ -52,6 +52,7 @@ class Vitess(Cluster):
         """Ends all streams and connections."""
         self.vstream.stop()
         self.mysql.stop()
+        self.sql.close()
 
     def __enter__(self: _Self) -> _Self:
         self.start()

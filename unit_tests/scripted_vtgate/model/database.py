@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from source_vitess import schema
-from unit_tests.scripted_vtgate.model.shard import RowsWritten, Shard, Written
+from unit_tests.scripted_vtgate.model.shard import Shard
+from unit_tests.scripted_vtgate.model.storage import RowsWritten, Written
 from unit_tests.scripted_vtgate.model.tables import Row, Table
 from unit_tests.scripted_vtgate.model.values import Given, Value, normalize
 
 #: Which rows: by values of columns, or by a function of the row.
 Where = Mapping[str, Given] | Callable[[Mapping[str, Value]], bool]
 
+#: Aliases of tablets are numbers from here on for each shard.
+_ALIASES_PER_SHARD = 10
+
 #: The clock of the model starts here and goes on by a second with every transaction.
 _EPOCH = 1_767_225_600
+
+
+class WritesStoppedError(ValueError):
+    """A shard takes no writes: a reshard is about to switch the traffic."""
 
 
 class Database:
@@ -28,6 +36,7 @@ class Database:
         changed: The lock of everything, notified about every change.
         version: Goes up with every change.
         clock: Seconds since 1970 of the last transaction.
+        sharded_by: By table, the column that says where a row belongs; the key's first one unless named.
     """
 
     def __init__(self, keyspace: str = "commerce", shards: Sequence[str] = ("-80", "80-")) -> None:
@@ -35,9 +44,20 @@ class Database:
         self.changed = threading.Condition(threading.RLock())
         self.version = 0
         self.clock = _EPOCH
+        self.sharded_by: dict[str, str] = {}
         self._uuids = 0
         self._open: dict[str, list[Written]] | None = None
-        self.shards = {name: Shard(keyspace, name, self.new_uuid()) for name in shards}
+        self._aliases = 100
+        self.shards: dict[str, Shard] = {}
+        for name in shards:
+            self.add_shard(name)
+
+    def add_shard(self, name: str, tables: Iterable[Table] = (), *, serving: bool = True) -> Shard:
+        """Adds a shard without rows."""
+        shard = Shard(self.keyspace, name, self.new_uuid(), first_alias=self._aliases, tables=tables, serving=serving)
+        self._aliases += _ALIASES_PER_SHARD
+        self.shards[name] = shard
+        return shard
 
     @property
     def database_name(self) -> str:
@@ -132,6 +152,12 @@ class Database:
                 count += len(gone)
             return count
 
+    def count(self, table: str, where: Where) -> int:
+        """Returns how many rows there are."""
+        with self.changed:
+            definition = self.tables[table]
+            return sum(len(self._matching(shard, definition, where)) for shard in self.serving)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Makes one transaction per shard of the statements inside; an exception rolls all of them back.
@@ -142,15 +168,17 @@ class Database:
             if self._open is not None:
                 raise RuntimeError("a transaction is open already")
             before = {
-                name: {table: dict(rows) for table, rows in shard.rows.items()} for name, shard in self.shards.items()
+                name: {table: dict(rows) for table, rows in shard.rows.items()}
+                for name, shard in self.shards.items()
+                if shard.serving
             }
             self._open = {}
             try:
                 yield
                 written = self._open
             except BaseException:
-                for name, shard in self.shards.items():
-                    shard.rows = before[name]
+                for name, rows in before.items():
+                    self.shards[name].data.rows = rows
                 raise
             finally:
                 self._open = None
@@ -167,14 +195,18 @@ class Database:
 
     def shard_of(self, table: Table, row: Row) -> str:
         """Returns where a row belongs: by the first column of its key, hashed over the key ranges."""
+        return self.home_of(table, row, [shard.name for shard in self.serving])
+
+    def home_of(self, table: Table, row: Row, shards: Sequence[str]) -> str:
+        """Returns to which of some shards a row belongs; the first if to none, as one that a test put elsewhere."""
         mapping = table.as_mapping(row)
-        column = table.key[0] if table.key else next(iter(table.columns))
+        column = self.sharded_by.get(table.name) or (table.key[0] if table.key else next(iter(table.columns)))
         keyspace_id = hashlib.sha256(str(mapping[column]).encode()).digest()
-        for shard in self.serving:
-            begin, end = key_range(shard.name)
+        for shard in shards:
+            begin, end = key_range(shard)
             if begin <= keyspace_id and (not end or keyspace_id < end):
-                return shard.name
-        raise ValueError("the shards do not cover the keyspace")
+                return shard
+        return shards[0]
 
     def commit(self, shard: Shard, written: Sequence[Written], *, shared_clock: bool = False) -> None:
         """Ends a transaction on a shard. For the model's own use; the lock is held."""
@@ -184,9 +216,10 @@ class Database:
         self.notify()
 
     def notify(self) -> None:
-        """Wakes the streams. The lock is held."""
-        self.version += 1
-        self.changed.notify_all()
+        """Wakes the streams."""
+        with self.changed:
+            self.version += 1
+            self.changed.notify_all()
 
     def new_uuid(self) -> str:
         """Returns the UUID of another MySQL server, the same ones in every run."""
@@ -205,6 +238,8 @@ class Database:
 
     def _write(self, shard: str, written: Written) -> None:
         assert self._open is not None
+        if not self.shards[shard].writable:
+            raise WritesStoppedError(shard)
         self._open.setdefault(shard, []).append(written)
 
     def _matching(self, shard: Shard, table: Table, where: Where) -> list[Row]:

@@ -11,8 +11,17 @@ import grpc
 from source_vitess.proto import binlogdata_pb2, topodata_pb2, vtgate_pb2
 from unit_tests.scripted_vtgate.model.cluster import Cluster
 from unit_tests.scripted_vtgate.model.faults import Action, Cut, Eof, Restart, Stall
-from unit_tests.scripted_vtgate.model.shard import JournalWritten
-from unit_tests.scripted_vtgate.model.tablet import Group, LastPk, Message, Position, TabletStream, no_tablet
+from unit_tests.scripted_vtgate.model.shard import Shard, Tablet
+from unit_tests.scripted_vtgate.model.storage import JournalWritten
+from unit_tests.scripted_vtgate.model.tablet import (
+    Group,
+    LastPk,
+    Message,
+    Position,
+    TabletRefusedError,
+    TabletStream,
+    no_tablet,
+)
 from unit_tests.scripted_vtgate.script import Gate
 from unit_tests.scripted_vtgate.vstream_server import Call, StreamStatusError
 
@@ -33,7 +42,9 @@ class _ShardStream:
     gtid: str
     lastpks: dict[str, bytes] = field(default_factory=dict)
     groups: Iterator[Group | None] | None = None
+    tablet: Tablet | None = None
     restarts: int = 0
+    refused_by: set[str] = field(default_factory=set)
     waits_for: int | None = None
     ended: bool = False
 
@@ -66,6 +77,7 @@ class Gateway:
                 self._progress = False
                 for shard in list(self._shards):
                     for response in self._advance(shard):
+                        self._cluster.world.moment(f"VTGate sends a message of {shard.shard}")
                         if self._cluster.faults.delay:
                             self._call.wait_end(self._cluster.faults.delay)
                         yield from self._cluster.rewrite(response) if self._cluster.rewrite else (response,)
@@ -140,26 +152,75 @@ class Gateway:
                 f"failed to determine if keyspace {self._cluster.keyspace} has been resharded: shard provided in "
                 f"VGTID, {shard.shard}, not found in the {self._cluster.keyspace} keyspace",
             )
-        if shard.groups is None or shard.restarts != state.restarts:
-            if self._tablet_type not in state.tablet_types:
-                raise no_tablet(state, self._tablet_type)
-            shard.restarts = state.restarts
-            shard.groups = TabletStream(
-                self._cluster,
-                state,
-                tablet_type=self._tablet_type,
-                gtid=shard.gtid,
-                lastpks=shard.lastpks,
-                rules=self._request.filter.rules,
-                tables_to_copy=self._flags.tables_to_copy,
-                batch_rows=self._cluster.batch_rows,
-                rows_per_event=self._cluster.rows_per_event,
-            ).groups()
-        try:
-            return next(shard.groups)
-        except StreamStatusError as error:
-            where = f"error in vstream for {self._cluster.keyspace}/{shard.shard} on tablet zone1-0000000100: "
-            raise StreamStatusError(error.code, where + error.text) from error
+        while True:
+            self._choose_tablet(shard, state)
+            assert shard.groups is not None
+            assert shard.tablet is not None
+            try:
+                return next(shard.groups)
+            except TabletRefusedError:
+                # Not asked again as long as the call lasts (vstream_manager.go, ignoreTablets).
+                shard.refused_by.add(shard.tablet.alias)
+                shard.groups = None
+            except StreamStatusError as error:
+                where = f"error in vstream for {self._cluster.keyspace}/{shard.shard} on tablet {shard.tablet.alias}: "
+                raise StreamStatusError(error.code, where + error.text) from error
+
+    def _choose_tablet(self, shard: _ShardStream, state: Shard) -> None:
+        """Opens a tablet's stream, unless one is open of a tablet that still has its role."""
+        tablet = shard.tablet
+        if (
+            shard.groups is not None
+            and tablet is not None
+            and tablet.restarts == shard.restarts
+            and tablet.tablet_type == self._tablet_type
+            and tablet.running
+        ):
+            return
+        self._cluster.world.moment(f"VTGate chooses a tablet of {shard.shard}")
+        candidates = self._candidates(shard, state)
+        if not candidates:
+            self._cluster.world.moment(f"VTGate finds no tablet of {shard.shard}, and tries again")
+            candidates = self._candidates(shard, state)
+        if not candidates:
+            raise no_tablet(state, self._tablet_type)
+        tablet = self._cluster.world.pick(state, candidates)
+        shard.tablet, shard.restarts = tablet, tablet.restarts
+        shard.groups = TabletStream(
+            self._cluster,
+            state,
+            tablet=tablet,
+            gtid=shard.gtid,
+            lastpks=shard.lastpks,
+            rules=self._request.filter.rules,
+            tables_to_copy=self._flags.tables_to_copy,
+            batch_rows=self._cluster.batch_rows,
+            rows_per_event=self._cluster.rows_per_event,
+        ).groups()
+
+    def _candidates(self, shard: _ShardStream, state: Shard) -> list[Tablet]:
+        shards = self._cluster.shards
+        resharded = not all(shards[one.shard].serving for one in self._shards if one.shard in shards)
+        found = self._cluster.candidates(state, self._tablet_type, non_serving=resharded)
+        return [tablet for tablet in found if tablet.alias not in shard.refused_by]
+
+    def restart(self, shard: str) -> bool:
+        """Has VTGate open a shard's stream again from the last position that it sent; returns False if it has none."""
+        for one in self._shards:
+            if one.shard == shard and one.groups is not None:
+                one.groups = None
+                return True
+        return False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client is still there."""
+        return not self._call.ended
+
+    @property
+    def shards(self) -> list[str]:
+        """The shards that are streamed now."""
+        return [one.shard for one in self._shards if not one.ended]
 
     def _send_group(self, shard: _ShardStream, messages: list[Message]) -> Iterator[vtgate_pb2.VStreamResponse]:
         size = self._cluster.events_per_response
@@ -208,6 +269,8 @@ class Gateway:
     ) -> Iterator[binlogdata_pb2.VEvent]:
         """Yields what becomes of a tablet's event."""
         if isinstance(item, Position):
+            if shard.gtid != "current":
+                self._cluster.world.sent(shard.shard, item.gtid)
             shard.gtid = item.gtid
             yield self._vgtid(shard)
         elif isinstance(item, LastPk):
@@ -288,7 +351,9 @@ class Gateway:
         interval = self._flags.heartbeat_interval * self._cluster.heartbeat_scale
         timeout = last_sent + interval - time.monotonic() if interval else None
         with self._cluster.changed:
-            return self._cluster.changed.wait_for(lambda: self._cluster.version != version or self._call.ended, timeout)
+            return self._cluster.world.wait(
+                self._cluster.changed, lambda: self._cluster.version != version or self._call.ended, timeout
+            )
 
     def _wake(self) -> None:
         with self._cluster.changed:

@@ -86,6 +86,23 @@ class Gtids:
             for uuid, held in sorted(self._intervals.items())
         )
 
+    def __len__(self) -> int:
+        """How many GTIDs there are."""
+        return sum(last - first + 1 for held in self._intervals.values() for first, last in held)
+
+    def intersection(self, other: Gtids) -> Gtids:
+        """Returns the GTIDs that are in both."""
+        return self.minus(self.minus(other))
+
+    def union(self, other: Gtids) -> Gtids:
+        """Returns the GTIDs of both."""
+        return Gtids(
+            {
+                uuid: (*self._intervals.get(uuid, ()), *other._intervals.get(uuid, ()))
+                for uuid in {*self._intervals, *other._intervals}
+            }
+        )
+
     @property
     def position(self) -> str:
         """The text with Vitess' flavor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from unit_tests.scripted_vtgate.model.shard import Shard
+from unit_tests.scripted_vtgate.model.storage import Storage
 from unit_tests.scripted_vtgate.model.tables import Table
 
 INFORMATION_SCHEMA = "information_schema"
@@ -24,15 +24,15 @@ _COLUMNS = {
 _BYTES_PER_ROW = 64
 
 
-def fill(connection: sqlite3.Connection, shard: Shard, database: str) -> None:
+def fill(connection: sqlite3.Connection, server: Storage, database: str) -> None:
     """Creates and fills the tables in the attached database `information_schema`."""
     for name, columns in _COLUMNS.items():
         connection.execute(f"create table {INFORMATION_SCHEMA}.{name} ({', '.join(columns.split())})")
     _insert(connection, "schemata", [("def", database, "utf8mb4", "utf8mb4_0900_ai_ci")])
-    for table in shard.tables.values():
-        _insert(connection, "tables", [_table(table, database, len(shard.rows[table.name]))])
+    for table in server.tables.values():
+        _insert(connection, "tables", [_table(table, database, len(server.rows[table.name]))])
         _insert(connection, "columns", _columns(table, database))
-        keys = list(_keys(table))
+        keys = list(unique_parts(table))
         _insert(
             connection,
             "statistics",
@@ -79,7 +79,7 @@ def _columns(table: Table, database: str) -> Iterable[tuple[object, ...]]:
         )
 
 
-def _keys(table: Table) -> Iterable[tuple[str, int, str, str]]:
+def unique_parts(table: Table) -> Iterable[tuple[str, int, str, str]]:
     """Yields the parts of the unique keys: key, number, column, and what STATISTICS says of NULLs."""
     keys = {**({"PRIMARY": table.key} if table.key else {}), **table.unique}
     for key, names in keys.items():

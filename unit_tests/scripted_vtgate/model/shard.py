@@ -1,136 +1,228 @@
-"""One shard of the model: its rows, its binlog, its GTIDs."""
+"""One shard of the model: a primary, and tablets that replicate from it, each with a server of its own or the same.
+
+As a rule all tablets of a shard share one server's data: replicas that are never behind. Those of an uneven shard have
+their own, and replicate when they are told to (`Cluster` says who tells them).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
 
 from unit_tests.scripted_vtgate.model.gtids import Gtids
+from unit_tests.scripted_vtgate.model.storage import Storage, Transaction, Written
 from unit_tests.scripted_vtgate.model.tables import Row, Table
 
 
-@dataclass(frozen=True)
-class RowsWritten:
-    """One row event of the binlog: the rows one statement changed in one table.
-
-    Attributes:
-        table: The table as it was.
-        changes: Before and after of each row.
-    """
-
-    table: Table
-    changes: tuple[tuple[Row | None, Row | None], ...]
-
-
-@dataclass(frozen=True)
-class DdlWritten:
-    """A statement that changes tables.
-
-    Attributes:
-        statement: Its text in the binlog.
-        tables: The names it is about.
-    """
-
-    statement: str
-    tables: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class JournalWritten:
-    """The end of this shard: a reshard.
-
-    Attributes:
-        journal_id: The same for all old shards.
-        old: The shards that end.
-        new: The position of each new shard to go on from.
-    """
-
-    journal_id: int
-    old: tuple[str, ...]
-    new: Mapping[str, Gtids]
-
-
-@dataclass(frozen=True)
-class VersionWritten:
-    """A row of `_vt.schema_version`: with `--track-schema-versions` every DDL is followed by one."""
-
-
-Written = RowsWritten | DdlWritten | JournalWritten | VersionWritten
-
-
-@dataclass(frozen=True)
-class Transaction:
-    """A transaction of the binlog.
-
-    Attributes:
-        uuid: The server it was committed on.
-        number: Its number there.
-        timestamp: Seconds since 1970.
-        written: What it did; empty for one that does not touch the keyspace, such as Vitess' own writes.
-    """
-
-    uuid: str
-    number: int
-    timestamp: int
-    written: tuple[Written, ...]
-
-
 @dataclass
+class Tablet:
+    """A vttablet with its MySQL. All access is under the model's lock.
+
+    Attributes:
+        alias: Its name, such as `zone1-0000000100`.
+        tablet_type: PRIMARY, REPLICA or RDONLY.
+        uuid: Its server.
+        data: What the server holds; the other tablets' too, unless the shard is uneven.
+        running: Whether it answers at all.
+        follows: Whether it replicates at once what its primary commits.
+        stopped: Whether its replication says that it stands still; one that only lags says that it runs.
+        delay: How many of the last transactions it holds back while it follows.
+        restarts: How often streams from it had to start again.
+        known: Tables as its schema engine still knows them; what is not here it knows as it is. A tablet learns of
+            others' DDL every --queryserver-config-schema-reload-time, 30 minutes
+            (go/vt/vttablet/tabletserver/schema/engine.go).
+        keeps_known: Whether the next DDL leaves the schema engine with what it knew.
+        drained: Whether it has transactions that a failover lost, so that it has to be made anew.
+    """
+
+    alias: str
+    tablet_type: str
+    uuid: str
+    data: Storage
+    running: bool = True
+    follows: bool = True
+    stopped: bool = False
+    delay: int = 0
+    restarts: int = 0
+    known: dict[str, Table | None] = field(default_factory=dict)
+    keeps_known: bool = False
+    drained: bool = False
+
+    def table(self, name: str) -> Table | None:
+        """Returns a table as the schema engine knows it, None if it knows none."""
+        return self.known[name] if name in self.known else self.data.tables.get(name)
+
+    def table_names(self) -> list[str]:
+        """Returns the names of the tables that the schema engine knows, sorted."""
+        return sorted(name for name in {*self.data.tables, *self.known} if self.table(name) is not None)
+
+
 class Shard:
     """A shard. All access is under the model's lock.
 
     Attributes:
         keyspace: Its keyspace.
         name: Its name, such as `-80`.
-        uuid: The server that is primary.
-        serving: False once a reshard replaced it.
-        tables: Definitions by name.
-        rows: By table, rows by identity (the primary key, or all values with a number for equal ones).
-        log: The binlog.
-        executed: `gtid_executed`.
-        purged: `gtid_purged`.
-        tablet_types: The types of tablets it has.
-        restarts: How often tablet streams had to start again, by a reparent.
+        serving: Whether VTGate routes queries to it; False before and after its time.
+        writable: Whether its primary takes writes; a reshard stops them before it writes its journal.
+        tablets: Its tablets, the primary first unless there is none.
         lag: How many of the last transactions the replicas do not have yet.
     """
 
-    keyspace: str
-    name: str
-    uuid: str
-    serving: bool = True
-    tables: dict[str, Table] = field(default_factory=dict)
-    rows: dict[str, dict[object, Row]] = field(default_factory=dict)
-    log: list[Transaction] = field(default_factory=list)
-    executed: Gtids = field(default_factory=Gtids)
-    purged: Gtids = field(default_factory=Gtids)
-    tablet_types: tuple[str, ...] = ("PRIMARY", "REPLICA")
-    restarts: int = 0
-    lag: int = 0
-    _numbers: dict[str, int] = field(default_factory=dict)
-    _duplicates: int = 0
+    def __init__(
+        self,
+        keyspace: str,
+        name: str,
+        uuid: str,
+        *,
+        first_alias: int = 100,
+        tables: Iterable[Table] = (),
+        serving: bool = True,
+    ) -> None:
+        self.keyspace = keyspace
+        self.name = name
+        self.serving = serving
+        self.writable = True
+        self.lag = 0
+        self._first_alias = first_alias
+        self._numbers: dict[str, int] = {}
+        self._base = tuple(tables)
+        self.data = Storage.replayed(f"{keyspace}/{name}", self._base, (), Gtids())
+        self.uuid = uuid
+        self.tablets = [self._tablet(number, kind) for number, kind in enumerate(("PRIMARY", "REPLICA"))]
+
+    def _tablet(self, number: int, tablet_type: str) -> Tablet:
+        return Tablet(f"zone1-{self._first_alias + number:010d}", tablet_type, self.uuid, self.data)
+
+    @property
+    def primary(self) -> Tablet | None:
+        """The primary, None if there is none now."""
+        return next((tablet for tablet in self.tablets if tablet.tablet_type == "PRIMARY"), None)
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """The primary's tables."""
+        return self.data.tables
+
+    @property
+    def rows(self) -> dict[str, dict[object, Row]]:
+        """The primary's rows."""
+        return self.data.rows
+
+    @property
+    def log(self) -> list[Transaction]:
+        """The primary's binlog."""
+        return self.data.log
+
+    @property
+    def executed(self) -> Gtids:
+        """The primary's `gtid_executed`."""
+        return self.data.executed
+
+    def set_types(self, tablet_types: Iterable[str]) -> None:
+        """Gives it other tablets."""
+        self.tablets = [self._tablet(number, kind) for number, kind in enumerate(tablet_types)]
+        self.set_lag(self.lag)
+
+    def make_uneven(self, uuids: Iterable[str], tablet_types: Iterable[str]) -> None:
+        """Gives each tablet a server of its own."""
+        self.tablets = []
+        for number, (uuid, kind) in enumerate(zip(uuids, tablet_types, strict=True)):
+            tablet = self._tablet(number, kind)
+            if kind != "PRIMARY":
+                tablet.uuid, tablet.data = uuid, self.data.copy()
+            self.tablets.append(tablet)
+
+    def set_lag(self, transactions: int) -> None:
+        """Holds the last transactions back from its replicas."""
+        self.lag = transactions
+        for tablet in self.tablets:
+            if tablet.tablet_type == "PRIMARY":
+                continue
+            tablet.delay = transactions
+            if transactions and tablet.data is self.data:
+                tablet.data = Storage.replayed(
+                    self.data.where, self._base, self.log[: max(len(self.log) - transactions, 0)], self.data.purged
+                )
+            self.catch_up(tablet)
 
     def commit(self, timestamp: int, written: Iterable[Written]) -> Transaction:
-        """Writes a transaction to the binlog."""
-        number = self._numbers.get(self.uuid, 0) + 1
-        self._numbers[self.uuid] = number
-        transaction = Transaction(self.uuid, number, timestamp, tuple(written))
-        self.log.append(transaction)
-        self.executed = self.executed.with_gtid(self.uuid, number)
+        """Writes a transaction, whose effects are there already, to the binlog; who follows has it at once."""
+        transaction = Transaction(self.uuid, self._next_number(self.uuid), timestamp, tuple(written))
+        self.data.record(transaction)
+        self.replicate()
         return transaction
 
-    def log_of(self, tablet_type: str) -> list[Transaction]:
-        """Returns the binlog of a type of tablet."""
-        if tablet_type == "PRIMARY" or not self.lag:
-            return self.log
-        return self.log[: len(self.log) - self.lag]
+    def commit_errant(self, tablet: Tablet, timestamp: int, written: Iterable[Written] = ()) -> None:
+        """Writes a transaction on a replica, that no other tablet will have."""
+        tablet.data.replicate(Transaction(tablet.uuid, self._next_number(tablet.uuid), timestamp, tuple(written)))
 
-    def executed_of(self, tablet_type: str) -> Gtids:
-        """Returns `gtid_executed` of a type of tablet."""
-        if tablet_type == "PRIMARY" or not self.lag:
-            return self.executed
-        missing = [Gtids({one.uuid: [(one.number, one.number)]}) for one in self.log[-self.lag :]]
-        return reduce(Gtids.minus, missing, self.executed)
+    def replicate(self) -> None:
+        """Gives the tablets that follow what they lack."""
+        for tablet in self.tablets:
+            if tablet.follows and tablet.data is not self.data:
+                self.catch_up(tablet)
+
+    def missing(self, tablet: Tablet) -> list[Transaction]:
+        """Returns what a tablet has yet to replicate from the primary, in order."""
+        if tablet.data is self.data:
+            return []
+        if tablet.data.executed == self.executed:
+            return []
+        return [one for one in self.log if not tablet.data.executed.contains(one.uuid, one.number)]
+
+    def catch_up(self, tablet: Tablet, transactions: int | None = None) -> int:
+        """Replicates so many transactions, by default all but those it holds back; returns how many there were."""
+        missing = self.missing(tablet)
+        chosen = missing[: max(len(missing) - tablet.delay, 0)] if transactions is None else missing[:transactions]
+        for transaction in chosen:
+            for one in transaction.written:
+                self._keep_known(tablet, one)
+            tablet.data.replicate(transaction)
+        return len(chosen)
+
+    def promote(self, tablet: Tablet, *, dead: bool) -> int:
+        """Makes a tablet primary, with what it has; returns how many transactions are lost.
+
+        Args:
+            tablet: The new primary.
+            dead: Whether the old primary is gone until it is rebuilt; else it has given all it had, and replicates.
+
+        Tablets that have some of what is lost are stopped like the old primary: Vitess' own watchman drains them
+        (go/vt/vtorc/logic/topology_recovery.go, recoverErrantGTIDDetected).
+        """
+        old = self.primary
+        if old is not None and not dead:
+            tablet.follows = True
+            self.catch_up(tablet, len(self.log))
+        lost = self.data.executed.minus(tablet.data.executed)
+        if old is not None:
+            old.tablet_type = "REPLICA"
+            old.restarts += 1
+            old.running = old.running and not dead
+        tablet.tablet_type = "PRIMARY"
+        tablet.restarts += 1
+        tablet.known.clear()  # a tablet that becomes primary reloads its schema
+        tablet.keeps_known = False
+        tablet.delay = 0
+        self.data, self.uuid = tablet.data, tablet.uuid
+        self.tablets.sort(key=lambda one: (one.tablet_type != "PRIMARY", one.alias))
+        for other in self.tablets:
+            if lost.intersection(other.data.executed):
+                other.running = False
+                other.drained = True
+                other.follows = False
+                other.restarts += 1
+        self.replicate()
+        return len(lost)
+
+    def rebuild(self, tablet: Tablet, uuid: str) -> None:
+        """Makes a tablet anew from a backup of the primary."""
+        tablet.data, tablet.uuid = self.data.copy(), uuid
+        tablet.running = tablet.follows = True
+        tablet.drained = False
+        tablet.restarts += 1
+        tablet.known.clear()
 
     def insert(self, table: Table, row: Row) -> None:
         """Puts a row in.
@@ -138,34 +230,26 @@ class Shard:
         Raises:
             ValueError: Its primary key is taken.
         """
-        rows = self.rows[table.name]
-        identity: object = table.identity(row)
-        if not table.key:
-            self._duplicates += 1
-            identity = (repr(identity), self._duplicates)
-        if identity in rows:
-            raise ValueError(f"duplicate key {identity} in {self.keyspace}/{self.name} {table.name}")
-        rows[identity] = row
+        self.data.insert(table, row)
 
     def remove(self, table: Table, row: Row) -> None:
         """Takes a row out."""
-        rows = self.rows[table.name]
-        if table.key and rows.get(table.identity(row)) is row:
-            del rows[table.identity(row)]
-            return
-        for identity, held in rows.items():
-            if held is row:
-                del rows[identity]
-                return
-        raise ValueError(f"no such row in {self.keyspace}/{self.name} {table.name}")
+        self.data.remove(table, row)
 
     def sorted_rows(self, table: Table) -> list[Row]:
         """Returns the rows of a table in the order of its key."""
-        return sorted(self.rows[table.name].values(), key=table.sort_key)
+        return self.data.sorted_rows(table)
 
     def purge(self) -> None:
         """Purges all binlogs; streams that have begun to read them go on, as they do on a real server."""
-        self.purged = self.executed
+        for tablet in self.tablets:
+            tablet.data.purged = tablet.data.executed
+        self.data.purged = self.data.executed
+
+    def restart_streams(self) -> None:
+        """Has all streams start again inside VTGate."""
+        for tablet in self.tablets:
+            tablet.restarts += 1
 
     def forget_last(self, count: int) -> None:
         """Takes the last transactions back, as an emergency reparent to a lagging replica does.
@@ -173,18 +257,21 @@ class Shard:
         Raises:
             ValueError: One of them is a DDL.
         """
-        for _ in range(count):
-            transaction = self.log.pop()
-            for written in reversed(transaction.written):
-                if not isinstance(written, RowsWritten):
-                    raise ValueError("only transactions of rows can be lost")
-                for before, after in reversed(written.changes):
-                    if after is not None:
-                        self.remove(written.table, self._held(written.table, after))
-                    if before is not None:
-                        self.insert(written.table, before)
-            lost = Gtids({transaction.uuid: [(transaction.number, transaction.number)]})
-            self.executed = self.executed.minus(lost)
+        self.data.forget_last(count)
 
-    def _held(self, table: Table, row: Row) -> Row:
-        return next(held for held in self.rows[table.name].values() if held == row)
+    def tables_changed(self, names: Iterable[str], before: dict[str, Table]) -> None:
+        """Has the tablets that share the primary's server notice a DDL, or not yet."""
+        for tablet in self.tablets:
+            if tablet.data is self.data and tablet.tablet_type != "PRIMARY" and tablet.keeps_known:
+                for name in names:
+                    tablet.known.setdefault(name, before.get(name))
+
+    def _keep_known(self, tablet: Tablet, written: Written) -> None:
+        if tablet.keeps_known:
+            for name in getattr(written, "tables", ()):
+                tablet.known.setdefault(name, tablet.data.tables.get(name))
+
+    def _next_number(self, uuid: str) -> int:
+        number = self._numbers.get(uuid, 0) + 1
+        self._numbers[uuid] = number
+        return number

@@ -22,6 +22,31 @@ from unit_tests.scripted_vtgate.wire import (
 #: Tags of query.QueryResult, which the connector has no message for: `fields` and `rows`.
 _FIELDS, _ROWS = 1 << 3 | 2, 4 << 3 | 2
 
+#: go/vt/mysqlctl/schema.go; other types cost 1000.
+_TYPE_COSTS = {
+    "enum": 0,
+    "tinyint": 1,
+    "year": 2,
+    "smallint": 3,
+    "date": 4,
+    "mediumint": 5,
+    "time": 6,
+    "int": 7,
+    "set": 8,
+    "timestamp": 9,
+    "bigint": 10,
+    "float": 11,
+    "double": 12,
+    "decimal": 13,
+    "datetime": 14,
+    "binary": 30,
+    "char": 31,
+    "varbinary": 60,
+    "varchar": 61,
+    "tinyblob": 80,
+    "tinytext": 81,
+}
+
 #: A row: values in the order of the columns.
 Row = tuple[Value, ...]
 
@@ -79,13 +104,19 @@ class Table:
 
     @cached_property
     def copy_key(self) -> tuple[str, ...]:
-        """What a copy is ordered by: the primary key, a unique key without NULLs, else all columns."""
+        """What a copy is ordered by: the primary key, the cheapest unique key without NULLs, else all columns.
+
+        The costs are those of the columns' types; between equal ones MySQL's order decides, here the key's name
+        (go/vt/mysqlctl/schema.go, GetPrimaryKeyEquivalentColumns).
+        """
         if self.key:
             return self.key
-        for names in self.unique.values():
-            if all(self.columns[name].not_null for name in names):
-                return names
-        return tuple(self.columns)
+        fit = [
+            (sum(_TYPE_COSTS.get(self.columns[name].name, 1000) for name in names), len(names), index, names)
+            for index, names in self.unique.items()
+            if all(self.columns[name].not_null for name in names)
+        ]
+        return min(fit)[-1] if fit else tuple(self.columns)
 
     @cached_property
     def _copy_key_indexes(self) -> tuple[int, ...]:
@@ -159,7 +190,9 @@ class Table:
         """Returns the rows that a copy resumed at `lastpk` still has to read, in order.
 
         A NULL in `lastpk` lets nothing through, since nothing compares as greater than NULL: the reason why copies
-        of tables without a key cannot be resumed.
+        of tables without a key cannot be resumed. The values are taken by position, whatever their names are; rows
+        are ordered as MySQL orders them, ENUM and SET by their numbers, and compared as text with what is in `lastpk`
+        (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go, buildSelect).
 
         Raises:
             LastPkError: The bytes are not such a position of this table.
@@ -176,8 +209,13 @@ class Table:
             if text is None:
                 return []
             column = self.columns[name]
-            bound.append(_comparable(column, values.normalize(column, _decoded(column, text))))
-        return [row for row in ordered if self.sort_key(row) > tuple(bound)]
+            bound.append(_compared(column, _read(column, text)))
+        types = list(self.columns.values())
+        return [
+            row
+            for row in ordered
+            if tuple(_compared(types[index], row[index]) for index in self._copy_key_indexes) > tuple(bound)
+        ]
 
 
 class LastPkError(ValueError):
@@ -212,8 +250,25 @@ def _decoded(column: ColumnType, text: bytes) -> Given:
     return text if column.name in ("binary", "varbinary", "blob") else text.decode()
 
 
+def _read(column: ColumnType, text: bytes) -> Value:
+    """Returns a value of `lastpk` as MySQL compares it with a column, which may be of another type by now."""
+    try:
+        return values.normalize(column, _decoded(column, text))
+    except (ValueError, ArithmeticError):
+        return 0  # MySQL makes a number of any text
+
+
 def _comparable(column: ColumnType, value: Value) -> tuple[bool, object]:
-    """Returns a value that sorts as MySQL sorts it: NULL first, text by its collation (roughly)."""
+    """Returns a value that sorts as MySQL sorts it: NULL first, text by its collation (roughly), ENUM by its number."""
+    if isinstance(value, str) and column.name == "enum":
+        return True, column.args.index(value) + 1 if value in column.args else 0
+    if isinstance(value, str) and column.name == "set":
+        return True, sum(1 << column.args.index(label) for label in value.split(",") if label in column.args)
+    return _compared(column, value)
+
+
+def _compared(column: ColumnType, value: Value) -> tuple[bool, object]:
+    """Returns a value that compares as MySQL compares it with a literal: an ENUM or SET as text."""
     if isinstance(value, str) and column.collation is not None:
         return True, value.encode() if column.collation.endswith("_bin") else value.casefold().encode()
     if isinstance(value, dict | list):

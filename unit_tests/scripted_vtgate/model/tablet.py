@@ -7,8 +7,8 @@ shard's own; the gateway makes VGTIDs of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import grpc
 
@@ -16,11 +16,11 @@ from source_vitess.naming import is_internal_table
 from source_vitess.proto import binlogdata_pb2, query_pb2
 from unit_tests.scripted_vtgate.model.ddl import SchemaChanges
 from unit_tests.scripted_vtgate.model.gtids import GtidFormatError, Gtids, parse_position
-from unit_tests.scripted_vtgate.model.shard import (
+from unit_tests.scripted_vtgate.model.shard import Shard, Tablet
+from unit_tests.scripted_vtgate.model.storage import (
     DdlWritten,
     JournalWritten,
     RowsWritten,
-    Shard,
     Transaction,
     VersionWritten,
 )
@@ -68,15 +68,23 @@ class Group:
     journal: JournalWritten | None = None
 
 
+class TabletRefusedError(StreamStatusError):
+    """A tablet cannot start from a position, and VTGate looks for another one (go/vt/discovery/tablet_error_action.go).
+
+    The position is not contained in what it has ("GTIDSet Mismatch", go/vt/vttablet/tabletserver/vstreamer/
+    uvstreamer.go, setStreamStartPosition), or the binary logs since then are purged.
+    """
+
+
 class TabletStream:
-    """The stream of one shard from a position. All access is under the model's lock."""
+    """The stream of one tablet from a position. All access is under the model's lock."""
 
     def __init__(
         self,
         database: SchemaChanges,
         shard: Shard,
         *,
-        tablet_type: str,
+        tablet: Tablet,
         gtid: str,
         lastpks: Mapping[str, bytes],
         rules: Iterable[binlogdata_pb2.Rule],
@@ -87,7 +95,7 @@ class TabletStream:
         self._database = database
         self._shard = shard
         self._events = TabletEvents(shard)
-        self._tablet_type = tablet_type
+        self._tablet = tablet
         self._gtid = gtid
         self._lastpks = dict(lastpks)
         self._rules = list(rules)
@@ -131,19 +139,27 @@ class TabletStream:
             position = parse_position(self._gtid)
         except GtidFormatError as error:
             raise StreamStatusError(grpc.StatusCode.INTERNAL, f"could not decode position: {error}") from error
-        if not position <= self._executed or not self._shard.purged <= position:
-            raise no_tablet(self._shard, self._tablet_type)
+        data = self._tablet.data
+        if not position <= data.executed:
+            text = (
+                f"GTIDSet Mismatch: requested source position:{self._gtid}, current target vrep position: "
+                f"{data.executed.position}"
+            )
+            raise TabletRefusedError(grpc.StatusCode.INVALID_ARGUMENT, text)
+        if not data.purged <= position:
+            text = "Cannot replicate because the source purged required binary logs. (errno 1236) (sqlstate HY000)"
+            raise TabletRefusedError(grpc.StatusCode.UNKNOWN, text)
         return position
 
     def _plans(self) -> dict[str, bytes | None]:
         """Returns the tables to copy, each with how far it has come; None for one that has not begun."""
         for rule in self._rules:
-            if not rule.match.startswith("/") and rule.match not in self._shard.tables:
+            if not rule.match.startswith("/") and self._tablet.table(rule.match) is None:
                 text = f"table {rule.match} is not present in the database"
                 raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
         return {
             name: self._lastpks.get(name) or None
-            for name in sorted(self._shard.tables)
+            for name in self._tablet.table_names()
             if self.rule_for(name) is not None and (not self._tables_to_copy or name in self._tables_to_copy)
         }
 
@@ -163,9 +179,9 @@ class TabletStream:
     def _copy_table(
         self, name: str, plans: dict[str, bytes | None], position: Gtids | None
     ) -> Generator[Group | None, None, Gtids | None]:
-        table = self._shard.tables[name]
+        table, held = self._table_and_rows(name)
         try:
-            rows = table.rows_after(self._shard.rows[name].values(), plans[name] or b"")
+            rows = table.rows_after(held, plans[name] or b"")
         except LastPkError as error:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
         snapshot = self._executed
@@ -187,6 +203,32 @@ class TabletStream:
         # After rows the last BEGIN was not sent; an empty table's first one was, and is never closed.
         yield Group([done] if rows else [*messages, done])
         return snapshot
+
+    def _table_and_rows(self, name: str) -> tuple[Table, Collection[Row]]:
+        """Returns a table as the tablet's schema engine knows it, and the rows that it so reads from MySQL.
+
+        Columns and primary key are the schema engine's (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go,
+        buildPlan), while the rows are what MySQL has: a column that the engine does not know is left out.
+
+        Raises:
+            StreamStatusError: MySQL does not have the table or a column that the engine knows.
+        """
+        known, there = self._tablet.table(name), self._tablet.data.tables.get(name)
+        if known is None or there is None:
+            text = f"Table '{self._database.database_name}.{name}' doesn't exist (errno 1146) (sqlstate 42S02)"
+            raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        rows = self._tablet.data.rows[name].values()
+        if known is there:
+            return there, rows
+        names = list(there.columns)
+        for column in known.columns:
+            if column not in names:
+                text = f"Unknown column '{column}' in 'field list' (errno 1054) (sqlstate 42S22)"
+                raise StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        chosen = [names.index(column) for column in known.columns]
+        # The values are read by name, and are of the types that MySQL has now.
+        seen = replace(known, columns={column: there.columns[column] for column in known.columns})
+        return seen, [tuple(row[index] for index in chosen) for row in rows]
 
     def _copied_row(self, table: Table, row: Row, chosen: Sequence[int]) -> binlogdata_pb2.VEvent:
         change = binlogdata_pb2.RowChange(after=_cut(table.copied(row), chosen))
@@ -232,11 +274,22 @@ class TabletStream:
         timestamp = transaction.timestamp
         place = Position(position.position)
         if isinstance(first, DdlWritten):
+            end = self._events.plain(binlogdata_pb2.OTHER, timestamp)
             if any(self.rule_for(name) is not None for name in first.tables):
-                ddl = self._events.plain(binlogdata_pb2.DDL, timestamp)
-                ddl.statement = first.statement
-                return Group([[place, ddl]])
-            return Group([[place, self._events.plain(binlogdata_pb2.OTHER, timestamp)]])
+                end = self._events.plain(binlogdata_pb2.DDL, timestamp)
+                end.statement = first.statement
+            if len(transaction.written) == 1:
+                return Group([[place, end]])
+            # CREATE TABLE … AS SELECT is a transaction that has the statement first: the DDL ends it for VTGate, and
+            # the rows come after it, between no BEGIN and a COMMIT (seen with v24.0.0).
+            rows = [
+                event
+                for part in transaction.written[1:]
+                if isinstance(part, RowsWritten)
+                for event in self._written_rows(part, timestamp, changes)
+            ]
+            changes.pending.append(Group([[*rows, place, self._events.plain(binlogdata_pb2.COMMIT, timestamp)]]))
+            return Group([[self._events.plain(binlogdata_pb2.BEGIN, timestamp), place, end]])
         begin = self._events.plain(binlogdata_pb2.BEGIN, timestamp)
         commit = self._events.plain(binlogdata_pb2.COMMIT, timestamp)
         if isinstance(first, VersionWritten):
@@ -284,7 +337,7 @@ class TabletStream:
         database = self._database.database_name
         if self._database.track_schema_versions:
             return self._database.tracked_fields(then)
-        now = self._shard.tables.get(then.name)
+        now = self._tablet.data.tables.get(then.name)
         if now is None:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, f"unknown table {then.name} in schema")
         old, new = then.fields(database), now.fields(database)
@@ -300,12 +353,12 @@ class TabletStream:
 
     @property
     def log(self) -> list[Transaction]:
-        """The shard's binlog."""
-        return self._shard.log_of(self._tablet_type)
+        """The tablet's binlog."""
+        return self._tablet.data.log
 
     @property
     def _executed(self) -> Gtids:
-        return self._shard.executed_of(self._tablet_type)
+        return self._tablet.data.executed
 
 
 class _Changes:
@@ -319,9 +372,13 @@ class _Changes:
         self._announced: set[tuple[str, int]] = set()
         #: By table, the numbers of the columns that are sent since they were announced.
         self.chosen: dict[str, list[int]] = {}
+        #: What comes next, before another transaction.
+        self.pending: list[Group] = []
 
     def next(self) -> Group | None:
         """Returns the next transaction, None at the end of the binlog."""
+        if self.pending:
+            return self.pending.pop(0)
         while self._index < len(self._stream.log):
             transaction = self._stream.log[self._index]
             self._index += 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from source_vitess.proto import binlogdata_pb2, query_pb2
-from unit_tests.scripted_vtgate.model.shard import JournalWritten, Shard
+from unit_tests.scripted_vtgate.model.shard import Shard
+from unit_tests.scripted_vtgate.model.storage import JournalWritten
 from unit_tests.scripted_vtgate.model.tables import Table
 
 
