@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from source_vitess.config import Config, TabletType
 from source_vitess.errors import (
@@ -21,10 +21,12 @@ from source_vitess.errors import (
     VitessSourceError,
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.routing import read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
 from source_vitess.probe import Listener, Speech, probe
+from source_vitess.schema import engine_warning
 from source_vitess.tls import grpc_trust, speaks_tls
 from source_vitess.tunnel import reachable
 from source_vitess.vstream.client import VStreamClient
@@ -119,14 +121,15 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
         deadline.begin("reading the names of the tables")
         use_shard(session, topology, shards[0])
-        tables = len(read_tables(session))
+        tables = read_tables(session)
         if not tables:
             raise ConfigError(
                 # As Airbyte's own database sources: nothing could be selected.
                 f"The keyspace {config.keyspace} has no tables that can be read. Create some, give the user the right "
                 "to read them, or correct the keyspace in the field url."
             )
-        session.use(config.keyspace)
+        deadline.begin("asking VTGate for its routing rules")
+        routed = read_routed(session, config.keyspace, [*tables])
         deadline.begin("asking tablets for the settings of their binary logs")
         settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
     for shard, setting in settings.items():
@@ -144,7 +147,12 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
             "the field url to VTGate's gRPC port (vtgate --grpc-port).",
             detail=error.detail,
         ) from error
-    return _summary(config, topology, shards, tablet_type, tables, settings)
+    engines = engine_warning({name: table.engine for name, table in tables.items()})
+    return (
+        *_summary(config, topology, shards, tablet_type, len(tables), settings),
+        *([WARNING + engines] if engines else []),
+        *_routing_warnings(config.keyspace, routed),
+    )
 
 
 def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listener]:
@@ -253,6 +261,18 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
             # No stream is asked for here, so an error that names a table is one of the whole.
             kind = ConfigError if isinstance(error, StreamError) else type(error)
             raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error
+
+
+def _routing_warnings(keyspace: str, routed: Mapping[str, str]) -> Iterator[str]:
+    """Yields a line for each keyspace that tables were moved to."""
+    for other in sorted(set(routed.values())):
+        names = [name for name, place in routed.items() if place == other]
+        yield (
+            f"{WARNING}VTGate sends the queries of {len(names)} tables to keyspace {other!r} (routing rules, as "
+            f"MoveTables makes them): {', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}. What this "
+            f"keyspace, {keyspace!r}, holds of them is not what is written to, and a sync refuses their streams. Read "
+            f"them from keyspace {other!r}."
+        )
 
 
 def _summary(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from types import TracebackType
+from typing import Protocol
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
-from source_vitess.errors import InternalError, StreamCancelledError, TransientError
+from source_vitess.errors import InternalError, StreamCancelledError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.lineage import read_lineage, read_shard_gtids
 from source_vitess.mysql.replication_status import read_lags
+from source_vitess.mysql.routing import read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_primary_key, read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
@@ -22,7 +24,6 @@ from source_vitess.position.lineage import Finding, Verdict, judge
 from source_vitess.position.vgtid import Vgtid, intersection
 from source_vitess.proto import query_pb2
 from source_vitess.replication.ports import SyncSettings
-from source_vitess.replication.retry import Retry
 from source_vitess.schema import Schema
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
@@ -32,8 +33,6 @@ from source_vitess.vstream.current import read_current_position
 from source_vitess.vstream.events import Event
 from source_vitess.vstream.reader import EventReader, StreamedTable
 from source_vitess.vstream.request import StreamRequest
-
-Answer = TypeVar("Answer")
 
 
 class Cancellable(Protocol):
@@ -110,22 +109,31 @@ class LiveVitess:
         self._row_images: Mapping[str, str] = {}
 
     @classmethod
-    @contextmanager
-    def connect(cls, config: Config, clock: SystemClock, *, retries: int = 0) -> Iterator[LiveVitess]:
-        """Connects to both ports of VTGate, the gRPC port when it is first needed.
+    def connect(cls, config: Config, clock: SystemClock) -> LiveVitess:
+        """Connects to VTGate's MySQL port, and to the gRPC port when it is first needed. To be closed, or entered.
 
         Args:
             config: Where VTGate is, and what to read.
             clock: Time.
-            retries: How often it is tried again while that may help: a sync may begin in the middle of a failover.
 
         Raises:
             ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
             TransientError: The server cannot be reached now, or a shard has no primary.
         """
-        topology, tablet_type = _retrying(lambda: _choose_tablets(config, clock), Retry(clock, retries))
-        with VStreamClient(config) as client:
-            yield cls(config, clock, client, topology, tablet_type)
+        topology, tablet_type = _choose_tablets(config, clock)
+        return cls(config, clock, VStreamClient(config), topology, tablet_type)
+
+    def close(self) -> None:
+        """Ends every connection and stream."""
+        self._client.close()
+
+    def __enter__(self) -> LiveVitess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def describe(self) -> Iterator[str]:
         """Yields lines for the log: what is read, and from which tablets."""
@@ -138,11 +146,8 @@ class LiveVitess:
             f"{self.topology.version} from {self.tablet_type} tablets ({how})."
         )
 
-    def inspect_binlogs(self, *, retries: int = 0) -> Sequence[str]:
+    def inspect_binlogs(self) -> Sequence[str]:
         """Reads how the shards' MySQL servers write binary logs, for the streams that follow.
-
-        Args:
-            retries: How often it is tried again while that may help.
 
         Returns:
             What should be set otherwise.
@@ -150,7 +155,7 @@ class LiveVitess:
         Raises:
             TransientError: A shard has no tablet that answers now.
         """
-        settings = _retrying(self._read_settings, Retry(self._clock, retries))
+        settings = self._read_settings()
         self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
         return [
             f"The MySQL of shard {shard} runs with {wish}. "
@@ -169,21 +174,24 @@ class LiveVitess:
         """Returns what the user should know about the settings, now that the tablets are known."""
         return cell_warnings(self.topology, self._config.cells)
 
-    def schema(self, *, retries: int = 0) -> Schema:
+    def schema(self) -> Schema:
         """Reads the keyspace's schema.
-
-        Args:
-            retries: How often it is tried again while that may help: a reshard may switch the shards meanwhile.
 
         Raises:
             ConfigError: The keyspace or a shard is gone.
-            TransientError: The server cannot be reached now.
+            TransientError: The server cannot be reached now, or a reshard is switching the shards.
         """
-        return _retrying(self._read_schema, Retry(self._clock, retries))
-
-    def _read_schema(self) -> Schema:
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
+
+    def routed(self, tables: Sequence[str]) -> Mapping[str, str]:
+        """Returns those of the tables whose queries VTGate sends to another keyspace, and to which one.
+
+        Raises:
+            TransientError: The server cannot be reached now.
+        """
+        with _connect(self._config, self._clock) as session:
+            return read_routed(session, self._config.keyspace, tables)
 
     @contextmanager
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
@@ -273,14 +281,6 @@ class LiveVitess:
             enum_set_as_text=labels,
             charset=charset,
         )
-
-
-def _retrying(ask: Callable[[], Answer], retry: Retry) -> Answer:
-    while True:
-        try:
-            return ask()
-        except TransientError as error:
-            retry.failed(error)
 
 
 @contextmanager

@@ -9,11 +9,37 @@ from functools import cached_property
 
 from source_vitess.errors import StreamError, VitessSourceError
 
-# VTGate and MySQL append the statement that failed; one that resumes a copy holds key values of rows
-# (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go).
-_STATEMENT = re.compile(r"(during query: |Sql: \"|BindVars: ).*", re.DOTALL)
+#: Where a server's text quotes what may hold values of rows, and what is put in its place. Group 1 is kept.
+_VALUES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), kept)
+    for pattern, kept in (
+        # VTGate and MySQL append the statement that failed; one that resumes a copy holds key values of rows
+        # (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go).
+        (r"(during query: |Sql: \"|BindVars: ).*", r"\1…"),
+        # Events, whole (vstreamer.go: `%+v` of a VEvent, `%q` of a statement).
+        (r"(error sending event: |found for event: |in row-based replication: \"(?:XA \w+)?).*", r"\1…"),
+        # Go's own form of a structure (vstreamer.go: `%#v` of a binlog event).
+        (r"(&?\bmysql\.\w+\{).*\}", r"\1…}"),
+        # Rows in a lastpk, which VTGate repeats with the position (vstream_manager.go).
+        (r"\b(values:)\"(?:\\.|[^\"\\])*\"", r'\1"…"'),
+        # Go's form of a value (go/sqltypes/value.go), of a number that is none (strconv), of bytes (rbr.go).
+        (r"\b([A-Z]+[0-9]*\()(?:\"(?:\\.|[^\"\\])*\"|[^)\" ]*)\)", r"\1…)"),
+        (r"\b(parsing )\"(?:\\.|[^\"\\])*\"", r'\1"…"'),
+        (r"\b((?:data|elements?|bytes)\b[^\w\[]{1,2})(?:\[[^\]]*\]|[01]+\b)", r"\1[…]"),
+        (r"(integer value: )\d+", r"\1…"),
+        # MySQL's errors 1062, 1292, 1366, 1690 and their like.
+        (r"((?:Duplicate entry|\bvalue:|out of range in) )'.*'", r"\1'…'"),
+    )
+)
 #: Characters of a server's text that go into a log line.
 _DETAIL_LENGTH = 2000
+#: And into the message that the user reads.
+_SHOWN_LENGTH = 400
+# What VTGate puts before the words of a tablet, and gRPC before those of a server: the target, the shard, the position.
+_WRAPPING = re.compile(
+    r".*(?:; giving up: |\bon tablet [\w-]+: |shard GTID .*?(?:gtid:\"[^\"]*\"[^:]*|\})\s*: |: vttablet: )", re.DOTALL
+)
+_CODE = re.compile(r"(?:rpc error: )?code = [\w()]+ desc = ")
 
 
 @dataclass(frozen=True)
@@ -52,13 +78,33 @@ def first_match(rules: Iterable[Rule], text: str) -> tuple[Rule, re.Match[str]] 
 def build_error(rule: Rule, match: re.Match[str], text: str) -> VitessSourceError:
     """Returns our error for a text that meets the rule."""
     groups = {name: value or "" for name, value in match.groupdict().items()}
-    message = rule.message.format_map(groups)
+    message = rule.message.format_map({name: _shorten(value, _SHOWN_LENGTH) for name, value in groups.items()})
     if issubclass(rule.error, StreamError):
         return rule.error(groups["table"], message, detail=redact(text))
     return rule.error(message, detail=redact(text))
 
 
 def redact(text: str) -> str:
-    """Returns a server's text without statements, which can hold values of rows, and not too long for a log."""
-    text = _STATEMENT.sub(r"\1…", text)
-    return text if len(text) <= _DETAIL_LENGTH else text[:_DETAIL_LENGTH] + "…"
+    """Returns a server's text without statements and all else that can hold values of rows, not too long for a log."""
+    return _shorten(_mask(text), _DETAIL_LENGTH)
+
+
+def with_words(message: str, text: str) -> str:
+    """Returns a message with a server's own words at its end, masked as `redact` does, if it said any.
+
+    Args:
+        message: What is known: a sentence.
+        text: The server's text, without its code.
+    """
+    words = " ".join(_CODE.sub("", _WRAPPING.sub("", _mask(text), count=1)).split()).rstrip(".")
+    return f"{message} In its own words: {_shorten(words, _SHOWN_LENGTH)}." if words else message
+
+
+def _mask(text: str) -> str:
+    for pattern, kept in _VALUES:
+        text = pattern.sub(kept, text)
+    return text
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+#: Engines whose changes come with a position, in lower case.
+_TRANSACTIONAL = frozenset({"innodb", "ndbcluster", "rocksdb", "tokudb"})
+#: Tables that one line of the log names.
+_LISTED = 30
+
 
 @dataclass(frozen=True)
 class Column:
@@ -38,6 +43,8 @@ class Table:
         estimated_bytes: Likewise, data without indexes.
         presorted: Whether the key's index is in the key's order: it has no part over a prefix, and its parts are all
             ascending or all descending. Else MySQL sorts, to read in that order.
+        engine: MySQL's name of the storage engine, such as `InnoDB`; None if it is not known. One without transactions
+            if that is so on any shard.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Table:
     estimated_rows: int = 0
     estimated_bytes: int = 0
     presorted: bool = True
+    engine: str | None = None
 
     @cached_property
     def columns_by_name(self) -> Mapping[str, Column]:
@@ -67,3 +75,25 @@ class Schema:
     keyspace: str
     tables: Mapping[str, Table]
     left_out: tuple[str, ...] = ()
+
+
+def is_transactional(engine: str | None) -> bool:
+    """Tells whether a storage engine has transactions; so one does that is not known."""
+    return engine is None or engine.lower() in _TRANSACTIONAL
+
+
+def engine_warning(engines: Mapping[str, str | None]) -> str | None:
+    """Returns what to know of tables by their engines: a sentence or two if one has no transactions, else None.
+
+    MySQL ends such a change in the binary log with a statement COMMIT, for which VTTablet sends no position
+    (vstreamer.go, `sqlparser.StmtCommit`); and a consistent snapshot is none of such a table (snapshot_conn.go).
+    """
+    named = [f"{name!r} ({engine})" for name, engine in sorted(engines.items()) if not is_transactional(engine)]
+    if not named:
+        return None
+    return (
+        f"Tables of an engine without transactions: {', '.join(named[:_LISTED])}"
+        f"{f' and {len(named) - _LISTED} more' if len(named) > _LISTED else ''}. Vitess sends their changes without a "
+        "position, so that after a failure, or in the next sync, changes may come again, and a copy is not of one "
+        "moment. With a key that does no harm; otherwise convert them (ALTER TABLE … ENGINE=InnoDB)."
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,10 @@ from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.files import read_json, read_text
 from source_vitess.live import LiveVitess, SystemClock, sync_settings
 from source_vitess.replication.messages import Failed
+from source_vitess.replication.retry import Answer, ask_again
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
+from source_vitess.schema import engine_warning
 from source_vitess.tunnel import reachable
 from source_vitess.types.codec import TypeOptions
 from source_vitess.vstream import compiled
@@ -79,6 +82,8 @@ class SourceVitess(Source):
                 for table in schema.tables.values():
                     for warning in key_warnings(table):
                         logger.warning(warning)
+                if engines := engine_warning({name: table.engine for name, table in schema.tables.items()}):
+                    logger.warning(engines)
                 return to_catalog(schema, _type_options(parsed))
         except VitessSourceError as error:
             raise traced(error) from error
@@ -111,35 +116,53 @@ class SourceVitess(Source):
         settings = sync_settings(parsed)
         for warning in parsed.warnings:
             yield log_line("WARN", warning)
-        with (
-            reachable(parsed) as reached,
-            LiveVitess.connect(reached, self._clock, retries=settings.retries) as vitess,
-        ):
+        with ExitStack() as opened:
+            reached = opened.enter_context(reachable(parsed))
+            vitess = yield from self._retried(lambda: LiveVitess.connect(reached, self._clock), settings.retries)
+            opened.enter_context(vitess)
             for line in vitess.describe():
                 yield log_line("INFO", line)
             if not compiled.is_available():
                 yield log_line(
                     "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not there."
                 )
-            for warning in (*vitess.warnings(), *vitess.inspect_binlogs(retries=settings.retries)):
+            binlogs = yield from self._retried(vitess.inspect_binlogs, settings.retries)
+            for warning in (*vitess.warnings(), *binlogs):
                 yield log_line("WARN", warning)
-            selection = select_streams(catalog, vitess.schema(retries=settings.retries), _type_options(parsed))
+            schema = yield from self._retried(vitess.schema, settings.retries)
+            names = [stream.stream.name for stream in catalog.streams if stream.stream.name in schema.tables]
+            routed = yield from self._retried(lambda: vitess.routed(names), settings.retries)
+            selection = select_streams(catalog, schema, _type_options(parsed), routed)
             for warning in selection.warnings:
                 yield log_line("WARN", warning)
-            for note in selection.notes:
-                yield log_line("INFO", note)
             writer = LineWriter(parsed.keyspace)
             failed: dict[str, None] = {}  # in order, and each once however often it failed
             sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
-            for message in sync.run():
-                if isinstance(message, Failed):
-                    failed[message.stream] = None
-                yield from writer.render([message])
+            try:
+                for message in sync.run():
+                    if isinstance(message, Failed):
+                        failed[message.stream] = None
+                    yield from writer.render([message])
+            except VitessSourceError:
+                yield from writer.render_summary()
+                raise
+            yield from writer.render_summary()
         if failed:
             raise ConfigError(
                 f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, [*failed][:20]))}"
                 f"{', …' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
             )
+
+    def _retried(self, ask: Callable[[], Answer], retries: int) -> Generator[bytes, None, Answer]:
+        """Returns an answer, as `ask_again` does, and yields its log when something happens."""
+        asking = ask_again(ask, self._clock, retries)
+        while True:
+            try:
+                log = next(asking)
+            except StopIteration as answered:
+                answer: Answer = answered.value
+                return answer
+            yield log_line("WARN", log.text)
 
     def stop(self) -> None:
         """Makes a running `read` end at the next safe point, with a state and a TransientError. Any thread may call."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
 from source_vitess.rules import Rule, build_error, first_match, redact
 
@@ -61,3 +63,30 @@ def test_a_long_text_is_shortened() -> None:
     """An error that quotes a GTID set of megabytes does not fill the log."""
     assert len(redact("x" * 100_000)) == 2001
     assert redact("x" * 2000) == "x" * 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('lastpk:{rows:{lengths:6 values:"CANARY\\"CANARY"}}}', 'lastpk:{rows:{lengths:6 values:"…"}}}'),
+        ('within it ([INT64(4711) VARCHAR("CANARY")]) do', "within it ([INT64(…) VARCHAR(…)]) do"),
+        (
+            "from binlog event: mysql.mysql56BinlogEvent{binlogEvent:mysql.binlogEvent{0x4711}}: EOF",
+            "from binlog event: mysql.mysql56BinlogEvent{…}: EOF",
+        ),
+        ('error sending event: type:ROW row_event:{x:"CANARY"}', "error sending event: …"),
+        ("in row-based replication: \"XA START X'4711'\"", 'in row-based replication: "XA START…'),
+        ('in row-based replication: "select 4711"', 'in row-based replication: "…'),
+        ("expected column count at position 4 (data=[4711 1 2])", "expected column count at position 4 (data=[…])"),
+        ("unable to decode element: [4711 1]", "unable to decode element: […]"),
+        ('strconv.ParseInt: parsing "CANARY": invalid', 'strconv.ParseInt: parsing "…": invalid'),
+        ("using the found integer value: 4711", "using the found integer value: …"),
+        ("bytes: 10111", "bytes: […]"),
+        ("Duplicate entry 'CANARY' for key 'k'", "Duplicate entry '…'"),
+        ("Incorrect datetime value: 'CANARY'", "Incorrect datetime value: '…'"),
+        ('schema has [name:"id" type:INT64], event has [8]', 'schema has [name:"id" type:INT64], event has [8]'),
+    ],
+)
+def test_values_are_cut_out(text: str, left: str) -> None:
+    """Whatever form Vitess and MySQL give a value: only that goes, and names and types stay."""
+    assert redact(text) == left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ import source_vitess.tunnel as tunnel_module
 from source_vitess.config import Config
 from source_vitess.errors import ConfigError, TransientError, VitessSourceError
 from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.replication.retry import Answer, ask_again
 from source_vitess.tunnel import reachable
 from unit_tests.scripted_vtgate.vitess import Vitess
 
@@ -256,6 +257,17 @@ def test_a_server_that_is_none(vitess: Vitess) -> None:
         pass
 
 
+def patiently(ask: Callable[[], Answer], clock: SystemClock) -> Answer:
+    """Returns an answer, asking twenty times again."""
+    asking = ask_again(ask, clock, 20)
+    while True:
+        try:
+            next(asking)
+        except StopIteration as answered:
+            answer: Answer = answered.value
+            return answer
+
+
 def test_a_lost_connection_is_made_again(ssh: SshServer, vitess: Vitess) -> None:
     """The ports stay the same, and an error meanwhile tells that it was the tunnel."""
     vitess.create_table("t", {"id": "bigint"}, key=["id"])
@@ -263,8 +275,8 @@ def test_a_lost_connection_is_made_again(ssh: SshServer, vitess: Vitess) -> None
     with reachable(config(ssh, vitess), timeout=90) as reached:
         ssh.stop()
         ssh.start()
-        with LiveVitess.connect(reached, clock, retries=20) as live:
-            assert live.schema(retries=20).tables
+        with patiently(lambda: LiveVitess.connect(reached, clock), clock) as live:
+            assert patiently(live.schema, clock).tables
     with refused(TransientError, "The SSH tunnel was lost"), reachable(config(ssh, vitess), timeout=90) as reached:
         ssh.stop()
         with LiveVitess.connect(reached, clock):

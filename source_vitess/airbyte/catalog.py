@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from airbyte_cdk.models import (
@@ -17,10 +18,11 @@ from airbyte_cdk.models import (
 )
 
 from source_vitess.errors import ConfigError, StreamError
+from source_vitess.mysql.routing import routed_message
 from source_vitess.naming import can_be_streamed
 from source_vitess.replication.ports import SelectedStream
 from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
-from source_vitess.schema import Schema, Table
+from source_vitess.schema import Schema, Table, engine_warning
 from source_vitess.types.codec import TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import json_schema_for
@@ -33,6 +35,9 @@ META_COLUMNS: Mapping[str, Mapping[str, Any]] = {
     CURSOR: {"type": ["null", "integer"]},
 }
 
+#: Tables that one line of the log names.
+_LISTED = 30
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -42,13 +47,11 @@ class Selection:
         streams: The streams that can, in the catalog's order.
         refused: The others, each with its error.
         warnings: What the user should know of those that can.
-        notes: What may surprise, and is as it was asked for.
     """
 
     streams: tuple[SelectedStream, ...]
     refused: tuple[StreamError, ...]
     warnings: tuple[str, ...]
-    notes: tuple[str, ...] = ()
 
 
 def to_catalog(schema: Schema, options: TypeOptions) -> AirbyteCatalog:
@@ -93,8 +96,19 @@ def key_warnings(table: Table) -> Iterator[str]:
             )
 
 
-def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: TypeOptions) -> Selection:
+def select_streams(
+    catalog: ConfiguredAirbyteCatalog,
+    schema: Schema,
+    options: TypeOptions,
+    routed: Mapping[str, str] = MappingProxyType({}),
+) -> Selection:
     """Checks the configured catalog against the schema.
+
+    Args:
+        catalog: The configured catalog.
+        schema: The keyspace's schema.
+        options: The user's choices that change types.
+        routed: Tables whose queries go to another keyspace, and to which one.
 
     Raises:
         ConfigError: The catalog has no streams, or one stream twice.
@@ -104,7 +118,7 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
     streams: list[SelectedStream] = []
     refused: list[StreamError] = []
     warnings: list[str] = []
-    notes: list[str] = []
+    unread: dict[str, list[str]] = {}
     seen: set[str] = set()
     for configured in catalog.streams:
         name = configured.stream.name
@@ -112,14 +126,31 @@ def select_streams(catalog: ConfiguredAirbyteCatalog, schema: Schema, options: T
             raise ConfigError(f"The configured catalog has the stream {name!r} twice.")
         seen.add(name)
         try:
-            streams.append(_select(configured, schema, options, warnings, notes))
+            if name in routed:
+                raise StreamError(name, routed_message(name, schema.keyspace, routed[name]))
+            streams.append(_select(configured, schema, options, warnings, unread))
         except StreamError as error:
             refused.append(error)
-    return Selection(tuple(streams), tuple(refused), tuple(warnings), tuple(notes))
+    engines = {stream.streamed.table.name: stream.streamed.table.engine for stream in streams if stream.incremental}
+    if found := engine_warning(engines):
+        warnings.append(found)
+    if unread:
+        # One line a sync: nothing tells a new column from one that was deselected, of which there may be many.
+        named = [f"{name!r} ({', '.join(map(repr, columns))})" for name, columns in unread.items()]
+        warnings.append(
+            "Columns that are not read, because the configured catalog does not have them: "
+            f"{', '.join(named[:_LISTED])}{', …' if len(named) > _LISTED else ''}. If they were added since the schema "
+            "was discovered, refresh the source's schema to read them."
+        )
+    return Selection(tuple(streams), tuple(refused), tuple(warnings))
 
 
 def _select(
-    configured: ConfiguredAirbyteStream, schema: Schema, options: TypeOptions, warnings: list[str], notes: list[str]
+    configured: ConfiguredAirbyteStream,
+    schema: Schema,
+    options: TypeOptions,
+    warnings: list[str],
+    unread: dict[str, list[str]],
 ) -> SelectedStream:
     stream = configured.stream
     if stream.namespace not in (None, "", schema.keyspace):
@@ -139,7 +170,8 @@ def _select(
         raise StreamError(
             stream.name,
             f"There is no table {stream.name!r} in keyspace {schema.keyspace!r}.{_similar(stream.name, schema)} If it "
-            "was dropped or renamed, refresh the source's schema, or deselect the stream.",
+            "was dropped, renamed or moved to another keyspace (MoveTables), refresh the source's schema, or deselect "
+            "the stream.",
         )
     columns = _column_schemas(table, options)
     # A catalog written by hand may leave the schema out: everything, then.
@@ -169,10 +201,7 @@ def _select(
         )
     left_out = [name for name in columns if name not in selected]
     if left_out:
-        notes.append(
-            f"Table {stream.name!r} has the column {', '.join(map(repr, left_out))}, which the configured catalog does "
-            "not have: deselected, or added since the schema was discovered. Refresh the source's schema to read it."
-        )
+        unread[stream.name] = left_out
     if not table.key and all(column.nullable for column in table.columns):
         # VTTablet leaves out an image without any value (vstreamer.go, getValues and shouldFilter).
         warnings.append(

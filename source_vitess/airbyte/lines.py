@@ -7,6 +7,7 @@ are put together from bytes here: a head, the data, a tail.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -27,6 +28,9 @@ from source_vitess.replication.messages import (
     Started,
 )
 
+#: Columns that one line of the log names; an old schema may have hundreds with zero dates.
+_LISTED = 30
+
 
 class LineWriter:
     """Renders the messages of one sync.
@@ -40,7 +44,8 @@ class LineWriter:
         self._tail = b',"emitted_at":%d}}\n' % _now()
         self._heads: dict[str, bytes] = {}
         self._records = 0
-        self._warned: set[tuple[str, str]] = set()
+        #: By what happened to values and why: by stream and field, how often.
+        self._altered: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
 
     def render(self, messages: Iterable[Message]) -> Iterator[bytes]:
         """Yields whole lines, one or many at a time, in the messages' order."""
@@ -65,6 +70,21 @@ class LineWriter:
                 case Log(text, warning):
                     yield log_line("WARN" if warning else "INFO", text)
 
+    def render_summary(self) -> Iterator[bytes]:
+        """Yields what is to be said once, at the end of the sync, of values that were altered."""
+        if not self._altered:
+            return
+        kinds = []
+        for (change, reason), counts in self._altered.items():
+            fields = [f"{field!r} of {stream!r} ({count:,})" for (stream, field), count in counts.most_common(_LISTED)]
+            more = f" and {len(counts) - _LISTED} more columns" if len(counts) > _LISTED else ""
+            kinds.append(f"{'set to null' if change == 'NULLED' else 'changed'}, {reason}: {', '.join(fields)}{more}")
+        yield log_line(
+            "WARN",
+            "Values that cannot be emitted as they are (each such record says so in meta.changes): "
+            f"{'; '.join(kinds)}.",
+        )
+
     def _render_records(self, records: Records) -> Iterator[bytes]:
         head = self._heads.get(records.stream)
         if head is None:
@@ -75,7 +95,7 @@ class LineWriter:
             yield self._status(records.stream, "RUNNING")
         self._records += len(records.data)
         if records.altered:
-            yield from self._warn(records)
+            self._count(records)
             yield b"".join(
                 head + data + (self._altered_tail(records, index) if index in records.altered else self._tail)
                 for index, data in enumerate(records.data)
@@ -90,18 +110,11 @@ class LineWriter:
         ]
         return b',"meta":{"changes":%b}' % orjson.dumps(changes) + self._tail
 
-    def _warn(self, records: Records) -> Iterator[bytes]:
-        """Says once per column that its values were altered, and why the first one was."""
+    def _count(self, records: Records) -> None:
         for changes in records.altered.values():
             for change in changes:
-                if (records.stream, change.field) not in self._warned:
-                    self._warned.add((records.stream, change.field))
-                    what = "set to null" if change.change == "NULLED" else "changed"
-                    yield log_line(
-                        "WARN",
-                        f"Values of column {change.field!r} of table {records.stream!r} cannot be emitted as they are "
-                        f"and were {what} ({change.reason}); each such record says so in meta.changes.",
-                    )
+                counts = self._altered.setdefault((change.change, change.reason), Counter())
+                counts[records.stream, change.field] += 1
 
     def _status(self, stream: str, status: str) -> bytes:
         descriptor = {"name": stream, "namespace": self._keyspace}

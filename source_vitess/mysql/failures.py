@@ -5,7 +5,7 @@ from __future__ import annotations
 import pymysql
 
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
-from source_vitess.rules import Rule, build_error, first_match, redact
+from source_vitess.rules import Rule, build_error, first_match, redact, with_words
 from source_vitess.tls import tls_rules
 
 #: A VTGate without authentication takes any user name, but not none.
@@ -140,7 +140,10 @@ def describe(error: pymysql.MySQLError) -> VitessSourceError:
     text = error_text(error)
     if found := first_match(RULES, text):
         return build_error(*found, text)
-    return InternalError("VTGate refused a question about the schema or the topology.", detail=redact(text))
+    words = text.partition(": ")[2]
+    return InternalError(
+        with_words("VTGate refused a question about the schema or the topology.", words), detail=redact(text)
+    )
 
 
 def error_text(error: pymysql.MySQLError) -> str:

@@ -164,8 +164,10 @@ class VtgateSession:
             InternalError: VTGate does not understand the statement.
         """
         self._connection.begin_answer()
+        # Outside of what is described: values that do not fit the statement are no fault of the server.
+        statement = self._connection.cursor().mogrify(sql, tuple(args) or None)
         with _described(), self._connection.cursor() as cursor:
-            cursor.execute(sql, tuple(args) or None)
+            cursor.execute(statement)
             return list(cursor.fetchall())
 
     def query_large(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
@@ -211,6 +213,8 @@ def _described() -> Iterator[None]:
     except pymysql.MySQLError as error:
         raise describe(error) from error
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        if _is_ours(error):
+            raise
         # The text may hold what the server sent.
         raise InternalError(
             "The server on the MySQL port does not keep to MySQL's protocol.", detail=type(error).__name__
@@ -219,6 +223,14 @@ def _described() -> Iterator[None]:
         raise InternalError(
             "The server on the MySQL port does not keep to MySQL's protocol.", detail="struct"
         ) from error
+
+
+def _is_ours(error: Exception) -> bool:
+    """Tells whether an error was raised by this program's own code, and not by PyMySQL's over what a server sent."""
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    return innermost is not None and innermost.tb_frame.f_globals.get("__name__", "").startswith("source_vitess.")
 
 
 def _open_socket(config: Config, timeout: float) -> socket.socket:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from source_vitess.config import TABLET_TYPES
@@ -20,10 +21,10 @@ from source_vitess.errors import TransientError
 from source_vitess.mysql.session import Row, VtgateSession
 from source_vitess.mysql.topology import Topology, read_topology
 from source_vitess.naming import can_be_streamed, is_internal_table
-from source_vitess.schema import Column, Schema, Table
+from source_vitess.schema import Column, Schema, Table, is_transactional
 
 _TABLES = """
-select table_name, table_rows, data_length from information_schema.tables
+select table_name, table_rows, data_length, engine from information_schema.tables
 where table_schema = database() and table_type = 'BASE TABLE' and table_comment <> 'vitess_sequence'"""
 
 _COLUMNS = """
@@ -36,6 +37,26 @@ select table_name, index_name, seq_in_index, column_name, sub_part, nullable, co
 from information_schema.statistics where table_schema = database() and non_unique = 0"""
 
 _PRIMARY = "PRIMARY"
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """A table of one shard, or of several together.
+
+    Attributes:
+        rows: Estimated.
+        size: Estimated, in bytes.
+        engine: Its storage engine.
+    """
+
+    rows: int
+    size: int
+    engine: str | None
+
+    def joined(self, other: FoundTable) -> FoundTable:
+        """Returns the table with its part on another shard."""
+        engine = self.engine if is_transactional(other.engine) else other.engine
+        return FoundTable(self.rows + other.rows, self.size + other.size, engine)
 
 
 def read_schema(
@@ -56,23 +77,19 @@ def read_schema(
     topology = topology or read_topology(session, keyspace)
     first, *others = topology.select_shards(shards)
     use_shard(session, topology, first)
-    estimates = read_tables(session)
+    found = read_tables(session)
     columns = _group_columns(session.query_large(_COLUMNS))
     keys = choose_keys(session.query_large(_KEYS))
     for shard in others:
         use_shard(session, topology, shard)
         there = read_tables(session)
-        estimates = {
-            name: (rows + there[name][0], size + there[name][1])
-            for name, (rows, size) in estimates.items()
-            if name in there
-        }
+        found = {name: table.joined(there[name]) for name, table in found.items() if name in there}
     session.use(keyspace)
     return Schema(
         keyspace,
         {
-            name: _table(name, columns[name], keys.get(name), rows, size)
-            for name, (rows, size) in sorted(estimates.items())
+            name: _table(name, columns[name], keys.get(name), table)
+            for name, table in sorted(found.items())
             if name in columns
         },
         tuple(sorted(name for name in columns if not can_be_streamed(name))),
@@ -92,15 +109,15 @@ def use_shard(session: VtgateSession, topology: Topology, shard: str) -> None:
     raise TransientError(f"The shard {shard} of keyspace {topology.keyspace} has no tablet that answers now.")
 
 
-def read_tables(session: VtgateSession) -> Mapping[str, tuple[int, int]]:
-    """Returns the tables of the shard that is the session's target that can be read: estimated rows and bytes.
+def read_tables(session: VtgateSession) -> Mapping[str, FoundTable]:
+    """Returns the tables of the shard that is the session's target that can be read, by name.
 
     Raises:
         TransientError: The connection was lost.
     """
     return {
-        name: (int(rows or 0), int(size or 0))
-        for name, rows, size in session.query_large(_TABLES)
+        name: FoundTable(int(rows or 0), int(size or 0), engine)
+        for name, rows, size, engine in session.query_large(_TABLES)
         if can_be_streamed(name) and not is_internal_table(name)
     }
 
@@ -164,13 +181,14 @@ def choose_keys(rows: Iterable[Row]) -> Mapping[str, Key]:
     return chosen
 
 
-def _table(name: str, columns: tuple[Column, ...], key: Key | None, rows: int, size: int) -> Table:
+def _table(name: str, columns: tuple[Column, ...], key: Key | None, found: FoundTable) -> Table:
     return Table(
         name,
         columns,
         key.columns if key else (),
-        estimated_rows=rows,
-        estimated_bytes=size,
+        estimated_rows=found.rows,
+        estimated_bytes=found.size,
+        engine=found.engine,
         has_primary_key=key is not None and key.primary,
         presorted=key is None or key.presorted,
     )

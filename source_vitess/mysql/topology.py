@@ -100,8 +100,8 @@ def read_topology(session: VtgateSession, keyspace: str) -> Topology:
         keyspace: The keyspace.
 
     Raises:
-        ConfigError: There is no such keyspace, or it has no serving shard.
-        TransientError: The connection was lost.
+        ConfigError: There is no such keyspace.
+        TransientError: The connection was lost, or the keyspace has no serving shard now.
     """
     # `ks/shard`; neither name may hold a slash (go/vt/topo/validator.go).
     every = [str(row[0]).split("/", 1) for row in session.query("show vitess_shards")]
@@ -187,10 +187,15 @@ def serving_types(topology: Topology) -> Mapping[str, tuple[str, ...]]:
     return {shard: tuple(name for name in TABLET_TYPES if topology.serves(shard, name)) for shard in topology.shards}
 
 
-def _no_shards(session: VtgateSession, keyspace: str) -> ConfigError:
+def _no_shards(session: VtgateSession, keyspace: str) -> ConfigError | TransientError:
     keyspaces = read_keyspaces(session)
     if keyspace in keyspaces:
-        return ConfigError(f"The keyspace {keyspace} has no serving shard. Start its tablets and give it a primary.")
+        # VTGate leaves out a keyspace whose shards it cannot read from the topology server just now, too: up to v21 of
+        # any error (go/vt/vtgate/executor.go, ShowShards).
+        return TransientError(
+            f"VTGate sees no serving shard of the keyspace {keyspace} now. If that does not pass, start its tablets "
+            "and give it a primary."
+        )
     return ConfigError(
         f"VTGate knows no keyspace {keyspace}. It knows {', '.join(keyspaces) or 'none at all'}. "
         "Correct the name after the slash in the field url."

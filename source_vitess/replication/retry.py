@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import count
 from typing import TypeVar
 
 from source_vitess.errors import TransientError, VitessSourceError
@@ -61,14 +62,32 @@ class Retry:
 
 
 def ask_again(ask: Callable[[], Answer], clock: Clock, limit: int) -> Generator[Log, None, Answer]:
-    """Returns an answer of VTGate's, asking again while it can be hoped for.
+    """Returns an answer of VTGate's, asking again while that may help: a shard may be in the middle of a failover.
+
+    Args:
+        ask: Asks; a TransientError is no answer.
+        clock: Time.
+        limit: How often it is asked again.
+
+    Yields:
+        What went wrong, before the time to wait.
 
     Raises:
-        TransientError: As `ask`, after so many failures in a row.
+        TransientError: There was no answer, however often it was asked; or the sync is asked to stop.
     """
-    retry = Retry(clock, limit, "VTGate could not answer and is asked again")
-    while True:
+    for attempt in count(1):
         try:
             return ask()
         except TransientError as error:
-            yield retry.failed(error)
+            if attempt > limit or clock.stopping:
+                raise
+            seconds = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
+            yield Log(
+                f"VTGate could not answer, and is asked again in {seconds:g} s (attempt {attempt} of {limit}): "
+                f"{error.message}",
+                warning=True,
+            )
+            clock.wait(seconds)
+            if clock.stopping:
+                raise
+    raise AssertionError("count ends")

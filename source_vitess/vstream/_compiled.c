@@ -10,6 +10,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -342,6 +343,18 @@ static size_t utf8_size(const uint8_t *at, const uint8_t *end) {
         }
     }
     return size;
+}
+
+/* Protobuf refuses a string that is not UTF-8. Names and positions are ASCII, as a rule. */
+static int is_utf8(Slice text) {
+    while (text.at < text.end) {
+        size_t size = *text.at < 0x80 ? 1 : utf8_size(text.at, text.end);
+        if (size == 0) {
+            return 0;
+        }
+        text.at += size;
+    }
+    return 1;
 }
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
@@ -677,6 +690,12 @@ static int read_varint(Slice *from, uint64_t *number) {
     return 0;
 }
 
+/* A tag or a size: protobuf takes five bytes for it at most. */
+static int read_short_varint(Slice *from, uint64_t *number) {
+    const uint8_t *start = from->at;
+    return read_varint(from, number) && from->at - start <= 5;
+}
+
 typedef struct {
     uint64_t tag; /* number << 3 | wire type */
     uint64_t number;
@@ -688,7 +707,7 @@ enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
 static int read_field(Slice *from, Field *field) {
     uint64_t size;
-    if (!read_varint(from, &field->tag) || field->tag >> 3 == 0 || field->tag > UINT32_MAX) {
+    if (!read_short_varint(from, &field->tag) || field->tag >> 3 == 0 || field->tag > UINT32_MAX) {
         return 0;
     }
     switch (field->tag & 7) {
@@ -701,11 +720,11 @@ static int read_field(Slice *from, Field *field) {
         size = 4;
         break;
     case BYTES:
-        if (!read_varint(from, &size)) {
+        if (!read_short_varint(from, &size) || size > INT32_MAX) {
             return 0;
         }
         break;
-    default:
+    default: /* groups, which nobody writes any more */
         return 0;
     }
     if (size > size_of(*from)) {
@@ -904,6 +923,26 @@ static int equal(Slice one, Slice other) {
 
 enum { ROW_EVENT = 12 }; /* binlogdata.VEventType.ROW */
 
+/* Whether protobuf takes a member of a VEvent beside its row_event and its vgtid (protos/, binlogdata.proto), as far as
+ * that is told here: what else an event says in messages is for protobuf to read. */
+static int is_plain_member(Field field) {
+    switch (field.tag) {
+    case TAG(3, BYTES):  /* gtid */
+    case TAG(4, BYTES):  /* statement */
+    case TAG(9, BYTES):  /* dml */
+    case TAG(22, BYTES): /* keyspace */
+    case TAG(23, BYTES): /* shard */
+    case TAG(25, BYTES): /* throttled_reason */
+        return is_utf8(field.bytes);
+    case TAG(5, BYTES): /* row_event */
+    case TAG(6, BYTES): /* field_event */
+    case TAG(7, BYTES): /* vgtid */
+    case TAG(8, BYTES): /* journal */
+        return 0;
+    }
+    return 1;
+}
+
 static Outcome append_event(Decoder *self, Slice event, Batch batch, PyObject *members, PyObject *deleted) {
     static const uint8_t nothing[1];
     uint64_t type = 0, timestamp = 0;
@@ -926,6 +965,10 @@ static Outcome append_event(Decoder *self, Slice event, Batch batch, PyObject *m
             }
             rows = field.bytes;
             break;
+        default:
+            if (!is_plain_member(field)) {
+                return LEFT;
+            }
         }
     }
     if (type != ROW_EVENT || rows.at == NULL || timestamp != batch.timestamp) {
@@ -939,9 +982,20 @@ static Outcome append_event(Decoder *self, Slice event, Batch batch, PyObject *m
         }
         switch (field.tag) {
         case TAG(1, BYTES):
+            if (size_of(table)) {
+                return LEFT;
+            }
             table = field.bytes;
             break;
+        case TAG(3, BYTES): /* keyspace */
+            if (!is_utf8(field.bytes)) {
+                return LEFT;
+            }
+            break;
         case TAG(4, BYTES):
+            if (size_of(shard)) {
+                return LEFT;
+            }
             shard = field.bytes;
             break;
         case TAG(6, VARINT): /* is_internal_table */
@@ -1151,6 +1205,10 @@ static PyObject *complete(PyObject *Py_UNUSED(module), PyObject *args) {
         return NULL;
     }
     Py_ssize_t count = PyList_GET_SIZE(rows);
+    if (number > LLONG_MAX - count) {
+        PyErr_SetString(PyExc_OverflowError, "a number of more than 63 bits");
+        return NULL;
+    }
     size_t middle_size = (size_t)PyBytes_GET_SIZE(middle);
     PyObject *objects = PyList_New(count);
     for (Py_ssize_t i = 0; objects != NULL && i < count; i++) {
@@ -1181,7 +1239,7 @@ static PyObject *complete(PyObject *Py_UNUSED(module), PyObject *args) {
     return objects;
 }
 
-/* The position of a shard in a VGTID event (binlogdata.ShardGtid). Returns 0 if the bytes are not one. */
+/* The position of a shard in a VGTID event (binlogdata.ShardGtid). Returns 0 if the bytes are not one, or for Python. */
 static int read_gtid(Slice event, Slice shard, Slice *gtid) {
     static const uint8_t nothing[1];
     Field field, entry, part;
@@ -1191,6 +1249,9 @@ static int read_gtid(Slice event, Slice shard, Slice *gtid) {
             return 0;
         }
         if (field.tag != TAG(7, BYTES)) {
+            if (!is_plain_member(field)) {
+                return 0;
+            }
             continue;
         }
         while (field.bytes.at < field.bytes.end) {
@@ -1205,10 +1266,18 @@ static int read_gtid(Slice event, Slice shard, Slice *gtid) {
                 if (!read_field(&entry.bytes, &part)) {
                     return 0;
                 }
-                if (part.tag == TAG(2, BYTES)) {
+                switch (part.tag) {
+                case TAG(2, BYTES):
                     name = part.bytes;
-                } else if (part.tag == TAG(3, BYTES)) {
+                    break;
+                case TAG(3, BYTES):
                     position = part.bytes;
+                    break;
+                case TAG(4, BYTES): /* table_p_ks, which Python reads anyway */
+                    return 0;
+                }
+                if ((part.tag & 7) == BYTES && part.tag >> 3 <= 3 && !is_utf8(part.bytes)) {
+                    return 0;
                 }
             }
             if (gtid->at == NULL && equal(name, shard)) {
@@ -1220,8 +1289,8 @@ static int read_gtid(Slice event, Slice shard, Slice *gtid) {
 }
 
 PyDoc_STRVAR(find_gtid_doc, "find_gtid(event, shard)\n--\n\n"
-                            "Returns a shard's position in a VGTID event, None if it has none. Raises ValueError for bytes "
-                            "that are no event.");
+                            "Returns a shard's position in a VGTID event, None if it has none. Raises ValueError for an "
+                            "event that is left to Python.");
 
 static PyObject *find_gtid(PyObject *Py_UNUSED(module), PyObject *args) {
     PyObject *event, *shard;

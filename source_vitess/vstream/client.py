@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -61,6 +62,9 @@ class VStream:
 
     Iteration ends only by raising: StopIteration when VTGate ended the stream without an error,
     StreamCancelledError after `cancel`, else what `vstream.failures` makes of VTGate's error.
+
+    Attributes:
+        is_broken: Whether it has ended with an error.
     """
 
     def __init__(self, call: grpc.Call, *, silence: float) -> None:
@@ -69,6 +73,7 @@ class VStream:
         self._waiting_since: float | None = None
         self._is_silent = False
         self._is_cancelled = False
+        self.is_broken = False
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="vstream-watchdog", daemon=True).start()
 
@@ -91,10 +96,15 @@ class VStream:
                 response = next(responses)
                 self._waiting_since = None
                 yield response
+                # Else it would be kept while the next one is awaited, and by the traceback of an error.
+                del response
         except StopIteration:
             return
         except grpc.RpcError as error:
-            raise self._describe(error) from error
+            self.is_broken = True
+            # The error is the call itself, and its traceback holds this frame, which holds the call: a sync runs
+            # without a collector that would find such a cycle.
+            raise self._describe(error) from error.with_traceback(None)
         finally:
             self.close()
 
@@ -152,6 +162,7 @@ class VStreamClient:
         self._config = config
         self._silence = silence
         self._metadata = _credentials(config)
+        self._last: VStream | None = None
         #: By what the server showed; by None without encryption.
         self._channels: dict[GrpcTrust | None, grpc.Channel] = {}
 
@@ -166,12 +177,16 @@ class VStreamClient:
             ConfigError: The connection cannot be encrypted as it should be.
             TransientError: It cannot be made now.
         """
+        if self._last is not None and self._last.is_broken:
+            # `read` runs without the collector. What an error still holds in a cycle is let go before the next stream.
+            gc.collect()
         method = self._channel(timeout).unary_stream(
             METHOD,
             request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
             response_deserializer=raw_pb2.VStreamResponse.FromString,
         )
-        return VStream(method(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
+        self._last = VStream(method(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
+        return self._last
 
     def close(self) -> None:
         """Ends every connection and stream."""

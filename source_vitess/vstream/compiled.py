@@ -68,8 +68,9 @@ def decoder_for(columns: Sequence[DecodedColumn], *, copied: bool) -> Decoder | 
 def complete(rows: list[bytes], middle: bytes, first: int) -> list[bytes]:
     """Returns of each row an object of JSON: its members, `middle`, and a number that counts up from `first`."""
     if module is not None:
-        completed: list[bytes] = module.complete(rows, middle, first)
-        return completed
+        with suppress(OverflowError):  # of a number that only Python has
+            completed: list[bytes] = module.complete(rows, middle, first)
+            return completed
     template = b"{%b" + middle.replace(b"%", b"%%") + b"%d}"
     return list(map(template.__mod__, zip(rows, count(first), strict=False)))
 

@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from source_vitess.errors import StreamError
+from google.protobuf.message import DecodeError
+
+from source_vitess.errors import InternalError, StreamError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.vstream import compiled
@@ -103,6 +105,19 @@ class Unpositioned:
     shard: str
 
 
+def parse_event(raw: bytes) -> binlogdata_pb2.VEvent:
+    """Returns an event of a response.
+
+    Raises:
+        InternalError: The bytes are none.
+    """
+    try:
+        return binlogdata_pb2.VEvent.FromString(raw)
+    except DecodeError as error:
+        # Its text says where, and nothing of what is there.
+        raise InternalError("VTGate sent an event that is none of the VStream protocol's.", detail=str(error)) from None
+
+
 class StreamPosition:
     """The position that VTGate sent with a transaction, read only as far as it is asked for: it names every shard.
 
@@ -119,14 +134,14 @@ class StreamPosition:
     @property
     def _shards(self) -> Sequence[binlogdata_pb2.ShardGtid]:
         if self._message is None:
-            self._message = binlogdata_pb2.VEvent.FromString(self._raw).vgtid
+            self._message = parse_event(self._raw).vgtid
         return self._message.shard_gtids
 
     def gtid(self, shard: str) -> str | None:
         """Returns the shard's position, None if the shard is not part of the stream any more.
 
         Raises:
-            DecodeError: As the other methods: the event is not one.
+            InternalError: As the other methods: the event is not one.
         """
         if self._message is None and compiled.module is not None:
             with suppress(ValueError):

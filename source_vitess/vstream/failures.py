@@ -1,8 +1,8 @@
 """What the status of a VStream call means, and what the user can do.
 
 VTGate passes most errors of tablets on as UNKNOWN with a text, so the text decides before the code does. Texts are
-those of v24.0.0 unless a rule says otherwise; their places: go/vt/vtgate/vstream_manager.go,
-go/vt/vttablet/tabletserver/vstreamer/, go/vt/servenv/grpc_server_auth_static.go.
+those of v24.0.0 unless a rule says otherwise; `unit_tests/vstream/test_failures.py` names the files they come from.
+A text that no rule knows is shown to the user as the server wrote it, but for what may be values of rows.
 """
 
 from __future__ import annotations
@@ -15,17 +15,12 @@ from source_vitess.errors import (
     ConfigError,
     InternalError,
     PositionLostError,
-    SchemaMismatchError,
-    TableNotFoundError,
     TransientError,
     VitessSourceError,
 )
-from source_vitess.rules import Rule, build_error, first_match, redact
+from source_vitess.rules import Rule, build_error, first_match, redact, with_words
 from source_vitess.tls import tls_rules
-
-_TABLET = (
-    "persistent error in vstream for main/0 on tablet zone1-0000000105; giving up: target: main.0.replica: vttablet: "
-)
+from source_vitess.vstream.tablet_failures import EVENT_RULES, GIVING_UP, MYSQL_RULES, STATE_RULES
 
 #: In order: the first rule that matches counts. Texts are `<STATUS CODE>: <details>`.
 RULES: tuple[Rule, ...] = (
@@ -43,6 +38,45 @@ RULES: tuple[Rule, ...] = (
         message="The server on the gRPC port sent a message of more than 512 MiB, which is more than this connector "
         "takes.",
     ),
+    Rule(
+        pattern=r"FindAllShardsInKeyspace\((?P<name>[^)]+)\): List: node doesn't exist|"
+        r"node doesn't exist: \S*keyspaces/(?P<keyspace>[^/\s]+)/",
+        example='UNKNOWN: error starting stream from shard GTID keyspace:"nope" shard:"0" gtid:"current": failed to '
+        "determine if keyspace nope has been resharded: FindAllShardsInKeyspace(nope): List: node doesn't exist: "
+        "/vitess/global/keyspaces/nope/shards",
+        error=ConfigError,
+        message="VTGate knows no keyspace {keyspace}{name}. Check the name after the slash in the field url.",
+    ),
+    Rule(
+        pattern=r"shard provided in VGTID, (?P<shard>[^,]+), not found",
+        example='FAILED_PRECONDITION: error starting stream from shard GTID keyspace:"main" shard:"-80" '
+        'gtid:"current": failed to determine if keyspace main has been resharded: shard provided in VGTID, -80, not '
+        "found in the main keyspace",
+        error=PositionLostError,
+        message="The keyspace has no shard {shard} any more, and with it the changes since the saved position are "
+        "gone. Re-sync the data; and after a reshard let a sync run before the old shards are deleted.",
+    ),
+    Rule(
+        pattern=r"could not decode position|unknown GTIDSet flavor",
+        example='INTERNAL: error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"xyz": error in '
+        "vstream for main/0 on tablet zone1-0000000105: target: main.0.replica: vttablet: rpc error: code = Internal "
+        'desc = could not decode position: parse error: unknown GTIDSet flavor ""',
+        error=PositionLostError,
+        message="VTGate cannot read the saved position. It was changed outside of this connector, or the server is "
+        "not MySQL with GTIDs.",
+    ),
+    Rule(
+        pattern=r"invalid MySQL 5\.6 GTID set",
+        example="UNKNOWN: " + GIVING_UP + "rpc error: code = Unknown desc = could not obtain current position: invalid "
+        'MySQL 5.6 GTID set ("64ee4e46-e6c5-11f1-8c82-02fc00000001:1-28:foo:1"): invalid interval ("foo"): '
+        'strconv.ParseUint: parsing "foo": invalid syntax',
+        error=ConfigError,
+        message="A shard's MySQL has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot stream "
+        "from a server that has any. They have to be removed from its gtid_executed.",
+    ),
+    *MYSQL_RULES,
+    *EVENT_RULES,
+    *STATE_RULES,
     Rule(
         pattern=r"^UNAUTHENTICATED: ",
         example="UNAUTHENTICATED: username and password must be provided",
@@ -95,112 +129,6 @@ RULES: tuple[Rule, ...] = (
         "host in the field url.",
     ),
     Rule(
-        pattern=r"keyspaces/(?P<keyspace>[^/\s]+)/|FindAllShardsInKeyspace\((?P<name>[^)]+)\)",
-        example='UNKNOWN: error starting stream from shard GTID keyspace:"nope" shard:"0" gtid:"current": failed to '
-        "determine if keyspace nope has been resharded: FindAllShardsInKeyspace(nope): List: node doesn't exist: "
-        "/vitess/global/keyspaces/nope/shards",
-        error=ConfigError,
-        message="VTGate knows no keyspace {keyspace}{name}. Check the name after the slash in the field url.",
-    ),
-    Rule(
-        pattern=r"shard provided in VGTID, (?P<shard>[^,]+), not found",
-        example='FAILED_PRECONDITION: error starting stream from shard GTID keyspace:"main" shard:"-80" '
-        'gtid:"current": failed to determine if keyspace main has been resharded: shard provided in VGTID, -80, not '
-        "found in the main keyspace",
-        error=PositionLostError,
-        message="The keyspace has no shard {shard} any more, and with it the changes since the saved position are "
-        "gone. Re-sync the data; and after a reshard let a sync run before the old shards are deleted.",
-    ),
-    Rule(
-        pattern=r"errno (1236|1789)|purged (required )?binary logs",
-        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = Cannot replicate because the source purged "
-        "required binary logs. (errno 1236) (sqlstate HY000)",
-        error=PositionLostError,
-        message="The server has purged the binary logs since the saved position. Re-sync the data, and keep binary "
-        "logs longer (MySQL's binlog_expire_logs_seconds) or sync more often.",
-    ),
-    Rule(
-        pattern=r"could not decode position|unknown GTIDSet flavor",
-        example='INTERNAL: error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"xyz": error in '
-        "vstream for main/0 on tablet zone1-0000000105: target: main.0.replica: vttablet: rpc error: code = Internal "
-        'desc = could not decode position: parse error: unknown GTIDSet flavor ""',
-        error=PositionLostError,
-        message="VTGate cannot read the saved position. It was changed outside of this connector, or the server is "
-        "not MySQL with GTIDs.",
-    ),
-    Rule(
-        pattern=r"invalid MySQL 5\.6 GTID set",
-        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = could not obtain current position: invalid "
-        'MySQL 5.6 GTID set ("64ee4e46-e6c5-11f1-8c82-02fc00000001:1-28:foo:1"): invalid interval ("foo"): '
-        'strconv.ParseUint: parsing "foo": invalid syntax',
-        error=ConfigError,
-        message="A shard's MySQL has tagged GTIDs (written with gtid_next = AUTOMATIC:tag), and Vitess cannot stream "
-        "from a server that has any. They have to be removed from its gtid_executed.",
-    ),
-    Rule(
-        pattern=r"table (?P<table>\S+) is not present in the database",
-        example='UNKNOWN: error starting stream from shard GTID keyspace:"main" shard:"0": '
-        + _TABLET
-        + "rpc error: code = Unknown desc = table t is not present in the database",
-        error=TableNotFoundError,
-        message="A tablet does not know the table {table}. If it is new, tablets learn of it within half an hour "
-        "(vttablet --queryserver-config-schema-reload-time); if it was dropped, remove the stream.",
-    ),
-    Rule(
-        pattern=r"(unknown table (?=\S+ in schema)|cannot determine table columns for )(?P<table>[^\s:,]+)",
-        example="UNKNOWN: " + _TABLET + "rpc error: code = Unknown desc = unknown table t in schema",
-        error=SchemaMismatchError,
-        message="Changes of the table {table} were written with other columns than the tablet remembers. Run vttablet "
-        "with --track-schema-versions, and refresh the stream. If it runs so already, it has noted an ALTER wrongly: "
-        "alter any table of the keyspace, a comment will do, before you refresh the stream.",
-    ),
-    Rule(
-        pattern=r"(column .+ not found in|cannot use column names in vstream filter .* for) table (?P<table>[^\s,]+)",
-        example="FAILED_PRECONDITION: " + _TABLET + "rpc error: code = FailedPrecondition desc = column c not found in "
-        "table t",
-        error=SchemaMismatchError,
-        message="A tablet does not know all columns of the table {table} that were asked for. Refresh the source's "
-        "schema.",
-    ),
-    Rule(
-        pattern=r"binlog_row_image is not supported|partial row image encountered",
-        example='INTERNAL: error starting stream from shard GTID keyspace:"two" shard:"-80" gtid:"current": error in '
-        "vstream for two/-80 on tablet zone1-0000000101: target: two.-80.primary: vttablet: rpc error: code = Internal "
-        "desc = minimal binlog_row_image is not supported by Vitess VReplication",
-        error=ConfigError,
-        message="A shard's MySQL writes only parts of rows to its binary log (binlog_row_image=MINIMAL). Set "
-        "binlog_row_image to FULL.",
-    ),
-    Rule(
-        pattern=r"failed to find a (?P<type>\S+) tablet for VStream in (?P<shard>\S+)",
-        example='CANCELLED: error starting stream from shard GTID keyspace:"main" shard:"0" '
-        'gtid:"MySQL56/15d3f5b0-4b39-11ee-9d3c-0242ac120002:1": failed to find a REPLICA tablet for VStream in main/0 '
-        "within the zone1 cell(s): context has expired",
-        error=TransientError,
-        message="VTGate found no {type} tablet of {shard} that could stream from the position, for 90 seconds. It may "
-        "be down, lag behind by more than 30 seconds, or be in another cell.",
-    ),
-    Rule(
-        pattern=r"larger than max|trying to send message",
-        example="RESOURCE_EXHAUSTED: grpc: received message larger than max (17000000 vs. 16777216)",
-        error=ConfigError,
-        message="A row is larger than what Vitess' servers may send each other. Raise --grpc-max-message-size of "
-        "vtgate and vttablet.",
-    ),
-    Rule(
-        pattern=r"fully throttled for more than",
-        example="INTERNAL: vstreamer has been fully throttled for more than 10m0s, giving up so that we can retry",
-        error=TransientError,
-        message="A tablet held the stream back for 10 minutes, because its throttler sees too much load or lag.",
-    ),
-    Rule(
-        pattern=r"vstream failed liveness checks|timed out while waiting for skew",
-        example="UNAVAILABLE: vstream failed liveness checks as there was no activity, including heartbeats, within "
-        "the last 10m0s",
-        error=TransientError,
-        message="No tablet of the keyspace sent anything for 10 minutes.",
-    ),
-    Rule(
         pattern=r"too_many_pings",
         example="UNAVAILABLE: Too many pings: GOAWAY received; Error code: 11; Debug Text: too_many_pings",
         error=TransientError,
@@ -211,7 +139,7 @@ RULES: tuple[Rule, ...] = (
 
 _LOST = "The connection to VTGate's gRPC port was lost."
 _REFUSED = "VTGate does not accept what this connector asked for."
-_BROKE = "VTGate ended the stream with an error that this connector does not know."
+_BROKE = "VTGate ended the stream with an error."
 
 #: What a status means whose text meets no rule: our class, and the message.
 VERDICTS: Mapping[grpc.StatusCode, tuple[type[VitessSourceError], str]] = {
@@ -243,4 +171,4 @@ def describe(code: grpc.StatusCode, details: str | None) -> VitessSourceError:
     if found := first_match(RULES, text):
         return build_error(*found, text)
     error, message = VERDICTS[code]
-    return error(message, detail=redact(text))
+    return error(with_words(message, details or ""), detail=redact(text))

@@ -33,6 +33,7 @@ from source_vitess.vstream.events import (
     StreamPosition,
     TableFailed,
     Unpositioned,
+    parse_event,
 )
 from source_vitess.vstream.generate import DecodedColumn
 from source_vitess.vstream.rows import MisfitError, RowDecoder
@@ -120,7 +121,7 @@ class EventReader:
                         batch = None
                     position = self._last_position = StreamPosition(raw)
                     continue
-                event = binlogdata_pb2.VEvent.FromString(raw)
+                event = parse_event(raw)
                 kind = event.type
                 if kind == binlogdata_pb2.ROW:
                     row_event = event.row_event

@@ -196,17 +196,18 @@ def test_a_dropped_column_is_a_warning() -> None:
     assert "no column 'old'" in warning
 
 
-def test_columns_that_are_not_selected_are_left_out() -> None:
-    """Deselected, or added since: not emitted, and no warning."""
-    catalog = configured("t")
+def test_columns_that_are_not_in_the_catalog_are_one_warning() -> None:
+    """Deselected, or added since: not emitted, and named in one line for all streams, since nothing tells which."""
+    more = (Column("d", "int", None, nullable=True), Column("e", "int", None, nullable=True))
+    schema = Schema("shop", {**SCHEMA.tables, "u": replace(SCHEMA.tables["u"], columns=(*T.columns, *more))})
+    catalog = configured("t", "k", "u")
     del catalog["streams"][0]["stream"]["json_schema"]["properties"]["c"]
 
-    selection = select_streams(load(catalog), SCHEMA, OPTIONS)
+    selection = select_streams(load(catalog), schema, OPTIONS)
 
-    assert list(selection.streams[0].streamed.selected) == ["a", "b"]
-    assert selection.warnings == ()
-    [note] = selection.notes
-    assert "column 'c'" in note
+    assert [list(stream.streamed.selected) for stream in selection.streams] == [["a", "b"], ["x"], ["a", "b", "c"]]
+    [warning] = selection.warnings
+    assert "does not have them: 't' ('c'), 'u' ('d', 'e'). If they were added" in warning
 
 
 def test_a_table_whose_rows_may_be_nothing_but_null() -> None:

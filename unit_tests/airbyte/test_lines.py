@@ -60,8 +60,8 @@ def test_no_records_are_no_line() -> None:
     assert [line["type"] for line in render(Records("t", []))] == ["TRACE"]
 
 
-def test_altered_values_are_told_with_their_record_and_once_in_the_log() -> None:
-    """`meta.changes` for each record that has some; one warning per column, without the value."""
+def test_altered_values_are_told_with_their_record() -> None:
+    """`meta.changes` for each record that has some; nothing in the log yet."""
     change = (FieldChange("d", "NULLED", "not a date"),)
     lines = render(Records("t", [b'{"d":null}', b'{"d":"x"}', b'{"d":null}'], {0: change, 2: change}))
     records = [line["record"] for line in lines if line["type"] == "RECORD"]
@@ -71,7 +71,26 @@ def test_altered_values_are_told_with_their_record_and_once_in_the_log() -> None
         None,
         {"changes": [{"field": "d", "change": "NULLED", "reason": "SOURCE_SERIALIZATION_ERROR"}]},
     ]
-    assert [line["log"]["level"] for line in lines if line["type"] == "LOG"] == ["WARN"]
+    assert [line for line in lines if line["type"] == "LOG"] == []
+
+
+def test_altered_values_are_one_warning_at_the_end() -> None:
+    """One line a sync, however many columns have zero dates: each with its number, the most frequent first."""
+    writer = LineWriter("shop")
+    zero, text = FieldChange("d", "NULLED", "a zero date"), FieldChange("x", "TRUNCATED", "odd bytes")
+    list(
+        writer.render(
+            [Records("t", [b"{}"] * 2, {1: (zero,)}), Records("u", [b"{}"] * 2, {0: (zero,), 1: (zero, text)})]
+        )
+    )
+    list(writer.render([Records(f"t{number}", [b"{}"], {0: (zero,)}) for number in range(100)]))
+
+    [line] = [json.loads(line)["log"] for line in writer.render_summary()]
+
+    assert line["level"] == "WARN"
+    assert "set to null, a zero date: 'd' of 'u' (2), 'd' of 't' (1)," in line["message"]
+    assert line["message"].endswith("and 72 more columns; changed, odd bytes: 'x' of 'u' (1).")
+    assert list(LineWriter("shop").render_summary()) == []
 
 
 def test_states_count_the_records_before_them() -> None:

@@ -178,11 +178,8 @@ class Port:
         """Opens a VStream."""
         return LocalStream(self, request, timeout)
 
-    def __enter__(self) -> Port:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        pass
+    def close(self) -> None:
+        """Ends nothing: every stream is closed by who opened it."""
 
     @contextmanager
     def connected(self) -> Iterator[None]:

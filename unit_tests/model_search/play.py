@@ -25,6 +25,7 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
 from source_vitess.replication import held_rows
 from source_vitess.replication.messages import Checkpoint, Completed, Failed, Message, Records
+from source_vitess.replication.retry import ask_again
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
 from source_vitess.schema import Schema
@@ -303,7 +304,10 @@ class Player:
         return None, failed, completed
 
     def _messages(self) -> Iterator[Message]:
-        with LiveVitess.connect(self._config, self.adversary.clock, retries=self._settings.retries) as vitess:
+        clock = self.adversary.clock
+        with (
+            yield from ask_again(lambda: LiveVitess.connect(self._config, clock), clock, self._settings.retries)
+        ) as vitess:
             selection = select_streams(self._catalog, self._schema(), _OPTIONS)
             state = self._destination.state
             sync_from = (
@@ -311,7 +315,7 @@ class Player:
                 if state is None
                 else SyncState.from_json(self._config.keyspace, _json(state.shared), _json(state.tables))
             )
-            sync = Sync(vitess, self.adversary.clock, self._settings, selection.streams, sync_from, selection.refused)
+            sync = Sync(vitess, clock, self._settings, selection.streams, sync_from, selection.refused)
             yield from sync.run()
 
     def _schema(self) -> Schema:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import types
 
+import pymysql
 import pytest
 
 from source_vitess.config import Config
 from source_vitess.errors import ConfigError, InternalError, TransientError
-from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.session import VtgateSession, _Connection
 from unit_tests.scripted_vtgate.vitess import Vitess
 
 
@@ -128,3 +130,18 @@ def test_a_large_statement_that_fails(vitess: Vitess) -> None:
         session.query_large("show nothing")
 
     assert vitess.mysql.statements[-1].sql == "set workload = 'oltp'"
+
+
+def test_a_mistake_of_our_own_is_none_of_the_server_s(vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that do not fit a statement, and faults in this program's code, are raised as they are."""
+    with VtgateSession.connect(config(vitess.mysql.port)) as session:
+        with pytest.raises((TypeError, pymysql.ProgrammingError)):
+            session.query("select %s", (1, 2))
+
+        def fail(_self: object, _count: int) -> bytes:
+            raise AttributeError("ours")
+
+        ours = types.FunctionType(fail.__code__, {**globals(), "__name__": "source_vitess.mysql.session"})
+        monkeypatch.setattr(_Connection, "_read_bytes", ours)
+        with pytest.raises(AttributeError, match="ours"):
+            session.query("select 1")

@@ -9,10 +9,11 @@ import pytest
 from source_vitess.config import Config
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import Row, VtgateSession
-from source_vitess.mysql.snapshot import choose_keys, read_schema
+from source_vitess.mysql.snapshot import FoundTable, choose_keys, read_schema
 from source_vitess.schema import Column
 from source_vitess.source import SourceVitess
 from unit_tests.scripted_vtgate.vitess import Vitess
+from unit_tests.syncing import Syncs
 
 
 def part(
@@ -118,6 +119,36 @@ def test_estimates_are_added_up(vitess: Vitess) -> None:
     assert 0 < alone.estimated_rows < 20
     targets = {statement.target for statement in vitess.mysql.statements if "information_schema" in statement.sql}
     assert targets == {"commerce:-80@primary", "commerce:80-@primary"}
+
+
+@pytest.mark.parametrize(("first", "second"), [("InnoDB", "InnoDB"), ("InnoDB", "MyISAM"), ("MyISAM", "InnoDB")])
+def test_the_engine_is_that_of_the_worst_shard(first: str, second: str) -> None:
+    """One shard whose table has no transactions is enough to say so."""
+    found = FoundTable(1, 10, first).joined(FoundTable(2, 20, second))
+
+    assert found == FoundTable(3, 30, "MyISAM" if "MyISAM" in (first, second) else "InnoDB")
+
+
+def test_engines_without_transactions_are_told(vitess: Vitess, caplog: pytest.LogCaptureFixture) -> None:
+    """In check, discover and the sync, in one line each; in the sync only those of selected streams."""
+    engines = {"fine": "InnoDB", "old": "MyISAM", "fast": "MEMORY"}
+    for name, engine in engines.items():
+        vitess.create_table(name, {"id": "bigint"}, key=["id"], engine=engine)
+    said = "Tables of an engine without transactions: 'fast' (MEMORY), 'old' (MyISAM)."
+    config = {"url": vitess.url}
+    logger = logging.getLogger("airbyte.tests")
+    logger.setLevel(logging.INFO)
+
+    with session_of(vitess) as session:
+        assert {name: table.engine for name, table in read_schema(session, "commerce").tables.items()} == engines
+    SourceVitess().discover(logger, config)
+    assert caplog.text.count(said) == 1
+    caplog.clear()
+    SourceVitess().check(logger, config)
+    assert caplog.text.count(said) == 1
+    for selected, times in ((("fine", "fast", "old"), 1), (("fine",), 0)):
+        log = b"".join(line for line in Syncs(vitess, *selected).lines() if b'"LOG"' in line)
+        assert log.count(b"without transactions: 'fast' (MEMORY), 'old' (MyISAM)") == times
 
 
 def test_few_statements(vitess: Vitess) -> None:

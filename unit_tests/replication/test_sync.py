@@ -279,6 +279,40 @@ def test_an_end_that_is_behind_a_copy(vitess: Vitess, monkeypatch: pytest.Monkey
     assert syncs.table_state("a") == {"copied": True}
 
 
+def test_a_sync_that_begins_in_a_failover_says_so(vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question that has no answer yet is in the log before the sync waits, not half a minute later."""
+    fill(vitess)
+    syncs = Syncs(vitess, "a")
+    happened: list[str] = []
+    monkeypatch.setattr(SystemClock, "wait", lambda _, seconds: happened.append(f"waited {seconds:g}"))
+    for method in ("connect", "inspect_binlogs", "schema"):
+        _fail_first(monkeypatch, method)
+
+    for line in syncs.lines():
+        message = json.loads(line)
+        if message["type"] == "LOG" and "asked again" in message["log"]["message"]:
+            happened.append(message["log"]["message"])
+
+    assert happened == 3 * [
+        "VTGate could not answer, and is asked again in 0.5 s (attempt 1 of 6): no primary", "waited 0.5",
+        "VTGate could not answer, and is asked again in 1 s (attempt 2 of 6): no primary", "waited 1",
+    ]  # fmt: skip
+
+
+def _fail_first(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Has a question of LiveVitess fail twice."""
+    real = getattr(LiveVitess, method)
+    asked: list[None] = []
+
+    def fail(*args: Any) -> Any:
+        asked.append(None)
+        if len(asked) <= 2:
+            raise TransientError("no primary")
+        return real(*args)
+
+    monkeypatch.setattr(LiveVitess, method, fail)
+
+
 def test_an_idle_keyspace_opens_no_stream(vitess: Vitess) -> None:
     """A position that is reached already is only asked for: no change stream that could wait for ever."""
     fill(vitess)

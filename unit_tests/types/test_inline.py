@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from source_vitess.types.codec import Altered, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
+from unit_tests.examples import at_least, reached
 
 TYPES = ["int", "bigint unsigned", "int(8) unsigned zerofill", "year", "varchar(10)", "longtext"]
 UTF8MB4 = 255
 
 
 @pytest.mark.parametrize("column_type", TYPES)
+@at_least(0.1)
 @given(
     value=st.one_of(st.binary(max_size=12), st.from_regex(rb"-?[0-9]{0,9}", fullmatch=True), st.text().map(str.encode))
 )
@@ -34,6 +36,7 @@ def test_inline_equals_encode(column_type: str, value: bytes) -> None:
     except (Altered, ValueError):
         return
 
+    reached()
     assert codec.encode is not None
     assert inline == codec.encode(value)
 

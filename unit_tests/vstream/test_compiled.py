@@ -9,11 +9,10 @@ from decimal import Decimal
 
 import orjson
 import pytest
-from google.protobuf.message import DecodeError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import InternalError, VitessSourceError
 from source_vitess.proto import raw_pb2
 from source_vitess.schema import Column, Table
 from source_vitess.types.codec import Altered, Codec, TypeOptions
@@ -23,6 +22,7 @@ from source_vitess.vstream import compiled
 from source_vitess.vstream.events import Event, Rows, StreamPosition, TableFailed
 from source_vitess.vstream.generate import DecodedColumn
 from source_vitess.vstream.reader import EventReader, StreamedTable
+from unit_tests.examples import at_least, reached
 from unit_tests.scripted_vtgate.events import TIMESTAMP, VEvent, change, commit, field, row, vgtid
 from unit_tests.scripted_vtgate.wire import row_of
 from unit_tests.types.encoding import UTF8, codec
@@ -227,6 +227,52 @@ OTHERS = [
     "inet6",
 ]
 
+#: And values of these that have an exact form.
+EXACT: dict[str, list[bytes]] = {
+    "tinyint(1)": [b"0", b"1", b"-128"],
+    "bit(1)": [b"\0", b"\1"],
+    "bit(12)": [b"\x0f\xff", b"\0\1"],
+    "float": [b"3.14159", b"3.1415927E+00"],
+    "float(7,3)": [b"1.500", b"1.5E+00"],
+    "double(10,3)": [b"1.500", b"1.5E+00"],
+    "enum('a','b')": [b"a", b"b"],
+    "set('a','b')": [b"a", b"", b"a,b"],
+    "geometry": [bytes(4) + b"\1\1\0\0\0" + bytes(16)],
+    "vector(3)": [bytes(12), b"\0\0\x80\x3f" * 3],
+    "inet6": [b"::1", b"\xff"],
+}
+_TIMES = st.builds("{:02}:{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+_MOMENTS = st.builds("{} {}".format, st.dates(), _TIMES)
+
+
+def _fraction(digits: int) -> st.SearchStrategy[str]:
+    return st.integers(0, 10**digits - 1).map(f".{{:0{digits}}}".format)
+
+
+#: What is generated of types that have more such values than a list can hold, by the beginning of their names.
+GENERATED: dict[str, st.SearchStrategy[str]] = {
+    "date": st.dates().map(str),
+    "datetime": _MOMENTS,
+    "datetime(3)": st.builds("{}{}".format, _MOMENTS, _fraction(3)),
+    "timestamp": _MOMENTS,
+    "timestamp(6)": st.builds("{}{}".format, _MOMENTS, _fraction(6)),
+    "time": _TIMES,
+    "time(2)": st.builds("{}{}".format, _TIMES, _fraction(2)),
+    "int": st.integers(-(2**31), 2**31 - 1).map(str),
+    "bigint unsigned": st.integers(0, 2**64 - 1).map(str),
+    "tinyint(1)": st.integers(-128, 127).map(str),
+    "year": st.integers(1901, 2155).map(str),
+    "decimal(10,0)": st.integers(-(10**10), 10**10).map(str),
+    "decimal(10,2)": st.builds("{}.{:02}".format, st.integers(-(10**8), 10**8), st.integers(0, 99)),
+    "decimal(65,30)": st.builds("{}{}".format, st.integers(-(10**35), 10**35), _fraction(30)),
+}
+
+
+def _own_values(column_type: str) -> st.SearchStrategy[bytes]:
+    known = st.sampled_from(ORDINARY.get(column_type) or EXACT[column_type])
+    generated = GENERATED.get(column_type)
+    return known if generated is None else known | generated.map(str.encode)
+
 
 def _go(number: float) -> bytes:
     """Returns a number as Go's %E with the fewest digits writes it, and so the change stream."""
@@ -302,12 +348,19 @@ def _encode(one: Codec, value: bytes) -> bytes | None:
 
 
 @pytest.mark.parametrize("column_type", [*ORDINARY, *OTHERS])
-@given(VALUES)
-def test_a_value_is_what_its_encoder_makes_of_it(column_type: str, value: bytes) -> None:
+@at_least(0.03)  # bit(1) has two values
+@given(data=st.data())
+def test_a_value_is_what_its_encoder_makes_of_it(column_type: str, data: st.DataObject) -> None:
     """For any bytes: the encoder's JSON, and nothing for a value that has no exact form."""
     one = codec(column_type)
+    own = _own_values(column_type)
+    value = data.draw(data.draw(st.sampled_from([VALUES, own, _mutated(own)])))
 
-    assert _decode(one, value) == _encode(one, value)
+    got = _decode(one, value)
+
+    if got is not None:
+        reached()
+    assert got == _encode(one, value)
 
 
 @pytest.mark.parametrize("column_type", [*ORDINARY, *OTHERS])
@@ -318,24 +371,31 @@ def test_a_value_at_the_edge_is_what_its_encoder_makes_of_it(column_type: str) -
     assert {value: _decode(one, value) for value in EDGES} == {value: _encode(one, value) for value in EDGES}
 
 
+@at_least(0.3)
 @given(VALUES)
 def test_a_copied_document_is_taken_as_it_is(value: bytes) -> None:
     """A JSON document in a copy is MySQL's own text, which nobody reads; it has to be UTF-8."""
     got = _decode(codec("json"), value, copied=True)
 
     if value and got is not None:
+        reached()
         assert got == orjson.dumps(value.decode())
     else:
         assert got == _encode(codec("json"), value)
 
 
 @pytest.mark.parametrize("collation", [8, 28, 54, 95], ids=["latin1", "gbk", "utf16", "cp932"])
+@at_least(0.2)
 @given(VALUES)
 def test_text_of_other_character_sets_is_decoded_by_them(collation: int, value: bytes) -> None:
     """Text that is not in UTF-8 goes through its own character set."""
     one = codec("varchar(9)", collation)
 
-    assert _decode(one, value) == _encode(one, value)
+    got = _decode(one, value)
+
+    if got is not None:
+        reached()
+    assert got == _encode(one, value)
 
 
 @pytest.mark.parametrize(
@@ -398,13 +458,10 @@ def _read(responses: Sequence[Sequence[bytes]], key: tuple[str, ...] = ("id",)) 
 def _read_both(
     monkeypatch: pytest.MonkeyPatch, responses: Sequence[Sequence[bytes]], key: tuple[str, ...] = ("id",)
 ) -> list[Event | tuple[str, str]]:
-    """Returns what is read, the same in Python and compiled; bytes that protobuf refuses are read as nothing."""
+    """Returns what is read, the same in Python and compiled, errors too."""
     with monkeypatch.context() as patched:
         patched.setattr(compiled, "module", None)
-        try:
-            expected = _read(responses, key)
-        except DecodeError:
-            return []
+        expected = _read(responses, key)
     got = _read(responses, key)
     assert list(map(_comparable, got)) == list(map(_comparable, expected))
     return got
@@ -416,14 +473,22 @@ def _comparable(event: object) -> object:
 
 CELLS = st.none() | st.sampled_from([b"1", b"-5", b"2024-02-29", b"2024-02-30", b"text", b"\xff", b"", b"z" * 200])
 # Mostly whole: after a row that does not fit, a table's others are not read.
-IMAGES = st.one_of(st.none(), *[st.tuples(*[CELLS] * len(COLUMNS))] * 7, st.tuples(CELLS, CELLS))
-BITS = st.none() | st.lists(st.booleans(), min_size=len(COLUMNS), max_size=len(COLUMNS))
+_WHOLE = st.tuples(CELLS, CELLS, CELLS, CELLS.map(lambda cell: cell or b"x"), st.just(b"0"))
+_ODD: dict[int, st.SearchStrategy[tuple[bytes | None, ...]]] = {
+    0: st.tuples(CELLS, CELLS),
+    1: st.tuples(*[CELLS] * len(COLUMNS)),
+    2: st.tuples(*[CELLS] * (len(COLUMNS) - 1), st.just(b"0")),
+}
+IMAGES = st.integers(0, 60).flatmap(lambda number: _ODD.get(number, _WHOLE if number % 6 else st.none()))
+BITS = st.integers(0, 60).flatmap(
+    lambda number: st.none() if number else st.lists(st.booleans(), min_size=len(COLUMNS), max_size=len(COLUMNS))
+)
 CHANGES = st.builds(
     lambda before, after, given, partial: change(before, after, data_columns=given, json_partial_values=partial),
     IMAGES,
     IMAGES,
-    st.none() | BITS,
-    st.none() | st.none() | BITS,
+    BITS,
+    BITS,
 )
 EVENTS = st.one_of(
     st.builds(
@@ -438,6 +503,7 @@ EVENTS = st.one_of(
 
 
 @pytest.mark.parametrize("key", [("id",), ("born", "id"), ()], ids=["key", "two keys", "no key"])
+@at_least(0.05)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, max_size=10))
 def test_events_are_read_as_in_python(
@@ -446,26 +512,69 @@ def test_events_are_read_as_in_python(
     """Inserts, updates, deletes, moved rows, partial images, rows that do not fit: events, batches and errors alike."""
     responses = [[event.SerializeToString() for event in (*ALL_FIELDS, vgtid({"-80": "MySQL56/x:1"}), *events)]]
 
-    _read_both(monkeypatch, responses, key)
+    if any(isinstance(event, Rows) and event.members for event in _read_both(monkeypatch, responses, key)):
+        reached()
 
 
+@at_least(0.1)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     event=st.builds(lambda changes: row("t", *changes), st.lists(CHANGES, min_size=1, max_size=2)),
     at=st.integers(0, 400),
     cut=st.integers(0, 3),
     put=st.binary(max_size=3),
+    as_long=st.booleans(),
 )
 def test_bytes_that_are_not_an_event(
-    monkeypatch: pytest.MonkeyPatch, event: VEvent, at: int, cut: int, put: bytes
+    monkeypatch: pytest.MonkeyPatch, event: VEvent, at: int, cut: int, put: bytes, as_long: bool
 ) -> None:
     """Whatever bytes come where an event should be: the same as protobuf makes of them, and never another row."""
     good = row("t", after=(b"1", b"a", None, None, b"2")).SerializeToString()
     raw = event.SerializeToString()
     at %= len(raw) + 1
-    broken = raw[:at] + put + raw[at + cut :]
+    # As many bytes as were cut leave the lengths around them true, so that protobuf takes most of these.
+    broken = raw[:at] + put + raw[at + (len(put) if as_long else cut) :]
 
-    _read_both(monkeypatch, [[FIELDS.SerializeToString(), good, broken, good]])
+    read = _read_both(monkeypatch, [[FIELDS.SerializeToString(), good, broken, good]])
+
+    if not any(isinstance(event, tuple) and event[0] == "" for event in read):
+        reached()
+
+
+NAMES = st.sampled_from([b"shop", b"", b"\xff", "ä".encode(), b"\xed\xa0\x80", b"a\0b"])
+#: Members of a VEvent: of its messages and strings, and of what this program does not know.
+MEMBERS = st.tuples(
+    st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21, 22, 23, 24, 25, 26, 27, 28, 99, 2**29 - 1]),
+    st.binary(max_size=4) | NAMES,
+)
+
+
+def _member(number: int, content: bytes) -> bytes:
+    tag, found = number << 3 | 2, bytearray()
+    while tag > 0x7F:
+        found.append(tag & 0x7F | 0x80)
+        tag >>= 7
+    return bytes([*found, tag, len(content)]) + content
+
+
+@at_least(0.2)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(members=st.lists(MEMBERS, min_size=1, max_size=2), keyspace=NAMES, first=st.booleans(), inside=st.booleans())
+def test_members_that_an_event_of_rows_seldom_has(
+    monkeypatch: pytest.MonkeyPatch, members: list[tuple[int, bytes]], keyspace: bytes, first: bool, inside: bool
+) -> None:
+    """Strings that are not UTF-8, messages that are none, members of later versions: taken or refused alike."""
+    plain = row("t", after=(b"1", b"a", None, None, b"2"))
+    good = plain.SerializeToString()
+    rows = _member(3, keyspace) + plain.row_event.SerializeToString() if inside else plain.row_event.SerializeToString()
+    plain.ClearField("row_event")
+    more = b"".join(_member(*member) for member in members)
+    odd = (more if first else b"") + plain.SerializeToString() + _member(5, rows) + (b"" if first else more)
+
+    read = _read_both(monkeypatch, [[FIELDS.SerializeToString(), good, odd, good]])
+
+    if not any(isinstance(event, tuple) and event[0] == "" for event in read):
+        reached()
 
 
 def test_ordinary_events_need_no_python() -> None:
@@ -617,34 +726,43 @@ def test_what_is_not_an_error_of_a_value_is_raised() -> None:
         _decode(Codec({}, interrupt), b"x")
 
 
+@at_least(0.1)
 @given(
     shards=st.dictionaries(st.sampled_from(["-40", "40-80", "80-", "", "ä"]), st.text(max_size=200)),
     at=st.integers(0, 400),
     cut=st.integers(0, 2),
     put=st.binary(max_size=2),
+    as_long=st.booleans(),
 )
-def test_a_position_is_found_as_in_python(shards: dict[str, str], at: int, cut: int, put: bytes) -> None:
-    """The position of every shard that is there, and of one that is not; broken bytes as protobuf takes them."""
+def test_a_position_is_found_as_in_python(shards: dict[str, str], at: int, cut: int, put: bytes, as_long: bool) -> None:
+    """The position of every shard that is there, and of one that is not; broken bytes are taken or refused alike."""
     raw = vgtid(shards, shard="-40", keyspace="ks").SerializeToString()
     at %= len(raw) + 1
-    for given_bytes in (raw, raw[:at] + put + raw[at + cut :]):
+    broken = raw[:at] + put + raw[at + (len(put) if as_long else cut) :]
+    for given_bytes in (raw, broken):
         for shard in (*shards, "missing"):
             got = _gtid(given_bytes, shard)
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(compiled, "module", None)
-                assert _gtid(given_bytes, shard) in (got, "refused")
+                assert _gtid(given_bytes, shard) == got
+    if _gtid(broken, "missing") != "refused":
+        reached()
 
 
 def _gtid(raw: bytes, shard: str) -> str | None:
     try:
         return StreamPosition(raw).gtid(shard)
-    except DecodeError:
+    except InternalError:
         return "refused"
 
 
-@given(st.lists(st.binary(max_size=20)), st.binary(max_size=20), st.integers(0, 2**62))
+NUMBERS = st.integers(0, 2**62) | st.integers(2**63 - 5, 2**63 + 5) | st.integers(-3, 3) | st.integers(2**64, 2**65)
+
+
+@given(st.lists(st.binary(max_size=20), max_size=12), st.binary(max_size=20), NUMBERS)
+@example([b""] * 3, b"", 2**63 - 2)
 def test_rows_are_completed_alike(rows: list[bytes], middle: bytes, first: int) -> None:
-    """The members, the middle and a number that counts up, whatever is in them."""
+    """The members, the middle and a number that counts up, whatever is in them; a number of any size."""
     expected = [b"{" + one + middle + str(first + at).encode() + b"}" for at, one in enumerate(rows)]
 
     assert compiled.complete(rows, middle, first) == expected

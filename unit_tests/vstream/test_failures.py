@@ -72,7 +72,7 @@ def test_every_status_has_a_verdict(code: grpc.StatusCode) -> None:
             SchemaMismatchError,
             "of the table orders were",
         ),
-        ("UNKNOWN", _TABLET + "something (errno 2013) (sqlstate HY000)", TransientError, "does not know"),
+        ("UNKNOWN", _TABLET + "something (errno 2013) (sqlstate HY000)", TransientError, "lost its MySQL"),
         (
             "FAILED_PRECONDITION",
             "shard provided in VGTID, 80-, not found in the main keyspace",
@@ -91,6 +91,505 @@ def test_verdicts(code: str, details: str, expected: type[Exception], said: str)
 
     assert type(error) is expected
     assert said in error.message
+
+
+_AT = (
+    "stream (at source tablet) error @ (including the GTID we failed to process) 64ee4e46-e6c5-11f1-8c82-02fc0001:1-3: "
+)
+_SHARD = 'error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"MySQL56/64ee4e46:1-3": '
+
+#: Every text that a VStream of v24.0.0 can end with, under the file that writes it (below go/vt/; of those below
+#: vttablet/tabletserver/ the rest), with our class and some words of the message. VTGate's and VTTablet's wrapping
+#: texts alone (`error in vstream for`, `persistent error in`, `error starting stream from`) say nothing.
+_ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
+    "vtgate/vstream_manager.go": [
+        ("INVALID_ARGUMENT", "failed to resolve vstream parameters: vgtid must have at least", InternalError, "accept"),
+        ("INVALID_ARGUMENT", "for an empty keyspace, the Gtid value must be 'current': x", InternalError, "accept"),
+        ("INVALID_ARGUMENT", "if shards are unspecified, the Gtid value must be", InternalError, "not accept"),
+        ("UNKNOWN", "failed to get shards in keyspace main: node", TransientError, "topology server"),
+        ("UNKNOWN", "failed to get keyspace names in cell zone1: x", TransientError, "topology server"),
+        ("UNKNOWN", "failed to get topology server: x", TransientError, "topology server"),
+        ("INTERNAL", "unable to get topoology server", TransientError, "topology server"),
+        ("UNKNOWN", "error sending events: EOF", TransientError, "cancelled"),
+        (
+            "UNAVAILABLE",
+            (
+                "vstream is fully throttled or otherwise hung: vstream failed liveness checks as there was no "
+                "activity, including heartbeats, within the last 10m0s"
+            ),
+            TransientError,
+            "for 10 minutes",
+        ),
+        ("CANCELLED", "context ended while waiting for skew to reduce for stream x", TransientError, "cancelled"),
+        ("CANCELLED", "timed out while waiting for skew to reduce for stream x", TransientError, "10 minutes"),
+        ("CANCELLED", _SHARD + "context ended while streaming from main/0: context canceled", TransientError, "cancel"),
+        (
+            "UNKNOWN",
+            _SHARD + "failed to determine if keyspace main has been resharded: interrupted: /x",
+            TransientError,
+            "topology server",
+        ),
+        (
+            "UNKNOWN",
+            (
+                "failed to determine if keyspace nope has been resharded: FindAllShardsInKeyspace(nope): List: node "
+                "doesn't exist: /vitess/global/keyspaces/nope/shards"
+            ),
+            ConfigError,
+            "no keyspace nope.",
+        ),
+        (
+            "FAILED_PRECONDITION",
+            (
+                "failed to determine if keyspace main has been resharded: shard provided in VGTID, 80-, "
+                "not found in the main keyspace"
+            ),
+            PositionLostError,
+            "no shard 80-",
+        ),
+        (
+            "CANCELLED",
+            ("failed to find a REPLICA tablet for VStream in main/0 within the zone1 cell(s): context has expired"),
+            TransientError,
+            "no REPLICA tablet of main/0",
+        ),
+        (
+            "NOT_FOUND",
+            (
+                'failed to get tablet connection to zone1-0000000105: tablet: cell:"zone1" uid:105 is either '
+                "down or nonexistent"
+            ),
+            TransientError,
+            "tablet that was read stopped",
+        ),
+        ("CANCELLED", "context ended while streaming tablet health from zone1-0000000105", TransientError, "cancelled"),
+        ("UNAVAILABLE", "health check failed on zone1-0000000105", TransientError, "stopped"),
+        (
+            "UNAVAILABLE",
+            "tablet zone1-0000000105 type has changed from REPLICA to PRIMARY, restarting vstream",
+            TransientError,
+            "changed its type",
+        ),
+        (
+            "UNAVAILABLE",
+            "tablet zone1-0000000105 is no longer healthy: x, restarting vstream",
+            TransientError,
+            "stopped",
+        ),
+        (
+            "UNAVAILABLE",
+            "tablet zone1-0000000105 has a replication lag of 31 seconds which is beyond the value provided",
+            TransientError,
+            "lags by 31 seconds",
+        ),
+        ("CANCELLED", "context ended while streaming from tablet x in main/0", TransientError, "cancelled"),
+        (
+            "UNAVAILABLE",
+            "error streaming from tablet x in main/0: error streaming tablet health from x",
+            TransientError,
+            "stopped",
+        ),
+        ("UNKNOWN", "error aligning streams across main/0: x", TransientError, "cancelled"),
+        ("UNKNOWN", "error sending event batch from tablet x: EOF", TransientError, "cancelled"),
+        (
+            "INTERNAL",
+            (
+                'error getting journal event for shard GTID keyspace:"main" shard:"-40" on tablet x: not all '
+                "journaling participants are in the stream: journal: id:1, stream: x"
+            ),
+            PositionLostError,
+            "field shards",
+        ),
+        ("CANCELLED", "context ended while waiting for journal event for shard GTID x", TransientError, "cancelled"),
+        ("UNKNOWN", "vstream ended unexpectedly on tablet x in main/0", TransientError, "stopped"),
+    ],
+    "discovery/tablet_picker.go": [
+        ("INVALID_ARGUMENT", "invalid cell preference: x", InternalError, "not accept"),
+        ("INVALID_ARGUMENT", "invalid tablet order type: x", InternalError, "not accept"),
+        (
+            "FAILED_PRECONDITION",
+            (
+                "failed to find a X tablet for VStream in main/0 within the zone1 cell(s): failed to "
+                "parse list of tablet types: X"
+            ),
+            TransientError,
+            "no X tablet",
+        ),
+        (
+            "FAILED_PRECONDITION",
+            (
+                "failed to find a REPLICA tablet for VStream in main/0 within the zone1 cell(s): cannot "
+                "have local cell preference without local cell"
+            ),
+            TransientError,
+            "no REPLICA tablet",
+        ),
+        ("UNKNOWN", "error fetching local cell alias: x", TransientError, "topology server"),
+        ("CANCELLED", "context has expired", TransientError, "cancelled"),
+        ("INTERNAL", "tablet is not healthy and serving", TransientError, "stopped"),
+    ],
+    "state_manager.go": [
+        ("INVALID_ARGUMENT", "No target", InternalError, "not accept"),
+        ("UNKNOWN", _TABLET + "operation not allowed in state NOT_SERVING", TransientError, "stopped"),
+        ("UNKNOWN", _TABLET + "operation not allowed in state SHUTTING_DOWN", TransientError, "stopped"),
+        ("INVALID_ARGUMENT", _TABLET + "invalid keyspace a does not match expected b", TransientError, "stopped"),
+        ("INVALID_ARGUMENT", _TABLET + "invalid shard a does not match expected b", TransientError, "stopped"),
+        (
+            "FAILED_PRECONDITION",
+            _TABLET + "wrong tablet type: REPLICA, want: PRIMARY or []",
+            TransientError,
+            "its type",
+        ),
+    ],
+    "grpctabletconn/conn.go": [
+        (
+            "UNAVAILABLE",
+            (
+                "giving up: target: main.0.replica: vttablet: rpc error: code = Unavailable desc = error reading "
+                "from server: EOF"
+            ),
+            TransientError,
+            "stopped",
+        ),
+        (
+            "UNAVAILABLE",
+            (
+                "giving up: target: main.0.replica: vttablet: rpc error: code = Unavailable desc = connection "
+                'error: desc = "transport: Error while dialing: dial tcp 10.0.0.1:1: connect: connection refused"'
+            ),
+            TransientError,
+            "The tablet that was read stopped",
+        ),
+        (
+            "CANCELLED",
+            "vttablet: rpc error: code = Canceled desc = grpc: the client connection is closing",
+            TransientError,
+            "stopped",
+        ),
+        (
+            "RESOURCE_EXHAUSTED",
+            (
+                "vttablet: rpc error: code = ResourceExhausted desc = grpc: received message larger than "
+                "max (17000000 vs. 16777216)"
+            ),
+            ConfigError,
+            "--grpc-max-message-size",
+        ),
+        (
+            "RESOURCE_EXHAUSTED",
+            "grpc: trying to send message larger than max (17000000 vs. 16777216)",
+            ConfigError,
+            "--grpc-max-message-size",
+        ),
+    ],
+    "vstreamer/engine.go": [
+        ("INTERNAL", "'select @@binlog_row_image' returns an invalid result: []", TransientError, "own words: 'select"),
+        ("INTERNAL", "minimal binlog_row_image is not supported by Vitess VReplication", ConfigError, "to FULL"),
+        ("UNKNOWN", _TABLET + "VStreamer is not open", TransientError, "stopped"),
+        ("UNKNOWN", _TABLET + "could not get vstreamer MySQL endpoint: x", TransientError, "lost its MySQL"),
+        ("CANCELLED", _TABLET + "context has expired", TransientError, "cancelled"),
+    ],
+    "vstreamer/uvstreamer.go": [
+        ("UNKNOWN", _TABLET + "lastpk for table orders has no fields defined", StreamError, "table orders"),
+        ("UNKNOWN", _TABLET + "table orders is not present in the database", TableNotFoundError, "the table orders"),
+        (
+            "UNKNOWN",
+            _TABLET + 'could not obtain current position: invalid MySQL 5.6 GTID set ("x:foo:1")',
+            ConfigError,
+            "tagged GTIDs",
+        ),
+        (
+            "INTERNAL",
+            _TABLET + 'could not decode position: invalid MySQL 5.6 GTID set ("zz"): expected uuid:interval',
+            PositionLostError,
+            "cannot read the saved position",
+        ),
+        (
+            "INVALID_ARGUMENT",
+            _TABLET + "GTIDSet Mismatch: requested source position:x, current target vrep position: y",
+            TransientError,
+            "replication lags",
+        ),
+        ("UNKNOWN", _TABLET + "stream needs a position or a table to copy", InternalError, "not accept"),
+        (
+            "UNKNOWN",
+            _TABLET + "empty gtid passed to setPosition",
+            TransientError,
+            "own words: empty gtid passed to setPosition",
+        ),
+    ],
+    "vstreamer/copy.go": [
+        ("UNKNOWN", _TABLET + "expecting field event first, got: x", TransientError, "missed the position"),
+        ("UNKNOWN", _TABLET + "position after fastforward was 6:1-9 but stopPos was 6:1-8", TransientError, "missed"),
+    ],
+    "vstreamer/planbuilder.go": [
+        ("UNKNOWN", _TABLET + "comparison operator <=> not supported", InternalError, "not accept"),
+        ("UNKNOWN", _TABLET + "unsupported: select 1", InternalError, "not accept"),
+        (
+            "UNKNOWN",
+            _TABLET + "unsupported: select expression table a does not match the table entry name b",
+            InternalError,
+            "not accept",
+        ),
+        ("UNKNOWN", _TABLET + "unsupported qualifier for column: a.b", InternalError, "not accept"),
+        ("UNKNOWN", _TABLET + "unsupported constraint: a or b", InternalError, "not accept"),
+        ("UNKNOWN", _TABLET + "unsupported function: now()", InternalError, "not accept"),
+        ("UNKNOWN", _TABLET + "unexpected: a", InternalError, "not accept"),
+        ("UNKNOWN", _TABLET + "Query was empty", InternalError, "not accept"),
+        ("FAILED_PRECONDITION", _TABLET + "column c not found in table orders", SchemaMismatchError, "table orders"),
+        (
+            "FAILED_PRECONDITION",
+            _TABLET + "cannot use column names in vstream filter as the current table schema for "
+            "table orders is not compatible with x",
+            SchemaMismatchError,
+            "of the table",
+        ),
+    ],
+    "vstreamer/rowstreamer.go": [
+        (
+            "INTERNAL",
+            _TABLET + "column c is listed as unique key, but not present in table orders",
+            SchemaMismatchError,
+            "the key of the table orders",
+        ),
+        ("UNKNOWN", _TABLET + "primary key 3 refers to non-existent column", TransientError, "the key of a table"),
+        (
+            "UNKNOWN",
+            _TABLET + "cannot build a row streamer plan for the orders table as a lastpk value was provided and "
+            "the number of primary key values within it ([INT64(5)]) does not match",
+            SchemaMismatchError,
+            "key of the table",
+        ),
+        ("UNKNOWN", _TABLET + "row stream send error: EOF", TransientError, "cancelled"),
+        ("UNKNOWN", _TABLET + "row stream ended: context canceled", TransientError, "cancelled"),
+    ],
+    "vstreamer/snapshot_conn.go": [
+        (
+            "UNKNOWN",
+            _TABLET + "startSnapshot: failed to set session lock_wait_timeout = 30 for table t: x",
+            TransientError,
+            "could not lock",
+        ),
+        (
+            "DEADLINE_EXCEEDED",
+            _TABLET + "Lock wait timeout exceeded (errno 1205) (sqlstate HY000)",
+            TransientError,
+            "could not lock",
+        ),
+        ("UNKNOWN", _TABLET + "SHOW BINARY LOGS returned no rows", ConfigError, "no binary log"),
+        (
+            "UNKNOWN",
+            _TABLET + "Query execution was interrupted, maximum statement execution time exceeded (errno 3024)",
+            TransientError,
+            "for an hour",
+        ),
+    ],
+    "vstreamer/vstreamer.go": [
+        (
+            "INTERNAL",
+            _TABLET + "failed to determine starting position: x",
+            TransientError,
+            "failed to determine starting",
+        ),
+        (
+            "INVALID_ARGUMENT",
+            _TABLET + "usupported event type x found for event: type:ROW",
+            InternalError,
+            "not accept",
+        ),
+        ("INTERNAL", _TABLET + "vstreamer has been fully throttled for more than 10m0s", TransientError, "throttler"),
+        ("ABORTED", _TABLET + _AT + "unexpected server EOF while parsing events", TransientError, "lost its MySQL"),
+        ("UNKNOWN", _TABLET + _AT + "error sending event: type:ROW: EOF", TransientError, "cancelled"),
+        ("UNKNOWN", _TABLET + _AT + "failed to send heartbeat event: EOF", TransientError, "cancelled"),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "failed to rebuild replication plans after vschema change notification: x",
+            TransientError,
+            "its schema again",
+        ),
+        ("UNKNOWN", _TABLET + _AT + "can't parse binlog event: invalid data: x", TransientError, "binary log"),
+        ("UNKNOWN", _TABLET + _AT + "can't parse FORMAT_DESCRIPTION_EVENT: x", TransientError, "binary log"),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "got a real event before FORMAT_DESCRIPTION_EVENT: x",
+            TransientError,
+            "binary log",
+        ),
+        ("UNKNOWN", _TABLET + _AT + "can't strip checksum from binlog event: x", TransientError, "binary log"),
+        ("UNKNOWN", _TABLET + _AT + "failed to get GTID from binlog event: x", TransientError, "binary log"),
+        ("UNKNOWN", _TABLET + _AT + "failed to get query from binlog event: x", TransientError, "binary log"),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "failed to reload schema after DDL encountered in stream: x",
+            TransientError,
+            "again",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "unexpected statement type UNKNOWN in row-based replication: \"XA START X'61',X'',1\"",
+            PositionLostError,
+            "position MySQL56/64ee4e46-e6c5-11f1-8c82-02fc0001:1-3.",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + 'unexpected statement type SELECT in row-based replication: "select 1"',
+            PositionLostError,
+            "a statement (SELECT)",
+        ),
+        ("UNKNOWN", _TABLET + _AT + "failed to parse ROWS_QUERY_LOG_EVENT: x", TransientError, "binary log"),
+        ("UNKNOWN", _TABLET + _AT + "failed to parse table map from binlog event: x", TransientError, "binary log"),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "failed to build table replication plan for table orders: unsupported type: 250, "
+            "position: 3",
+            SchemaMismatchError,
+            "the table orders",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "compressed transaction payload events are not supported with database flavor x",
+            ConfigError,
+            "binlog_transaction_compression=OFF",
+        ),
+        ("UNKNOWN", _TABLET + _AT + "failed to parse transaction payload's internal event: x", TransientError, "log"),
+        (
+            "INTERNAL",
+            _TABLET + _AT + "error sending compressed transaction payload's internal event: x",
+            TransientError,
+            "cancelled",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + "cannot determine table columns for orders: event has [8], schema has []",
+            SchemaMismatchError,
+            "the table orders",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + "failed to build ENUM and SET column integer to string mappings: x",
+            TransientError,
+            "log",
+        ),
+        ("UNKNOWN", _TABLET + "unknown table orders in schema", SchemaMismatchError, "the table orders"),
+        ("UNKNOWN", _TABLET + "failed to connect to database vt_main: x", TransientError, "lost its MySQL"),
+        (
+            "UNKNOWN",
+            _TABLET + "failed to extract journal from binlog event and apply filters: x",
+            TransientError,
+            "log",
+        ),
+        ("UNKNOWN", _TABLET + "failed to unmarshal journal event: x", TransientError, "binary log"),
+        (
+            "UNKNOWN",
+            _TABLET + "partial row image encountered: ensure binlog_row_image is set to 'full'",
+            ConfigError,
+            "to FULL",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "failed to extract row's value for column doc from binlog event: x",
+            ConfigError,
+            "column named doc",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + "failed to perform ENUM column integer to string value mapping: no string value found for "
+            "ENUM column c in table orders -- with available values being: map[] -- using the found integer value: 7",
+            SchemaMismatchError,
+            "the table orders",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + "failed to perform SET column integer to string value mapping: no valid integer value found "
+            "for SET column c in table orders, bytes: 101",
+            SchemaMismatchError,
+            "the table orders",
+        ),
+    ],
+    "binlog/binlog_connection.go": [
+        (
+            "UNKNOWN",
+            _TABLET + "failed to SHOW BINARY LOGS: You are not using binary logging (errno 1381)",
+            ConfigError,
+            "no binary log",
+        ),
+        ("UNKNOWN", _TABLET + "failed to send the ComBinlogDump command: EOF (errno 2006)", TransientError, "lost its"),
+        ("UNKNOWN", _TABLET + "first event from binlog bin.1 is not valid", TransientError, "binary log"),
+    ],
+    "MySQL, sql/rpl_binlog_sender.cc": [
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "Cannot replicate because the source purged required binary logs. (errno 1236)",
+            PositionLostError,
+            "has purged",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "Could not find first log file name in binary log index file (errno 1236)",
+            PositionLostError,
+            "has purged",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "Replica has more GTIDs than the source has, using x (errno 1236)",
+            PositionLostError,
+            "does not have",
+        ),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "log event entry exceeded max_allowed_packet; x (errno 1236)",
+            ConfigError,
+            "max_allowed_packet",
+        ),
+        ("UNKNOWN", _TABLET + _AT + "bogus data in log event; x (errno 1236)", PositionLostError, "damaged"),
+        (
+            "UNKNOWN",
+            _TABLET + _AT + "A replica with the same server_uuid/server_id as this replica has connected to the "
+            "source; x (errno 1236)",
+            TransientError,
+            "same server_id",
+        ),
+        (
+            "PERMISSION_DENIED",
+            _TABLET + "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s) "
+            "for this operation (errno 1227)",
+            ConfigError,
+            "vt_filtered",
+        ),
+        ("RESOURCE_EXHAUSTED", _TABLET + "Too many connections (errno 1040)", TransientError, "too many connections"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "text", "expected", "said"),
+    [(file, *ending) for file, endings in _ENDINGS.items() for ending in endings],
+)
+def test_every_ending(file: str, code: str, text: str, expected: type[Exception], said: str) -> None:
+    """Every text that Vitess' sources end a VStream with is of a class, and its message says what is the matter."""
+    error = describe(grpc.StatusCode[code], text)
+
+    assert type(error) is expected, file
+    assert said in error.message
+
+
+def test_an_unknown_error_is_shown() -> None:
+    """The server's own words are what is left to the user: without VTGate's wrapping, without values, not too long."""
+    text = (
+        'error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"MySQL56/64ee4e46:1" table_p_ks:'
+        '{table_name:"t" lastpk:{fields:{name:"id"} rows:{lengths:6 values:"CANARY \\" CANARY"}}}: '
+        "error in vstream for main/0 on tablet zone1-0000000105: target: main.0.replica: vttablet: rpc error: "
+        "code = Unknown desc = the moon is full for 'orders' (INT64(4711), VARCHAR(\"CANARY\"))"
+    )
+
+    error = describe(grpc.StatusCode.UNKNOWN, text)
+
+    assert error.message == (
+        "VTGate ended the stream with an error. In its own words: the moon is full for 'orders' (INT64(…), VARCHAR(…))."
+    )
+    assert "CANARY" not in error.detail
+    assert "4711" not in error.detail
+    assert len(describe(grpc.StatusCode.INTERNAL, "x" * 10_000).message) < 600
 
 
 @pytest.mark.parametrize("text", ["unknown table orders in schema", "table orders is not present in the database"])

@@ -45,9 +45,10 @@ class SchemaChanges(Database):
         unique: Mapping[str, Sequence[str]] | None = None,
         comment: str = "",
         view: bool = False,
+        engine: str = "InnoDB",
     ) -> Table:
         """Creates a table: `create_table("t", {"id": "bigint", "name": "varchar(20)"}, key=["id"])`."""
-        table = Table.declare(name, columns, key=key, unique=unique, comment=comment, view=view)
+        table = Table.declare(name, columns, key=key, unique=unique, comment=comment, view=view, engine=engine)
         with self.changed:
             if name in self.tables:
                 raise ValueError(f"table {name} exists")

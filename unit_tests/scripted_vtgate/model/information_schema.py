@@ -58,7 +58,7 @@ def _table(table: Table, database: str, rows: int) -> tuple[object, ...]:
         database,
         table.name,
         "BASE TABLE",
-        "InnoDB",
+        table.engine,
         rows,
         _BYTES_PER_ROW,
         size,

@@ -7,6 +7,7 @@ the target answers a statement, whichever the world picks.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable
@@ -66,6 +67,8 @@ class VtgateSql(Answering):
                 return self._select(statement)
             if words[0] in ("set", "begin", "start", "commit", "rollback"):
                 return [], []
+            if words[:2] == ["vexplain", "plan"]:
+                return self._vexplain(statement)
             if words[0] == "show":
                 answer = self._shows().get(" ".join(words[1:3])) or self._shows().get(words[1])
                 if answer is not None:
@@ -82,6 +85,18 @@ class VtgateSql(Answering):
             "vschema keyspaces": self._show_vschema_keyspaces,
             "warnings": lambda: ([], ["Level", "Code", "Message"]),
         }
+
+    def _vexplain(self, statement: Statement) -> Result:
+        """Tells the keyspaces that a union of tables is sent to; a plan of one keyspace is one route."""
+        names = [name.replace("``", "`") for name in re.findall(r"from `((?:[^`]|``)*)`", statement.sql)]
+        known = self._cluster.serving[0].tables
+        for name in names:
+            if name not in known:
+                raise MysqlStatusError(1105, f"table {name} not found")
+        routed = {name: self._cluster.routed.get(name, self._cluster.keyspace) for name in names}
+        routes = [{"OperatorType": "Route", "Keyspace": {"Name": name}} for name in sorted({*routed.values()})]
+        plan = routes[0] if len(routes) == 1 else {"OperatorType": "Concatenate", "Inputs": routes}
+        return [(json.dumps(plan),)], ["JSON"]
 
     def _show_keyspaces(self) -> Result:
         names = sorted([self._cluster.keyspace, *self._cluster.other_keyspaces])

@@ -63,6 +63,7 @@ class Table:
         table_id: Changes with the definition; FIELD comes again when it does.
         comment: The table comment; sequences have `vitess_sequence`.
         view: It is a view.
+        engine: Its storage engine.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Table:
     table_id: int = 0
     comment: str = ""
     view: bool = False
+    engine: str = "InnoDB"
 
     @classmethod
     def declare(
@@ -83,6 +85,7 @@ class Table:
         unique: Mapping[str, Sequence[str]] | None = None,
         comment: str = "",
         view: bool = False,
+        engine: str = "InnoDB",
     ) -> Table:
         """Makes a table from declarations such as `{"id": "bigint", "name": "varchar(20) not null"}`."""
         keys = tuple(key)
@@ -96,6 +99,7 @@ class Table:
             {index: tuple(names) for index, names in (unique or {}).items()},
             comment=comment,
             view=view,
+            engine=engine,
         )
 
     @cached_property

@@ -1,0 +1,89 @@
+"""MoveTables and routing rules: a table whose queries go elsewhere is not read in silence, as it was before that."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from vitess_local.cluster import Cluster
+
+from integration_tests.connector import Connector
+from integration_tests.oracle import Store
+from source_vitess.errors import ConfigError
+from source_vitess.source import SourceVitess
+
+
+@pytest.fixture
+def tables(cluster: Cluster, single: Connector, shop: Connector) -> Iterator[Connector]:
+    """Two tables in the unsharded keyspace; the rules are empty again at the end."""
+    for name in ("moved", "kept"):
+        cluster.sql("single", f"create table {name} (id int primary key, v int)")
+        cluster.sql("single", f"insert into {name} (id, v) values (1, 1), (2, 2)")
+    yield single
+    cluster.vtctl("ApplyRoutingRules", "--rules", json.dumps({"rules": []}))
+
+
+def _route(cluster: Cluster, *rules: tuple[str, str]) -> None:
+    made = [{"from_table": source, "to_tables": [target]} for source, target in rules]
+    cluster.vtctl("ApplyRoutingRules", "--rules", json.dumps({"rules": made}))
+
+
+def _said(single: Connector, caplog: pytest.LogCaptureFixture) -> str:
+    caplog.clear()
+    SourceVitess().check(logging.getLogger("airbyte.tests.routing"), single.config)
+    return caplog.text
+
+
+def test_a_table_that_is_routed_elsewhere_is_refused(
+    cluster: Cluster, tables: Connector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By hand: to another keyspace for writes, for replicas only, and back to the same one."""
+    store = Store.of_catalog(tables.discover())
+    catalog = tables.configured("moved", "kept")
+    assert tables.sync(store, catalog) is None
+    cluster.sql("shop", "create table moved (id int primary key, v int)")
+
+    for rules in (
+        [("moved@replica", "shop.moved"), ("single.moved@replica", "shop.moved")],
+        [("moved", "single.moved"), ("shop.moved", "single.moved"), ("single.moved", "single.moved")],
+    ):
+        _route(cluster, *rules)
+        assert tables.sync(store, catalog) is None
+        assert "routing rules" not in _said(tables, caplog)
+    _route(cluster, ("moved", "shop.moved"), ("single.moved", "shop.moved"))
+    cluster.sql("single", "update kept set v = 7")
+
+    error = tables.sync(store, catalog)
+
+    assert isinstance(error, ConfigError)
+    assert store.statuses == {"moved": "INCOMPLETE", "kept": "COMPLETE"}
+    assert "VTGate sends the queries of table 'moved' to keyspace 'shop'" in store.errors[-1]["message"]
+    assert "queries of 1 tables to keyspace 'shop' (routing rules, as MoveTables makes them): 'moved'" in _said(
+        tables, caplog
+    )
+    tables.expect_all_equal(store, "kept")
+
+
+def test_a_table_that_is_being_moved(cluster: Cluster, tables: Connector) -> None:
+    """MoveTables: read as before until the traffic is switched, and refused from then on, if it is kept, too."""
+    move = ("MoveTables", "--workflow", "moving", "--target-keyspace", "shop")
+    store = Store.of_catalog(tables.discover())
+    catalog = tables.configured("moved", "kept")
+    assert tables.sync(store, catalog) is None
+    cluster.sql("shop", "create table moved (id int primary key, v int)")
+    cluster.sql("shop", "alter vschema on shop.moved add vindex xxh_moved(id) using xxhash")
+    cluster.vtctl(*move, "create", "--source-keyspace", "single", "--tables", "moved")
+    cluster.sql("single", "update moved set v = 5 where id = 1")
+
+    assert tables.sync(store, catalog) is None
+
+    tables.expect_all_equal(store, "moved", "kept")
+    cluster.vtctl(*move, "switchtraffic")
+    assert isinstance(tables.sync(store, catalog), ConfigError)
+    cluster.vtctl(*move, "complete", "--keep-data", "--keep-routing-rules")
+    assert isinstance(tables.sync(store, catalog), ConfigError)
+    assert store.statuses == {"moved": "INCOMPLETE", "kept": "COMPLETE"}
+    assert "to keyspace 'shop'" in store.errors[-1]["message"]
+    cluster.sql("shop", "alter vschema on shop.moved drop vindex xxh_moved")
