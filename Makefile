@@ -121,7 +121,7 @@ model: venv ## schedules at random on a model of an uneven Vitess, searched for 
 
 .PHONY: mutants
 mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each)
-	@$(BIN)/python -m unit_tests.model_search.mutants $(if $(MINUTES),--seconds $$(($(MINUTES) * 60)))
+	@$(BIN)/python -m unit_tests.model_search.mutants $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: readyset
 readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from source_vitess.proto import query_pb2
 from unit_tests.scripted_vtgate.model import values
@@ -21,6 +21,9 @@ from unit_tests.scripted_vtgate.wire import (
 
 #: Tags of query.QueryResult, which the connector has no message for: `fields` and `rows`.
 _FIELDS, _ROWS = 1 << 3 | 2, 4 << 3 | 2
+
+#: The bit of numbers in query.Type.
+_INTEGRAL = 256
 
 #: go/vt/mysqlctl/schema.go; other types cost 1000.
 _TYPE_COSTS = {
@@ -191,8 +194,9 @@ class Table:
 
         A NULL in `lastpk` lets nothing through, since nothing compares as greater than NULL: the reason why copies
         of tables without a key cannot be resumed. The values are taken by position, whatever their names are; rows
-        are ordered as MySQL orders them, ENUM and SET by their numbers, and compared as text with what is in `lastpk`
-        (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go, buildSelect).
+        are ordered as MySQL orders them, ENUM and SET by their numbers, and compared as text with what is in `lastpk`,
+        unless that says that it is a number (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go, buildSelect, and
+        go/sqltypes/value.go, EncodeSQL: numbers are not quoted).
 
         Raises:
             LastPkError: The bytes are not such a position of this table.
@@ -200,21 +204,28 @@ class Table:
         ordered = sorted(rows, key=self.sort_key)
         if not lastpk:
             return ordered
-        texts = values_of(read_lastpk(self.name, lastpk))
+        kinds, row = read_lastpk(self.name, lastpk)
+        texts = values_of(row)
         if len(texts) != len(self.copy_key):
             # The text is of go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go.
             raise LastPkError(f"primary key values don't match length: {texts} vs {list(self.copy_key)}")
-        bound = []
-        for name, text in zip(self.copy_key, texts, strict=True):
+        compared: list[Callable[[Value], tuple[bool, object]]] = []
+        bound: list[tuple[bool, object]] = []
+        for name, text, kind in zip(self.copy_key, texts, kinds, strict=True):
             if text is None:
                 return []
             column = self.columns[name]
-            bound.append(_compared(column, _read(column, text)))
-        types = list(self.columns.values())
+            if kind & _INTEGRAL and column.name in ("enum", "set"):
+                compared.append(partial(_comparable, column))
+                bound.append((True, int(text)))
+            else:
+                compared.append(partial(_compared, column))
+                bound.append(_compared(column, _read(column, text)))
         return [
             row
             for row in ordered
-            if tuple(_compared(types[index], row[index]) for index in self._copy_key_indexes) > tuple(bound)
+            if tuple(compare(row[index]) for compare, index in zip(compared, self._copy_key_indexes, strict=True))
+            > tuple(bound)
         ]
 
 
@@ -222,26 +233,27 @@ class LastPkError(ValueError):
     """A `lastpk` is not usable; the message is Vitess'."""
 
 
-def read_lastpk(table: str, lastpk: bytes) -> query_pb2.Row:
-    """Returns the key in a query.QueryResult.
+def read_lastpk(table: str, lastpk: bytes) -> tuple[list[int], query_pb2.Row]:
+    """Returns the types and the values of the key in a query.QueryResult.
 
     Raises:
         LastPkError: It has no fields or no row.
     """
-    fields, row, rest = 0, None, lastpk
+    kinds: list[int] = []
+    row, rest = None, lastpk
     while rest:
         tag, rest = read_varint(rest)
         length, rest = read_varint(rest)
         body, rest = rest[:length], rest[length:]
         if tag == _FIELDS:
-            fields += 1
+            kinds.append(query_pb2.Field.FromString(body).type)
         elif tag == _ROWS:
             row = query_pb2.Row.FromString(body)
-    if not fields:
+    if not kinds:
         raise LastPkError(f"lastpk for table {table} has no fields defined")  # uvstreamer.go buildTablePlan
     if row is None:
         raise LastPkError(f"lastpk for table {table} has no row")
-    return row
+    return kinds, row
 
 
 def _decoded(column: ColumnType, text: bytes) -> Given:
