@@ -71,7 +71,8 @@ class Definitions(Cursor):
             self.at += 1
         if word == "LONG":
             word = "MEDIUMBLOB" if self.take("VARBINARY") else "MEDIUMTEXT"
-            if not self.take_one("VARCHAR", "VARCHARACTER") and self.take_one("CHAR", "CHARACTER"):
+            if not self.take_one("VARCHAR", "VARCHARACTER") and self.word(1) == "VARYING":
+                self.take_one("CHAR", "CHARACTER")
                 self.expect("VARYING")
         if word in ("CHAR", "CHARACTER", "NCHAR") and self.take_one("VARYING", "VARCHAR", "VARCHARACTER"):
             word = "NVARCHAR" if word == "NCHAR" else "VARCHAR"

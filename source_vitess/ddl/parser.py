@@ -28,6 +28,7 @@ from source_vitess.ddl.statements import (
     ChangeColumn,
     ConvertTo,
     CreateTable,
+    DefaultCharset,
     DropColumn,
     DropTables,
     Engine,
@@ -55,6 +56,9 @@ _OPTIONS = (
     *("PACK_KEYS", "PASSWORD", "ROW_FORMAT", "SECONDARY_ENGINE", "SECONDARY_ENGINE_ATTRIBUTE", "STATS_AUTO_RECALC"),
     *("STATS_PERSISTENT", "STATS_SAMPLE_PAGES", "TABLESPACE"),
 )
+
+#: What can follow a column of ORDER BY, other than a sign.
+_AFTER_ORDER = ("ASC", "DESC", "PARTITION", "REMOVE")
 
 
 # All shards write the same statement.
@@ -209,8 +213,7 @@ class _Parser(Definitions):
             case "CONVERT":
                 self.at += 1
                 self.expect("TO")
-                charset = self.charset()
-                yield ConvertTo(None if charset == "default" else charset)
+                yield ConvertTo(_known(self.charset()))
                 if self.take("COLLATE"):
                     self.value()
             case "ORDER":
@@ -249,7 +252,9 @@ class _Parser(Definitions):
             case "REMOVE" | "UPGRADE":
                 self.at += 1
                 self.expect("PARTITIONING")
-            case "FORCE" | "SECONDARY_LOAD" | "SECONDARY_UNLOAD":
+            case "FORCE":
+                self.at += 1
+            case "SECONDARY_LOAD" | "SECONDARY_UNLOAD":
                 self.at += 1
                 if self.take("PARTITION"):
                     self.brackets()
@@ -321,7 +326,7 @@ class _Parser(Definitions):
                 self.name()
             self.take_one("ASC", "DESC")
             ends = self.peek(2)
-            if self.sign() != "," or not (ends is None or self.sign(2) or self.word(2) in ("ASC", "DESC")):
+            if self.sign() != "," or not (ends is None or self.sign(2) or self.word(2) in _AFTER_ORDER):
                 return
             if self.word(1) == "FORCE":
                 return
@@ -339,7 +344,10 @@ class _Parser(Definitions):
                     yield Engine(self.value().upper())
                 case "CHARACTER" | "CHAR" | "CHARSET":
                     self.at -= 1
-                    self.charset()
+                    yield DefaultCharset(_known(self.charset()))
+                case "COLLATE":
+                    self.take_sign("=")
+                    yield DefaultCharset(_known(self.value().lower().partition("_")[0]))
                 case "DATA" | "INDEX":
                     self.expect("DIRECTORY")
                     self.take_sign("=")
@@ -351,3 +359,8 @@ class _Parser(Definitions):
                     self.value()
             if self.at_end() or self.sign() or self.word() in ("PARTITION", "REMOVE"):
                 return
+
+
+def _known(charset: str) -> str | None:
+    """Returns a character set, or None if the statement only says that it is the database's."""
+    return None if charset == "default" else charset

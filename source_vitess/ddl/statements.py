@@ -99,6 +99,17 @@ class ConvertTo:
 
 
 @dataclass(frozen=True)
+class DefaultCharset:
+    """CHARACTER SET = … or COLLATE = …: that of columns which are defined without one, in this statement too.
+
+    Attributes:
+        charset: In lower case; None is the database's default.
+    """
+
+    charset: str | None
+
+
+@dataclass(frozen=True)
 class Partitions:
     """DROP, TRUNCATE, EXCHANGE, DISCARD or IMPORT PARTITION.
 
@@ -138,6 +149,7 @@ Action = (
     | AlterColumn
     | RenameTo
     | ConvertTo
+    | DefaultCharset
     | Partitions
     | Tablespace
     | Engine

@@ -14,8 +14,10 @@ neither. So a statement is told of unless it cannot have changed a value that th
 - CONVERT TO CHARACTER SET, unless to utf8mb4, which has all characters of the others.
 - The end of an online schema change, whose own statement is not part of the stream.
 
-Columns that the stream does not read are left out, but for ADD: a new column is often selected after its statement was
-read. Not told of: MODIFY without a character set, in a table whose text columns all have one, is taken to keep it.
+Columns that the stream does not read count too: other columns may be computed from them, and a new one is often
+selected after its statement was read. But a new name for one of them is no news.
+
+Not told of: MODIFY without a character set, in a table whose text columns all have one, is taken to keep it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from source_vitess.ddl.statements import (
     ChangeColumn,
     ColumnDefinition,
     ConvertTo,
+    DefaultCharset,
     DropColumn,
     RenameColumn,
 )
@@ -86,6 +89,7 @@ class RewrittenValues:
                 for column, how in columns.altered(actions):
                     if is_news(named.name) and self._is_first(named.name, column):
                         what = column if column == _TEXTS else f"column {column!r}"
+                        what += " and of columns that are computed from it" if how == "MODIFY COLUMN" else ""
                         yield (
                             f"Table {named.name!r} was altered in shard {shard!r} with {how}, which may have changed "
                             f"values of {what} in rows that are there already, without telling which. The destination "
@@ -120,6 +124,8 @@ class _TableColumns:
                     self._vacated.add(old.lower())
                 case RenameColumn(old, _):
                     self._vacated.add(old.lower())
+                case ConvertTo(charset) | DefaultCharset(charset):
+                    self._charset = charset
                 case _:
                     pass
         for action in actions:
@@ -129,10 +135,9 @@ class _TableColumns:
                         yield column.name, "ADD COLUMN"
                     self._know(column)
                 case ChangeColumn(old, column):
-                    if not self._is_read(old, column.name):
-                        pass
-                    elif old != column.name:
-                        yield column.name, "CHANGE COLUMN"
+                    if old != column.name:
+                        if self._is_read(old, column.name):
+                            yield column.name, "CHANGE COLUMN"
                     elif not self._is_widened(column):
                         yield column.name, "MODIFY COLUMN"
                     self._know(column)
@@ -144,7 +149,6 @@ class _TableColumns:
                 case ConvertTo(charset):
                     if charset != "utf8mb4" and self._reads_text():
                         yield _TEXTS, "CONVERT TO CHARACTER SET"
-                    self._charset = charset
                     self._known.clear()
                 case _:
                     pass

@@ -11,6 +11,7 @@ from source_vitess.ddl.statements import (
     ChangeColumn,
     ColumnDefinition,
     ConvertTo,
+    DefaultCharset,
     DropColumn,
     Engine,
     NotUnderstood,
@@ -58,6 +59,7 @@ def definition(text: str) -> ColumnDefinition:
         ("NCHAR VARCHAR(5)", "varchar(5)"),
         ("NCHAR(5)", "char(5)"),
         ("LONG", "mediumtext"),
+        ("LONG CHAR SET ascii", "mediumtext"),
         ("LONG VARBINARY", "mediumblob"),
         ("LONG CHAR VARYING", "mediumtext"),
         ("ENUM('a','it''s','x,y')", "enum('a','it''s','x,y')"),
@@ -142,6 +144,7 @@ def test_alter_table() -> None:
             RenameColumn("e", "f"),
             ConvertTo("utf8mb4"),
             Engine("INNODB"),
+            DefaultCharset("latin1"),
             RenameTo(TableName("y")),
         ),
     )

@@ -40,7 +40,10 @@ def columns_told(*statements: str, watch: RewrittenValues | None = None) -> list
     """Lists the columns that were told of."""
     watch = watch or rewritten()
     told = [text for statement in statements for text in watch.changed("0", statement, lambda _: True)]
-    return [text.split("values of ")[1].split(" in rows")[0].removeprefix("column ").strip("'") for text in told]
+    return [
+        text.split("values of ")[1].split(" in rows")[0].split(" and of ")[0].removeprefix("column ").strip("'")
+        for text in told
+    ]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,7 @@ def columns_told(*statements: str, watch: RewrittenValues | None = None) -> list
         ("modify n bigint as (id)", ["n"]),
         ("modify n some_type_of_later", ["n"]),
         ("change n m bigint unsigned", ["m"]),
+        ("modify unread smallint", ["unread"]),
         ("change unread n2 int", []),
         ("rename column name to title", ["title"]),
         ("rename column n to id2, rename column id to n", ["id2", "n"]),
@@ -117,7 +121,7 @@ def test_what_may_change_values(clause: str, columns: list[str]) -> None:
         "modify kind enum('a', 'c', 'b') charset utf8mb4",
         "modify tags set('a', 'b', 'c') charset utf8mb4",
         "modify at datetime(6)",
-        "modify unread smallint",
+        "modify unread bigint",
         "add c int",
         "add c varchar(9) default null comment 'not null default 5'",
         "drop n",
@@ -144,7 +148,7 @@ def test_what_changes_no_values(clause: str) -> None:
 def test_the_type_of_before_is_known_from_a_statement() -> None:
     """A second ALTER of a sync is compared with what the first made of the column."""
     assert columns_told("alter table t modify n bigint unsigned", "alter table t modify n int unsigned") == ["n"]
-    assert columns_told("alter table t add c int", "alter table t modify c smallint") == []
+    assert columns_told("alter table t add c int", "alter table t modify c smallint") == ["c"]
     known = (*COLUMNS, Column("c", "bigint", None, nullable=True))
     statements = "alter table t add c int", "alter table t modify c bigint"
     assert columns_told(*statements, watch=rewritten(known)) == []
@@ -161,6 +165,8 @@ def test_a_character_set_that_is_not_named() -> None:
     watch = rewritten(tuple(column for column in COLUMNS if column.name != "old"))
 
     assert columns_told("alter table t modify name varchar(60)", watch=watch) == []
+    assert columns_told("alter table t modify note longtext, charset = latin1", watch=watch) == ["note"]
+    assert columns_told("alter table t collate utf8mb4_bin, modify name varchar(70) charset utf8mb4", watch=watch) == []
     assert columns_told("alter table t convert to character set latin1", watch=watch) == ["its text columns"]
 
 
