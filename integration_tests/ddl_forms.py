@@ -140,6 +140,13 @@ GRAMMAR: dict[str, tuple[str, ...]] = {
             "ALTER [COLUMN] {b} SET DEFAULT <text>",
         ),
         *("ALTER {a} DROP DEFAULT", "ALTER COLUMN {a} SET INVISIBLE", "ALTER {a} SET DEFAULT (1 + 1)"),
+        *(
+            "DROP CHECK {ch_1}",
+            "DROP CONSTRAINT {ch_1}",
+            "ALTER CHECK {ch_1} NOT ENFORCED",
+            "ADD CHECK (a <> 3) NOT ENFORCED",
+        ),
+        "ADD CONSTRAINT {fk} FOREIGN KEY {add} (id) REFERENCES <table> (id) ON DELETE CASCADE ON UPDATE NO ACTION",
         *("ALTER INDEX {i_a} INVISIBLE", "COMMENT [=] <text>", "ENGINE [=] InnoDB ROW_FORMAT = DYNAMIC COMMENT <text>"),
         *("AUTO_INCREMENT = 500", "[DEFAULT] CHARACTER SET [=] latin1", "DEFAULT CHARSET utf8mb4 COLLATE utf8mb4_bin"),
         *("COLLATE = utf8mb4_bin MAX_ROWS = 5 STATS_PERSISTENT = DEFAULT", "FORCE", "ORDER BY a DESC, b", "ORDER BY a"),
@@ -345,8 +352,9 @@ class DdlForms:
     def _create(self, table: str, first: int, partitions: str) -> list[str]:
         columns = ", ".join(f"{name} {definition}" for name, definition in COLUMNS.items())
         rows = ", ".join(_ROWS[at % 3].format(id=first + at) for at in range(6))
+        check = "" if partitions else f", constraint ch_{first} check (id > -9)"
         return [
-            f"create table {_backquoted(table)} ({columns}, primary key (id), key i_a (a)) charset utf8mb4"
+            f"create table {_backquoted(table)} ({columns}, primary key (id), key i_a (a){check}) charset utf8mb4"
             + _PARTITIONS[partitions],
             f"insert into {_backquoted(table)} values {rows}",
         ]

@@ -201,3 +201,78 @@ def test_the_end_of_an_online_schema_change() -> None:
     assert "online schema change" in told
     assert list(watch.changed("1", "rename table t to _t_del, _t_gho to t", lambda _: True)) == []
     assert list(watch.changed("0", "rename table u to _u_del, _u_gho to u", lambda _: True)) == []
+
+
+#: Types of every kind, in the words of statements and of information_schema alike.
+TYPES = (
+    *(
+        "tinyint(1)",
+        "tinyint",
+        "smallint",
+        "int",
+        "int unsigned",
+        "bigint",
+        "bigint unsigned",
+        "int(9) unsigned zerofill",
+    ),
+    *("decimal(10,2)", "decimal(12,2)", "decimal(12,4)", "decimal(8,2) unsigned", "float", "double", "double(10,2)"),
+    *("char(3)", "char(9)", "varchar(3)", "varchar(20)", "varchar(70)", "tinytext", "text", "mediumtext", "longtext"),
+    *(
+        "binary(3)",
+        "binary(9)",
+        "varbinary(3)",
+        "varbinary(70)",
+        "blob",
+        "longblob",
+        "bit(5)",
+        "bit(6)",
+        "json",
+        "year",
+    ),
+    *("enum('a')", "enum('a','b')", "enum('b','a')", "enum('c','a','b')", "set('a')", "set('a','b')", "set('b','a')"),
+    *(
+        "date",
+        "time",
+        "time(3)",
+        "datetime",
+        "datetime(3)",
+        "datetime(6)",
+        "timestamp(3)",
+        "point",
+        "geometry",
+        "vector(3)",
+    ),
+)
+
+
+def test_wider_is_an_order() -> None:
+    """On which it rests that a narrowing is told of, though the discovered type may be that of later.
+
+    If values of one type stay what they are in a second, and those of the second in a third, so do those of the first.
+    """
+    columns = [
+        Column("c", column_type, charset, nullable=nullable)
+        for column_type in TYPES
+        for charset in (("latin1", "utf8mb4") if column_type[:3] in ("cha", "var", "enu") else (None,))
+        for nullable in (False, True)
+    ]
+    wider = {
+        (old, new)
+        for old in columns
+        for new in columns
+        if old != new and not columns_told(_modify(new), watch=rewritten((*COLUMNS, old)))
+    }
+
+    assert len(wider) > len(columns)
+    for first, second in wider:
+        assert (second, first) not in wider
+        for third in columns:
+            if (second, third) in wider:
+                assert (first, third) in wider, "as from the first to the third"
+
+
+def _modify(column: Column) -> str:
+    charset = f" character set {column.charset}" if column.charset else ""
+    null = "" if column.nullable else " not null"
+    # TIMESTAMP may be NOT NULL by itself.
+    return f"alter table t modify c {column.column_type}{charset}{null or ' null'}"
