@@ -286,6 +286,7 @@ class DdlForms:
             setup += [f"delete from {_backquoted(other)}", f"insert into {_backquoted(other)} (id, a) values (0, 9)"]
         before = self._pick(("", "", "", "/* drop table x */ ", "-- x\n"))
         after = self._pick(("", "", "", " /* generated */", " -- x", ";"))
+        assert re.match(r"[A-Za-z]+\s", statement), "VTTablet must be able to tell the first word, see _fill"
         return Example(self._mode, tuple(setup), f"{before}{statement}{after}", table)
 
     def _pick(self, choices: Sequence[str]) -> str:
@@ -311,7 +312,7 @@ class DdlForms:
         (go/vt/sqlparser/analyzer.go, Preview): nothing else comes after it, and no comment with `#` before it.
         """
         made = ""
-        is_first = form.startswith(("ALTER TABLE", "CREATE", "DROP TABLE", "RENAME TABLE", "TRUNCATE"))
+        is_first = form.startswith(("ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE"))
         for piece in _PIECE.finditer(form):
             if piece["maybe"]:
                 text = self._fill(piece["maybe"]) if self._chance(0.5) else ""

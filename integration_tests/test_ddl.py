@@ -34,6 +34,7 @@ _STATEMENTS = int(os.environ.get("SOURCE_VITESS_STATEMENTS", "200"))
 _ACCEPTED = 0.5
 
 _DATABASE = "ddl_forms"
+_TABLESPACE_DISCARDED = 1814
 _NUMBERS = re.compile(r"(?:tiny|small|medium|big)?int|decimal|double|float")
 _TIMES = re.compile(r"datetime|timestamp|time")
 
@@ -139,7 +140,11 @@ def _carry_out(cursor: Cursor, example: Example) -> tuple[Mapping[str, State], M
         cursor.execute("set sql_mode = ''")
     written = _written(cursor, at)
     cursor.execute(f"drop temporary table if exists `{example.table.replace('`', '``')}`")
-    return before, _states(cursor), written[0] if written else example.statement
+    try:
+        after = _states(cursor)
+    except pymysql.MySQLError:
+        return None  # an expression of a new column fails for some rows
+    return before, after, written[0] if written else example.statement
 
 
 def _log_position(cursor: Cursor) -> tuple[str, int]:
@@ -176,8 +181,9 @@ def _states(cursor: Cursor) -> dict[str, State]:
         listed = ", ".join("`" + column.replace("`", "``") + "`" for column in columns)
         try:
             cursor.execute(f"select {listed} from `{name.replace('`', '``')}`")
-        except pymysql.MySQLError:
-            pass  # its tablespace was discarded
+        except pymysql.MySQLError as error:
+            if error.args[0] != _TABLESPACE_DISCARDED:
+                raise
         else:
             for at, values in enumerate(cursor.fetchall()):
                 row = dict(zip(columns, values, strict=True))
