@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
 from source_vitess.errors import StreamCancelledError, TransientError
 from source_vitess.mysql.positions import ShardSettings, read_shard_settings, require_position
-from source_vitess.mysql.routing import read_routed
+from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
@@ -184,8 +184,8 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
-    def routed(self, tables: Sequence[str]) -> Mapping[str, str]:
-        """Returns those of the tables whose queries VTGate sends to another keyspace, and to which one.
+    def routed(self, tables: Sequence[str]) -> Mapping[str, Routed]:
+        """Returns those of the tables whose queries VTGate sends to another keyspace.
 
         Raises:
             TransientError: The server cannot be reached now.
