@@ -12,7 +12,6 @@ from source_vitess.errors import (
     InternalError,
     PositionLostError,
     SchemaMismatchError,
-    StreamError,
     TableNotFoundError,
     TransientError,
 )
@@ -157,8 +156,9 @@ EVENT_RULES: tuple[Rule, ...] = (
     Rule(
         pattern=r"lastpk for table (?P<table>\S+) has no fields defined",
         example=_UNKNOWN + "lastpk for table t has no fields defined",
-        error=StreamError,
-        message="VTGate cannot read how far the copy of the table {table} is: the saved state was changed outside of "
+        # The copy starts over; nothing else has a lastpk.
+        error=PositionLostError,
+        message="A tablet cannot read how far the copy of the table {table} is: the saved state was changed outside of "
         "this connector. Refresh the stream.",
     ),
     Rule(

@@ -290,7 +290,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
         ("CANCELLED", _TABLET + "context has expired", TransientError, "cancelled"),
     ],
     "vstreamer/uvstreamer.go": [
-        ("UNKNOWN", _TABLET + "lastpk for table orders has no fields defined", StreamError, "table orders"),
+        ("UNKNOWN", _TABLET + "lastpk for table orders has no fields defined", PositionLostError, "table orders"),
         ("UNKNOWN", _TABLET + "table orders is not present in the database", TableNotFoundError, "the table orders"),
         (
             "UNKNOWN",
