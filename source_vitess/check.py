@@ -22,7 +22,7 @@ from source_vitess.errors import (
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.replication_status import read_lags
-from source_vitess.mysql.routing import read_routed
+from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
@@ -270,16 +270,12 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
             raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error
 
 
-def _routing_warnings(keyspace: str, routed: Mapping[str, str]) -> Iterator[str]:
-    """Yields a line for each keyspace that tables were moved to."""
-    for other in sorted(set(routed.values())):
-        names = [name for name, place in routed.items() if place == other]
-        yield (
-            f"{WARNING}VTGate sends the queries of {len(names)} tables to keyspace {other!r} (routing rules, as "
-            f"MoveTables makes them): {', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}. What this "
-            f"keyspace, {keyspace!r}, holds of them is not what is written to, and a sync refuses their streams. Read "
-            f"them from keyspace {other!r}."
-        )
+def _routing_warnings(keyspace: str, routed: Mapping[str, Routed]) -> Iterator[str]:
+    """Yields a line for each table whose queries go to another keyspace, of the first twenty."""
+    for name in sorted(routed)[:20]:
+        yield WARNING + routed_message(name, keyspace, routed[name])
+    if len(routed) > 20:
+        yield f"{WARNING}The queries of {len(routed) - 20} more tables are sent to other keyspaces."
 
 
 def _summary(

@@ -14,7 +14,7 @@ from source_vitess.errors import StreamCancelledError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.lineage import read_lineage, read_shard_gtids
 from source_vitess.mysql.replication_status import read_lags
-from source_vitess.mysql.routing import read_routed
+from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_primary_key, read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
@@ -184,8 +184,8 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
-    def routed(self, tables: Sequence[str]) -> Mapping[str, str]:
-        """Returns those of the tables whose queries VTGate sends to another keyspace, and to which one.
+    def routed(self, tables: Sequence[str]) -> Mapping[str, Routed]:
+        """Returns those of the tables whose queries VTGate sends to another keyspace.
 
         Raises:
             TransientError: The server cannot be reached now.
