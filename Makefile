@@ -115,6 +115,14 @@ integration: venv ## tests on a real Vitess that they start, of the connector an
 chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINUTES and SEED are settings
 	@SOURCE_VITESS_CHAOS_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers chaos
 
+.PHONY: model
+model: venv ## schedules at random on a model of an uneven Vitess, searched for losses; MINUTES and SEED are settings
+	@$(BIN)/python -m unit_tests.model_search $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+.PHONY: mutants
+mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each)
+	@$(BIN)/python -m unit_tests.model_search.mutants $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: readyset
 readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start
 	@$(BIN)/python -m tools.tiers readyset

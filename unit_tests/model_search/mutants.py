@@ -1,6 +1,6 @@
 """Takes rules of the connector back, one by one, and checks that the search finds what they are there for.
 
-    python -m unit_tests.model_search.mutants [--seconds 120] [NAME ...]
+    python -m unit_tests.model_search.mutants [--minutes 2] [NAME ...]
 
 Each mutant is a text of a file and what stands there instead, in a copy of the package. A text that is not there, or is
 there twice, is an error: the table is kept with the code.
@@ -40,55 +40,188 @@ class Mutant:
     without: tuple[str, ...] = ()
 
 
+_CHANGES, _COPY, _SYNC = "replication/change_stream.py", "replication/table_copy.py", "replication/sync.py"
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "copied-at",
         "a change that a table's copy contains is not emitted again (rows of tables without a key would be doubled)",
+        ((_CHANGES, "contained = contained | gtid_set(shards[shard])", "pass"),),
+    ),
+    Mutant(
+        "own-gtid",
+        "a transaction is judged by its own GTID, not by all that came before it",
         (
             (
-                "replication/change_stream.py",
-                "return gtid is not None and contains(shards[shard], gtid)",
-                "return False",
+                _CHANGES,
+                "return gtid_set(gtid) - gtid_set(before) if before else gtid_set(gtid)",
+                "return gtid_set(gtid)",
             ),
         ),
+    ),
+    Mutant(
+        "lowered",
+        "a copy from a tablet that is behind the shared position lowers it",
+        (
+            (
+                _COPY,
+                "self._stream.incremental and self._checkpointer.state.lower(",
+                "False and self._checkpointer.state.lower(",
+            ),
+        ),
+    ),
+    Mutant(
+        "others-exact",
+        "the other tables are exact where the shared position was before it was lowered",
+        (("replication/state.py", "self.tables[name] = CopiedAt({**before, shard: exact_at})", "pass"),),
     ),
     Mutant(
         "interrupted-copy",
         "a copy that was interrupted is not exact: all changes since it began are replayed over it",
-        (("replication/table_copy.py", "elif self._attempt == 1 and state.vgtid", "elif state.vgtid"),),
-    ),
-    Mutant(
-        "state-before-records",
-        "a state names a table as begun before its first record",
-        (
-            (
-                "replication/sync.py",
-                "            copy.begin(shards)\n        yield self._checkpointer.now()\n",
-                "            copy.begin(shards)\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "equal-positions",
-        "the end of a sync is contained in where a shard is, not equal to it",
-        (
-            (
-                "position/vgtid.py",
-                "return gtid == other or gtid_set(other) <= gtid_set(gtid)",
-                "return gtid == other",
-            ),
-        ),
+        ((_COPY, "elif self._attempt == 1 and state.vgtid", "elif state.vgtid"),),
     ),
     Mutant(
         "told-again",
         "columns that are told again in a copy mean that VTGate started over within the call",
         (
             (
-                "replication/table_copy.py",
+                _COPY,
                 "        self._attempt += 1\n        self._store()\n\n    def _report",
                 "        self._store()\n\n    def _report",
             ),
         ),
+    ),
+    Mutant(
+        "state-before-records",
+        "a state names a table as begun before its first record",
+        (
+            (
+                _SYNC,
+                "            copy.begin(shards)\n        yield self._checkpointer.now()\n        try:",
+                "            copy.begin(shards)\n        try:",
+            ),
+        ),
+    ),
+    Mutant(
+        "equal-positions",
+        "the end of a sync is contained in where a shard is, not equal to it",
+        (("position/vgtid.py", "return gtid == other or gtid_set(other) <= gtid_set(gtid)", "return gtid == other"),),
+    ),
+    Mutant(
+        "aligned-shards",
+        "a table is copied from the shards that the shared position is of by then",
+        (
+            (
+                _SYNC,
+                "            if set(self._shards()) == set(now.shards):\n                return tuple(now.shards)\n",
+                "            return self._shards() or tuple(now.shards)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "lineage",
+        "what only some tablets have executed is no part of the end of a sync",
+        (
+            (
+                "live.py",
+                'intersection(positions[shard], f"{FLAVOR}/{read_lineage(session, topology, shard)}")',
+                "positions[shard]",
+            ),
+        ),
+    ),
+    Mutant(
+        "behind-the-journal",
+        "a position counts only if the shard's primary answers afterwards: else a reshard may have ended the shard",
+        (
+            (
+                "live.py",
+                'intersection(positions[shard], f"{FLAVOR}/{read_lineage(session, topology, shard)}")',
+                "positions[shard]",
+            ),
+        ),
+        without=("errant", "emergency"),
+    ),
+    Mutant(
+        "lost-copies",
+        "a copy that holds transactions which a failover lost needs a refresh",
+        (
+            (
+                "replication/provenance.py",
+                "        if not beyond:\n            return lineage\n",
+                "        return lineage\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "lost-position",
+        "a shared position with transactions that a failover lost ends the sync",
+        (
+            (
+                "replication/provenance.py",
+                "                    raise _foreign(saved.keyspace, shard)\n",
+                "                    pass\n",
+            ),
+            ("replication/provenance.py", "if finding.verdict is Verdict.FOREIGN:", "if False:"),
+        ),
+    ),
+    Mutant(
+        "key-order",
+        "a copy goes on from a lastpk only by a key that compares as it is ordered",
+        (
+            (
+                _COPY,
+                "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
+                "return lastpk if self._table.has_primary_key else None",
+            ),
+        ),
+    ),
+    Mutant(
+        "another-key",
+        "a copy goes on from a lastpk only by the key that it was made with",
+        (
+            (
+                _COPY,
+                "            if keys[shard] != tuple(column.name for column in key_of_lastpk(lastpk)):\n",
+                "            if False:\n",
+            ),
+            (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+            (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
+            (
+                "vstream/lastpk.py",
+                "if tuple(field.name.lower() for field in result.fields) != tuple(name.lower() for name in table.key):",
+                "if False:",
+            ),
+        ),
+    ),
+    Mutant(
+        "unique-key",
+        "a copy of a table without a primary key starts over: VTTablet may choose another unique key by then",
+        (
+            (
+                _COPY,
+                "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
+                "return lastpk",
+            ),
+            (
+                _COPY,
+                "            if keys[shard] != tuple(column.name for column in key_of_lastpk(lastpk)):\n",
+                "            if False:\n",
+            ),
+            (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+            (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
+        ),
+        without=("e", "s", "p"),
+    ),
+    Mutant(
+        "missing-column",
+        "a tablet that does not know a selected column yet is not copied from",
+        ((_COPY, "        if missing:\n", "        if False:\n"),),
+    ),
+    Mutant(
+        "as-select",
+        "the DDL of a CREATE TABLE … AS SELECT does not end its transaction",
+        (("vstream/reader.py", "if _OPENS_TRANSACTION.search(event.statement):", "if False:"),),
+        without=("errant", "hold", "emergency"),
     ),
 )
 
@@ -97,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Plays against each mutant and returns the exit code: 0 if all were found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", help="some of the mutants; all of them if none is named")
-    parser.add_argument("--seconds", type=float, default=120, help="the budget for each")
+    parser.add_argument("--minutes", type=float, default=2, help="the budget for each")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     unknown = set(given.names) - {mutant.name for mutant in MUTANTS}
@@ -109,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         print(f"=== {mutant.name}: {mutant.promise}", flush=True)
         began = time.monotonic()
-        found, said = try_mutant(mutant, given.seconds, given.seed)
+        found, said = try_mutant(mutant, given.minutes, given.seed)
         print(said)
         print(f"--- {mutant.name}: {'found' if found else 'LIVES'} after {time.monotonic() - began:.0f} s", flush=True)
         if not found:
@@ -118,7 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(bool(alive))
 
 
-def try_mutant(mutant: Mutant, seconds: float, seed: int) -> tuple[bool, str]:
+def try_mutant(mutant: Mutant, minutes: float, seed: int) -> tuple[bool, str]:
     """Searches with a rule taken back; returns whether something was found, and what the search said."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -127,7 +260,7 @@ def try_mutant(mutant: Mutant, seconds: float, seed: int) -> tuple[bool, str]:
             (place / name).symlink_to(ROOT / name)
         for file, text, instead in mutant.edits:
             edit(place / PACKAGE / file, text, instead)
-        command = [sys.executable, "-m", "unit_tests.model_search", "--minutes", str(seconds / 60), "--seed", str(seed)]
+        command = [sys.executable, "-m", "unit_tests.model_search", "--minutes", str(minutes), "--seed", str(seed)]
         if mutant.without:
             command += ["--without", *mutant.without]
         done = subprocess.run(

@@ -140,7 +140,7 @@ class Cluster(SchemaChanges):
         with self.changed:
             self.begin_reshard(old, new)
             self.write_journals(new, sidecar_writes=0)
-            self.switch_routing(new, reverse=reverse)
+            self.switch_routing(new, reverse=reverse, sidecar_writes=0)
 
     def begin_reshard(self, old: Sequence[str], new: Sequence[str]) -> None:
         """Makes the new shards and copies the rows (`Reshard create`); nobody notices.
@@ -195,12 +195,15 @@ class Cluster(SchemaChanges):
                     self.commit(self.shards[name], ())
                 self.commit(self.shards[name], (JournalWritten(self._journals, tuple(old), positions, local),))
 
-    def switch_routing(self, new: Sequence[str], *, reverse: bool = False) -> None:
+    def switch_routing(self, new: Sequence[str], *, reverse: bool = False, sidecar_writes: int = 1) -> None:
         """Routes queries to the new shards: the second half of SwitchTraffic (changeRouting).
 
         Args:
             new: The new shards.
             reverse: Whether the old shards go on to get what is written to the new ones, as their own transactions.
+            sidecar_writes: How many transactions of Vitess' own come on the new shards: it notes there that the
+                workflow is frozen, so that a stream that has gone over hears of them
+                (go/vt/vtctl/workflow/traffic_switcher.go, freezeTargetVReplication).
         """
         with self.changed:
             old = self.reshards.pop(tuple(new))
@@ -210,6 +213,9 @@ class Cluster(SchemaChanges):
                 self.shards[name].serving = self.shards[name].writable = True
             if reverse:
                 self._reverse.update(dict.fromkeys(new, tuple(old)))
+            for name in new:
+                for _ in range(sidecar_writes):
+                    self.commit(self.shards[name], ())
             self.notify()
 
     def stop_reverse_replication(self) -> None:
