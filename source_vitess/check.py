@@ -21,10 +21,12 @@ from source_vitess.errors import (
     VitessSourceError,
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
-from source_vitess.mysql.routing import read_routed
+from source_vitess.mysql.replication_status import read_lags
+from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
+from source_vitess.position.lag import lag_warnings, stopped_message
 from source_vitess.probe import Listener, Speech, probe
 from source_vitess.schema import engine_warning
 from source_vitess.tls import grpc_trust, speaks_tls
@@ -132,6 +134,10 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         routed = read_routed(session, config.keyspace, [*tables])
         deadline.begin("asking tablets for the settings of their binary logs")
         settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
+        deadline.begin("asking VTGate how far replicas are behind")
+        lags = read_lags(session, config.keyspace, shards, tablet_type)
+        if stopped := stopped_message(lags):
+            raise TransientError(stopped)
     for shard, setting in settings.items():
         _check_settings(shard, setting)
     deadline.begin("opening a VStream on the gRPC port")
@@ -150,6 +156,7 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
     engines = engine_warning({name: table.engine for name, table in tables.items()})
     return (
         *_summary(config, topology, shards, tablet_type, len(tables), settings),
+        *(WARNING + warning for warning in lag_warnings(lags)),
         *([WARNING + engines] if engines else []),
         *_routing_warnings(config.keyspace, routed),
     )
@@ -263,16 +270,12 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
             raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error
 
 
-def _routing_warnings(keyspace: str, routed: Mapping[str, str]) -> Iterator[str]:
-    """Yields a line for each keyspace that tables were moved to."""
-    for other in sorted(set(routed.values())):
-        names = [name for name, place in routed.items() if place == other]
-        yield (
-            f"{WARNING}VTGate sends the queries of {len(names)} tables to keyspace {other!r} (routing rules, as "
-            f"MoveTables makes them): {', '.join(map(repr, names[:20]))}{', …' if len(names) > 20 else ''}. What this "
-            f"keyspace, {keyspace!r}, holds of them is not what is written to, and a sync refuses their streams. Read "
-            f"them from keyspace {other!r}."
-        )
+def _routing_warnings(keyspace: str, routed: Mapping[str, Routed]) -> Iterator[str]:
+    """Yields a line for each table whose queries go to another keyspace, of the first twenty."""
+    for name in sorted(routed)[:20]:
+        yield WARNING + routed_message(name, keyspace, routed[name])
+    if len(routed) > 20:
+        yield f"{WARNING}The queries of {len(routed) - 20} more tables are sent to other keyspaces."
 
 
 def _summary(

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Protocol
 
 from source_vitess.config import Config, InvalidPositionBehavior, TabletType, TruncateBehavior
-from source_vitess.errors import InternalError, StreamCancelledError
+from source_vitess.errors import StreamCancelledError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.lineage import read_lineage, read_shard_gtids
 from source_vitess.mysql.replication_status import read_lags
-from source_vitess.mysql.routing import read_routed
+from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_primary_key, read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
@@ -184,8 +184,8 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
-    def routed(self, tables: Sequence[str]) -> Mapping[str, str]:
-        """Returns those of the tables whose queries VTGate sends to another keyspace, and to which one.
+    def routed(self, tables: Sequence[str]) -> Mapping[str, Routed]:
+        """Returns those of the tables whose queries VTGate sends to another keyspace.
 
         Raises:
             TransientError: The server cannot be reached now.
@@ -262,10 +262,7 @@ class LiveVitess:
         """Returns how far the tablets that are streamed from are behind; see `replication.ports.Vitess`."""
         with _connect(self._config, self._clock) as session:
             shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
-            try:
-                return read_lags(session, self._config.keyspace, shards, self.tablet_type)
-            except InternalError:
-                return ()  # a VTGate, or a proxy before it, that does not tell
+            return read_lags(session, self._config.keyspace, shards, self.tablet_type)
 
     def primary_keys(self, table: str, shards: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
         """Returns a table's primary key in some shards; see `replication.ports.Vitess`."""

@@ -18,7 +18,7 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.sources import Source
-from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 
 from source_vitess.airbyte.catalog import key_warnings, select_streams, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
@@ -64,7 +64,8 @@ class SourceVitess(Source):
         except VitessSourceError as error:
             if error.detail:
                 logger.info(error.detail)
-            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
+            # Unlike a log line, this is written as it is, and an error may show what a server said.
+            return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:

@@ -105,6 +105,23 @@ def test_a_cell_without_tablets(shop: Vitess) -> None:
     assert "no tablet in the cell mars" in check(config)[-1]
 
 
+def test_replicas_that_are_behind(shop: Vitess) -> None:
+    """Replicas that are far behind are named with their seconds; those that do not replicate fail the check."""
+    shop.lag_seconds = 3600
+    lines = check(Config.from_json({"url": shop.url, "tablet_type": "REPLICA"}))
+    late = [line for line in lines if "behind its primary" in line]
+    assert len(late) == 2
+    assert all(line.startswith(module.WARNING) and "is 3,600 s behind" in line for line in late)
+    assert not any("behind" in line for line in check(Config.from_json({"url": shop.url, "tablet_type": "PRIMARY"})))
+
+    shop.replicates = False
+
+    error = failure(shop.url, tablet_type="REPLICA")
+    assert isinstance(error, TransientError)
+    assert "of shard -80 does not replicate" in error.message
+    assert check(Config.from_json({"url": shop.url, "tablet_type": "PRIMARY"}))
+
+
 def test_a_host_that_does_not_exist() -> None:
     """The host is named."""
     assert "The host gate.invalid cannot be resolved" in said("vitess://gate.invalid/commerce")

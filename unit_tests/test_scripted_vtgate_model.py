@@ -10,13 +10,13 @@ from collections.abc import Iterable
 import grpc
 import pytest
 
-from source_vitess.proto import binlogdata_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2
 from unit_tests.conftest import Follow
 from unit_tests.scripted_vtgate.client import Response, Stream, ids, is_lastpk, kinds, last_vgtid, request, rows
 from unit_tests.scripted_vtgate.events import position
 from unit_tests.scripted_vtgate.model.values import Value
 from unit_tests.scripted_vtgate.vitess import Vitess
-from unit_tests.scripted_vtgate.wire import values_of
+from unit_tests.scripted_vtgate.wire import row_of, values_of
 
 _COPY = {"-80": "", "80-": ""}
 
@@ -252,3 +252,29 @@ def test_a_copy_and_the_changes_after_it_give_the_tables(vitess: Vitess, follow:
     vitess.touch()
     apply(stream.until_gtids(vitess.positions()), store)
     assert store == {row["id"]: row["name"] for row in vitess.rows("t")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "rest"),
+    [(query_pb2.ENUM, b"small", []), (query_pb2.UINT64, b"1", [b"medium", b"large"])],
+    ids=["label", "number"],
+)
+def test_a_copy_goes_on_by_labels_or_by_numbers(
+    vitess: Vitess, follow: Follow, kind: query_pb2.Type, value: bytes, rest: list[bytes]
+) -> None:
+    """An ENUM is sorted by number, and compared by what lastpk says (docs/vstream-observations.md)."""
+    vitess.create_table("sizes", {"k": "enum('small','medium','large')"}, key=("k",))
+    vitess.insert("sizes", *({"k": size} for size in ("large", "small", "medium")), shard="-80")
+    vitess.batch_rows = 1
+    begun = last_vgtid(follow({"-80": ""}, "sizes").until(is_lastpk))
+    [copy] = begun.shard_gtids[0].table_p_ks
+    lastpk = query_pb2.QueryResult.FromString(copy.lastpk)
+    assert values_of(lastpk.rows[0]) == [b"small"]
+    lastpk.fields[0].type = kind
+    lastpk.rows[0].CopyFrom(row_of([value]))
+    copy.lastpk = lastpk.SerializeToString()
+
+    responses = follow(begun, "sizes").until_copied()
+
+    changes = [change for one in responses for event in one.events for change in event.row_event.row_changes]
+    assert [values_of(change.after) for change in changes] == [[size] for size in rest]

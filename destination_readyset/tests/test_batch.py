@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Any
 
 import pytest
@@ -124,3 +125,21 @@ def test_invalid_values_of_enum_are_served(mysql: PlainMysql, key: tuple[str, ..
             (5, "", 0),
         ]
         query(connection, "DROP DATABASE enums")
+
+
+def test_batches_leave_nothing_to_collect() -> None:
+    """`write` runs with the collector off: neither batches nor records that are refused hold themselves in a cycle."""
+    batch = TableBatch(ServedTable("d", "t", (ID, PLAN), ("id",)))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(50):
+            for key, plan in ((1, "a"), (2, ""), (2, None)):
+                batch.add({"id": key, "plan": plan})
+            with pytest.raises(ConfigError):
+                batch.add({"id": "x", "plan": "a"})
+            _statements(batch)
+
+        assert gc.collect() < 50
+    finally:
+        gc.enable()

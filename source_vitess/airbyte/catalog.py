@@ -18,7 +18,7 @@ from airbyte_cdk.models import (
 )
 
 from source_vitess.errors import ConfigError, StreamError
-from source_vitess.mysql.routing import routed_message
+from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.naming import can_be_streamed
 from source_vitess.replication.ports import SelectedStream
 from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
@@ -100,7 +100,7 @@ def select_streams(
     catalog: ConfiguredAirbyteCatalog,
     schema: Schema,
     options: TypeOptions,
-    routed: Mapping[str, str] = MappingProxyType({}),
+    routed: Mapping[str, Routed] = MappingProxyType({}),
 ) -> Selection:
     """Checks the configured catalog against the schema.
 
@@ -108,7 +108,7 @@ def select_streams(
         catalog: The configured catalog.
         schema: The keyspace's schema.
         options: The user's choices that change types.
-        routed: Tables whose queries go to another keyspace, and to which one.
+        routed: Tables whose queries go to another keyspace.
 
     Raises:
         ConfigError: The catalog has no streams, or one stream twice.
@@ -127,7 +127,10 @@ def select_streams(
         seen.add(name)
         try:
             if name in routed:
-                raise StreamError(name, routed_message(name, schema.keyspace, routed[name]))
+                message = routed_message(name, schema.keyspace, routed[name])
+                if not routed[name].is_followed:
+                    raise StreamError(name, message)
+                warnings.append(message)
             streams.append(_select(configured, schema, options, warnings, unread))
         except StreamError as error:
             refused.append(error)

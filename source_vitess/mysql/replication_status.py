@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from source_vitess.config import TabletType
+from source_vitess.errors import InternalError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.position.lag import Lag
 
@@ -21,6 +22,8 @@ _RUNNING = re.compile(r'"Event(?:Stream|Applier)Running":"(?P<running>[^"]*)"')
 
 def read_lags(session: VtgateSession, keyspace: str, shards: Sequence[str], tablet_type: TabletType) -> tuple[Lag, ...]:
     """Returns the lags of the tablets of a type that VTGate knows in some shards; none for primaries.
+
+    Nor are there any if VTGate does not understand the question.
 
     Args:
         session: A session whose target names no shard.
@@ -34,7 +37,11 @@ def read_lags(session: VtgateSession, keyspace: str, shards: Sequence[str], tabl
     if tablet_type == "PRIMARY":
         return ()
     lags = []
-    for owner, shard, kind, alias, _, _, health, behind, *_ in session.query("show vitess_replication_status"):
+    try:
+        rows = session.query("show vitess_replication_status")
+    except InternalError:
+        return ()  # a VTGate, or a proxy before it, that does not tell
+    for owner, shard, kind, alias, _, _, health, behind, *_ in rows:
         if owner == keyspace and shard in shards and str(kind).upper() == tablet_type:
             running = [match["running"] for match in _RUNNING.finditer(str(health))]
             lags.append(

@@ -41,6 +41,17 @@ def lag_warnings(lags: Sequence[Lag]) -> tuple[str, ...]:
     )
 
 
+def stopped_message(lags: Sequence[Lag]) -> str | None:
+    """Returns what to say if in a shard no tablet replicates; None if there is none."""
+    stopped = stopped_shards(lags)
+    if not stopped:
+        return None
+    return (
+        "; ".join(f"T{lag.describe()[1:]}" for lag in stopped)
+        + ". Start its replication, or choose another tablet type: nothing new can be read from it."
+    )
+
+
 def stopped_shards(lags: Sequence[Lag]) -> tuple[Lag, ...]:
     """Returns the tablets of the shards in which none replicates."""
     running = {lag.shard for lag in lags if not lag.stopped}

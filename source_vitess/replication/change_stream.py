@@ -24,12 +24,13 @@ from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Distance, Vgtid, contains, gtid_set
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.columns import ToldColumns
-from source_vitess.replication.ddl import columns_added, rows_gone
+from source_vitess.replication.ddl import columns_added, not_understood, rows_gone
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.retry import Retry
+from source_vitess.replication.rewritten import RewrittenValues
 from source_vitess.replication.silence import Silence
 from source_vitess.replication.stall import StallError, explain_changes
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
@@ -104,6 +105,10 @@ class ChangeStream:
             self._state.dropped_columns,
             {name: stream.streamed.table.columns_by_name for name, stream in streams.items()},
         )
+        self._rewritten = RewrittenValues(
+            {name: stream.streamed for name, stream in streams.items()}, self._state.dropped_columns
+        )
+        self._unclear: set[str] = set()
 
     def current(self) -> Vgtid:
         """Asks for the position of all serving shards now, which is what is to be reached next.
@@ -372,11 +377,13 @@ class ChangeStream:
         return _Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
 
     def _ddl(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
+        def is_news(table: str) -> bool:
+            followed = isinstance(self._state.tables.get(table), FOLLOWED)
+            return followed and not self._is_contained(table, event.shard, transaction)
+
         for gone in rows_gone(event.statement):
             name = gone.table
-            if not isinstance(self._state.tables.get(name), FOLLOWED) or self._is_contained(
-                name, event.shard, transaction
-            ):
+            if not is_news(name):
                 continue
             what = f"Table {name!r} was {gone.how} in shard {event.shard!r}, which removes rows without telling which."
             if self._settings.ignore_removed_rows and not gone.replaced:
@@ -387,6 +394,17 @@ class ChangeStream:
         self._told.changed(event.shard, event.statement)
         if (added := columns_added(event.statement)) is not None:
             yield from self._added(event.shard, transaction, *added)
+        for text in self._rewritten.changed(event.shard, event.statement, is_news):
+            yield Log(text, warning=True)
+        names, beginning = not_understood(event.statement, self._streams)
+        for name in filter(is_news, names):
+            if name not in self._unclear:
+                self._unclear.add(name)
+                yield Log(
+                    f"A statement in shard {event.shard!r} names table {name!r} and is not understood: {beginning} "
+                    "If it removed rows or changed stored values, refresh this stream. Please report it.",
+                    warning=True,
+                )
 
     def _added(self, shard: str, transaction: GtidSet | None, table: str, names: frozenset[str]) -> Iterator[Message]:
         """Looks at the rows that came before a column was added: their columns must not have had its name already."""

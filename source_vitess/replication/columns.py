@@ -9,10 +9,9 @@ one sync to the next, until the tablet has named other columns once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-from source_vitess.replication.ddl import columns_dropped, tables_replaced
+from source_vitess.replication.ddl import column_changes, tables_replaced
 from source_vitess.vstream.events import Fields
 
 _Key = tuple[str, str]
@@ -40,13 +39,11 @@ class ToldColumns:
 
     def changed(self, shard: str, statement: str) -> None:
         """Notes a statement that was carried out."""
-        if (found := columns_dropped(statement)) is not None and found[0] in self._tables:
-            table, names = found
-            before = self._dropped.get((shard, table), frozenset())
+        if (changes := column_changes(statement)) is not None and changes.table in self._tables:
+            table = changes.table
             # A name that is in a later statement may be that of another column by now.
-            kept = {name for name in before if _count(name, statement) == 0}
-            gone = {name.lower() for name in names if _count(name, statement) == 1}
-            self._dropped[shard, table] = frozenset(kept | gone)
+            before = self._dropped.get((shard, table), frozenset())
+            self._dropped[shard, table] = (before | changes.dropped) - changes.mentioned
             self._note((shard, table), self._dropped[shard, table])
             self._told.pop((shard, table), None)
         for table in tables_replaced(statement):
@@ -81,7 +78,3 @@ class ToldColumns:
         self._unconfirmed.pop(key, None)
         self._replaced.discard(key)
         return False
-
-
-def _count(name: str, statement: str) -> int:
-    return len(re.findall(rf"(?<![\w$]){re.escape(name)}(?![\w$])", statement, re.IGNORECASE))

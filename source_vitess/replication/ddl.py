@@ -1,44 +1,32 @@
-"""Statements of the change stream that remove rows without a row event.
-
-Only what a server writes into its binlog has to be understood (MySQL manual, "DROP TABLE", "TRUNCATE TABLE",
-"RENAME TABLE", "ALTER TABLE"), not all of SQL: statements come one at a time, and comments only between words.
-"""
+"""What statements of the change stream do to rows and columns, as far as no row event tells it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-_COMMENT = re.compile(r"/\*.*?\*/|--[ \t][^\n]*|#[^\n]*", re.DOTALL)
-_NAME = r"(?:`(?:[^`]|``)+`|[^\s`.,;()]+)"
-_TABLE = rf"(?:{_NAME}\s*\.\s*)?({_NAME})"
-_TRUNCATE = re.compile(rf"TRUNCATE\s+(?:TABLE\s+)?{_TABLE}", re.IGNORECASE)
-_DROP = re.compile(r"DROP\s+(?:TEMPORARY\s+)?TABLES?\s+(?:IF\s+EXISTS\s+)?", re.IGNORECASE)
-_RENAME = re.compile(r"RENAME\s+TABLES?\s+", re.IGNORECASE)
-_RENAME_PAIR = re.compile(rf"{_TABLE}\s+TO\s+{_TABLE}", re.IGNORECASE)
-_ALTER_RENAME = re.compile(
-    rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s.*?\bRENAME\s+(?!COLUMN\b|INDEX\b|KEY\b)(?:TO\s+|AS\s+|=\s*)?{_TABLE}",
-    re.IGNORECASE | re.DOTALL,
+from source_vitess.ddl.parser import parse
+from source_vitess.ddl.statements import (
+    AddColumn,
+    AlterColumn,
+    AlterTable,
+    ChangeColumn,
+    CreateTable,
+    DropColumn,
+    DropTables,
+    Engine,
+    Partitions,
+    RenameColumn,
+    RenameTables,
+    RenameTo,
+    TableName,
+    Tablespace,
+    TruncateTable,
 )
-_PARTITION = re.compile(
-    rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s+(DROP|TRUNCATE|EXCHANGE)\s+PARTITION\b"
-    rf"(?:.*?\bWITH\s+TABLE\s+{_TABLE})?",
-    re.IGNORECASE | re.DOTALL,
-)
-_ALTER = re.compile(rf"ALTER\s+(?:IGNORE\s+)?TABLE\s+{_TABLE}\s", re.IGNORECASE)
-_ADD = re.compile(
-    r"\bADD\s+(?!(?:UNIQUE|FULLTEXT|SPATIAL|PRIMARY|FOREIGN|INDEX|KEY|CONSTRAINT|CHECK|PARTITION)\b)(?:COLUMN\s+)?"
-    rf"\(?\s*({_NAME})",
-    re.IGNORECASE,
-)
-_DROP_COLUMN = re.compile(
-    r"\bDROP\s+(?!(?:PRIMARY|INDEX|KEY|FOREIGN|CONSTRAINT|CHECK|PARTITION|DEFAULT)\b)(?:COLUMN\s+)?"
-    rf"({_NAME})",
-    re.IGNORECASE,
-)
-#: How gh-ost, pt-online-schema-change, spirit, Vitess (all `_`) and LHM name a table that is to become another one.
-_SHADOW = ("_", "lhmn_")
+from source_vitess.ddl.tokens import without_literals
+from source_vitess.replication.shadow_tables import is_shadow
+
+_Pairs = Sequence[tuple[TableName, TableName]]
 
 
 @dataclass(frozen=True)
@@ -56,64 +44,145 @@ class RowsGone:
     replaced: bool = False
 
 
+@dataclass(frozen=True)
+class ColumnChanges:
+    """What an ALTER TABLE does to the names of columns. All in lower case.
+
+    Attributes:
+        table: The table.
+        dropped: Columns that are no more.
+        mentioned: Columns that are named otherwise than to be dropped, be it by a name that they have no longer.
+    """
+
+    table: str
+    dropped: frozenset[str]
+    mentioned: frozenset[str]
+
+
 def rows_gone(statement: str) -> Iterator[RowsGone]:
     """Yields each table that lost rows by a statement.
 
     A rename that puts a shadow table in the place of the first, as online schema changes end, keeps the rows and is
     not one of these; any other table in its place has rows of its own.
     """
-    text = _COMMENT.sub(" ", statement).strip()
-    if match := _TRUNCATE.match(text):
-        yield RowsGone(_unquoted(match[1]), "truncated")
-    elif match := _DROP.match(text):
-        for name in re.findall(_TABLE, text[match.end() :]):
-            if name.upper() not in ("RESTRICT", "CASCADE"):
-                yield RowsGone(_unquoted(name), "dropped")
-    elif match := _RENAME.match(text):
-        yield from _renamed([(_unquoted(a), _unquoted(b)) for a, b in _RENAME_PAIR.findall(text[match.end() :])])
-    elif match := _PARTITION.match(text):
-        for name in filter(None, (match[1], match[3])):
-            how = match[2].upper()
-            yield RowsGone(_unquoted(name), f"altered with {how} PARTITION", replaced=how == "EXCHANGE")
-    elif match := _ALTER_RENAME.match(text):
-        yield from _renamed([(_unquoted(match[1]), _unquoted(match[2]))])
+    match parse(statement).statement:
+        case TruncateTable(table):
+            yield RowsGone(table.name, "truncated")
+        case DropTables(tables):
+            for table in tables:
+                yield RowsGone(table.name, "dropped")
+        case CreateTable(table, replaces=True):
+            yield RowsGone(table.name, "dropped")
+        case RenameTables(pairs):
+            yield from _renamed(pairs)
+        case AlterTable() as alter:
+            yield from _altered(alter)
 
 
 def columns_added(statement: str) -> tuple[str, frozenset[str]] | None:
-    """Returns the table of an ALTER TABLE that adds columns, and such columns, the first of each ADD at least."""
-    text = _COMMENT.sub(" ", statement).strip()
-    match = _ALTER.match(text)
-    names = frozenset(map(_unquoted, _ADD.findall(text[match.end() :]))) if match else frozenset()
-    return (_unquoted(match[1]), names) if match and names else None
+    """Returns the table of an ALTER TABLE that adds columns, and these."""
+    match parse(statement).statement:
+        case AlterTable(table, actions):
+            names = frozenset(action.column.name for action in actions if isinstance(action, AddColumn))
+            return (table.name, names) if names else None
+    return None
 
 
-def columns_dropped(statement: str) -> tuple[str, frozenset[str]] | None:
-    """Returns the table of an ALTER TABLE, and the columns that it drops."""
-    text = _COMMENT.sub(" ", statement).strip()
-    if not (match := _ALTER.match(text)):
-        return None
-    return _unquoted(match[1]), frozenset(map(_unquoted, _DROP_COLUMN.findall(text[match.end() :])))
+def column_changes(statement: str) -> ColumnChanges | None:
+    """Returns what an ALTER TABLE does to the names of its table's columns."""
+    match parse(statement).statement:
+        case AlterTable(table, actions):
+            dropped: set[str] = set()
+            mentioned: set[str] = set()
+            for action in actions:
+                match action:
+                    case DropColumn(name):
+                        dropped.add(name.lower())
+                    case AddColumn(column):
+                        mentioned.add(column.name.lower())
+                    case AlterColumn(name):
+                        mentioned.add(name.lower())
+                    case ChangeColumn(old, column):
+                        mentioned |= {old.lower(), column.name.lower()}
+                    case RenameColumn(old, new):
+                        mentioned |= {old.lower(), new.lower()}
+                    case _:
+                        pass
+            return ColumnChanges(table.name, frozenset(dropped), frozenset(mentioned))
+    return None
 
 
 def tables_replaced(statement: str) -> Iterator[str]:
-    """Yields each table into whose place a RENAME TABLE puts another one."""
-    text = _COMMENT.sub(" ", statement).strip()
-    if match := _RENAME.match(text):
-        for _, new in _RENAME_PAIR.findall(text[match.end() :]):
-            yield _unquoted(new)
+    """Yields each table into whose place another one is renamed."""
+    for _, new in _renames(statement):
+        yield new.name
 
 
-def _renamed(pairs: Sequence[tuple[str, str]]) -> Iterator[RowsGone]:
-    successors = {new: old for old, new in pairs}
+def shadows_swapped(statement: str) -> Iterator[str]:
+    """Yields each table that an online schema change replaces by its new self."""
+    for table, came_from, went_to in _swaps(_renames(statement)):
+        if came_from is not None and went_to is not None and is_shadow(table.name, came_from.name, went_to.name):
+            yield table.name
+
+
+def not_understood(statement: str, tables: Collection[str]) -> tuple[list[str], str]:
+    """Returns which of some tables a statement names, if it is not understood, and its beginning for the log."""
+    parsed = parse(statement)
+    if parsed.understood:
+        return [], ""
+    return [table for table in tables if table in parsed.words], without_literals(statement)
+
+
+def _altered(alter: AlterTable) -> Iterator[RowsGone]:
+    name = alter.table.name
+    if alter.ignore:
+        yield RowsGone(name, "altered with IGNORE", replaced=True)
+    for action in alter.actions:
+        match action:
+            case Partitions(verb, other):
+                how = f"altered with {verb} PARTITION"
+                yield RowsGone(name, how, replaced=verb in ("EXCHANGE", "IMPORT"))
+                if other is not None:
+                    yield RowsGone(other.name, how, replaced=True)
+            case Tablespace(verb):
+                yield RowsGone(name, f"altered with {verb} TABLESPACE", replaced=verb == "IMPORT")
+            case Engine("BLACKHOLE"):
+                yield RowsGone(name, "altered with ENGINE=BLACKHOLE")
+            case RenameTo(new):
+                yield from _renamed([(alter.table, new)])
+            case _:
+                pass
+
+
+def _renames(statement: str) -> _Pairs:
+    match parse(statement).statement:
+        case RenameTables(pairs):
+            return pairs
+        case AlterTable(table, actions):
+            return [(table, action.new) for action in actions if isinstance(action, RenameTo)]
+    return []
+
+
+def _swaps(
+    pairs: _Pairs,
+) -> Iterator[tuple[TableName, TableName | None, TableName | None]]:
+    """Yields each table of a rename whose rows are not its own any more: it, and where they came from and went to."""
+    # By name, the name before of the table that has it.
+    holds: dict[TableName, TableName | None] = {}
     for old, new in pairs:
-        if old not in successors:
-            yield RowsGone(old, "renamed")
-        elif not successors[old].startswith(_SHADOW):
-            yield RowsGone(old, "replaced", replaced=True)
-        if not old.startswith(_SHADOW) and all(other != new for other, _ in pairs):
-            # Into the place of a table that was dropped or renamed before.
-            yield RowsGone(new, "replaced", replaced=True)
+        holds[new] = holds.get(old, old)
+        holds[old] = None
+    went_to = {before: now for now, before in holds.items() if before is not None}
+    for table, before in holds.items():
+        # A name that was only passed through was no table's before.
+        if before != table and (before is not None or table in went_to):
+            yield table, before, went_to.get(table)
 
 
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace("``", "`") if name.startswith("`") else name
+def _renamed(pairs: _Pairs) -> Iterator[RowsGone]:
+    for table, came_from, went_to in _swaps(pairs):
+        if came_from is None:
+            yield RowsGone(table.name, "renamed")
+        elif went_to is None or not is_shadow(table.name, came_from.name, went_to.name):
+            # Also into the place of a table that was dropped or renamed before.
+            yield RowsGone(table.name, "replaced", replaced=True)

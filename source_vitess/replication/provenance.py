@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from source_vitess.errors import ConfigError, LostTransactionsError, PositionLostError, TransientError
 from source_vitess.position.gtid import GtidSet
-from source_vitess.position.lag import lag_warnings, stopped_shards
+from source_vitess.position.lag import lag_warnings, stopped_message
 from source_vitess.position.lineage import Finding, Verdict
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
 from source_vitess.replication.change_stream import ChangeStream
@@ -68,11 +68,8 @@ class Provenance:
 
         def replicating() -> tuple[str, ...]:
             lags = self._vitess.lags()
-            if stopped := stopped_shards(lags):
-                raise TransientError(
-                    "; ".join(f"T{lag.describe()[1:]}" for lag in stopped)
-                    + ". Start its replication, or choose another tablet type: nothing new can be read from it."
-                )
+            if stopped := stopped_message(lags):
+                raise TransientError(stopped)
             return lag_warnings(lags)
 
         for warning in (yield from self._ask(replicating)):

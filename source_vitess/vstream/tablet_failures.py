@@ -12,7 +12,6 @@ from source_vitess.errors import (
     InternalError,
     PositionLostError,
     SchemaMismatchError,
-    StreamError,
     TableNotFoundError,
     TransientError,
 )
@@ -110,7 +109,10 @@ MYSQL_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         pattern=r"errno (2002|2003|2006|2012|2013|1053|1927|4031)\b|unexpected server EOF while parsing events|"
-        r"could not get vstreamer MySQL endpoint|failed to connect to database ",
+        r"could not get vstreamer MySQL endpoint|failed to connect to database |ComBinlogDump|SHOW BINARY LOGS|"
+        r"binlog_checksum|failed to get primary position|cannot find relevant binlogs|unable to read global variables|"
+        # go/mysql/replication.go
+        r"semi sync indicator|Write\((header|payload)\)|WritePacketDirect",
         example="ABORTED: " + GIVING_UP + "rpc error: code = Aborted desc = " + _AT + "unexpected server EOF while "
         "parsing events",
         error=TransientError,
@@ -157,8 +159,9 @@ EVENT_RULES: tuple[Rule, ...] = (
     Rule(
         pattern=r"lastpk for table (?P<table>\S+) has no fields defined",
         example=_UNKNOWN + "lastpk for table t has no fields defined",
-        error=StreamError,
-        message="VTGate cannot read how far the copy of the table {table} is: the saved state was changed outside of "
+        # The copy starts over; nothing else has a lastpk.
+        error=PositionLostError,
+        message="A tablet cannot read how far the copy of the table {table} is: the saved state was changed outside of "
         "this connector. Refresh the stream.",
     ),
     Rule(
@@ -234,8 +237,17 @@ EVENT_RULES: tuple[Rule, ...] = (
     Rule(
         pattern=r"can't parse binlog event|can't parse FORMAT_DESCRIPTION_EVENT|got a real event before FORMAT_DESCR|"
         r"can't strip checksum|failed to (get (GTID|query)|parse table map) from binlog event|"
-        r"failed to parse (ROWS_QUERY_LOG_EVENT|transaction payload)|transaction payload event|"
-        r"failed to (extract|unmarshal) journal|failed to build ENUM and SET column|first event from binlog",
+        r"failed to parse (ROWS_QUERY_LOG_EVENT|transaction payload)|transaction payload( event|$)|TransactionPayload|"
+        r"failed to (extract|unmarshal) journal|first event from binlog|must fit into 32 bits|"
+        r"failed to build (ENUM|SET|ENUM and SET) column|does not have valid string values|"
+        # go/mysql/binlog_event_common.go, binlog_event_rbr.go, binlog/rbr.go, binlog/binlog_json.go
+        r"overflows buffer|invalid IntVar|event payload must be|format version = |header length (= |of )|"
+        r"expected (column count|metadata length) at|unexpected (metadata end|enum size)|unhandled data type|"
+        r"unsupported (type|blob|geometry|checksum)|invalid (json|int) type|unknown literal value|"
+        r"opaque (JSON|date|time|decimal)|unable to decode (element|object)|"
+        # go/mysql/binlog_event_compression.go
+        r"error reading (optional metadata|field (type|length)|payload size|compression type|uncompressed payload|"
+        r"event header|binlog event)|binlog event length of|stateful stream decoder|stateless decoder|zstd\.Decoder",
         example=_UNKNOWN + _AT + "can't parse binlog event: invalid data: mysql.mysql56BinlogEvent{binlogEvent:…}",
         # Once it may be an event that was being written when mysqld died.
         error=TransientError,
@@ -250,13 +262,15 @@ EVENT_RULES: tuple[Rule, ...] = (
         message="A tablet missed the position at which the copy of a table was to go on.",
     ),
     Rule(
-        pattern=r"failed to reload schema after DDL|failed to rebuild replication plans",
+        pattern=r"failed to reload schema after DDL|failed to rebuild replication plans|in Engine\.reload|"
+        r"getting changed UDFs|MySQL time|could not parse time|table primary key info|listed as primary key, but not|"
+        r"not found in (vttablet )?schema",
         example=_UNKNOWN + _AT + "failed to reload schema after DDL encountered in stream: table t not found",
         error=TransientError,
         message="A tablet could not read its schema again after it had changed.",
     ),
     Rule(
-        pattern=r"unsupported( (qualifier|constraint|function))?[: ]|stream needs a position or a table|"
+        pattern=r"unsupported(:| (qualifier|constraint|function))|stream needs a position or a table|"
         r"comparison operator .+ not supported|select expression table|Query was empty|unexpected: ",
         example=_UNKNOWN + "unsupported: where id + 1 > 2",
         error=InternalError,

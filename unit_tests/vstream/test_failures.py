@@ -290,7 +290,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
         ("CANCELLED", _TABLET + "context has expired", TransientError, "cancelled"),
     ],
     "vstreamer/uvstreamer.go": [
-        ("UNKNOWN", _TABLET + "lastpk for table orders has no fields defined", StreamError, "table orders"),
+        ("UNKNOWN", _TABLET + "lastpk for table orders has no fields defined", PositionLostError, "table orders"),
         ("UNKNOWN", _TABLET + "table orders is not present in the database", TableNotFoundError, "the table orders"),
         (
             "UNKNOWN",
@@ -505,6 +505,60 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
             SchemaMismatchError,
             "the table orders",
         ),
+    ],
+    "schema/engine.go": [
+        ("INTERNAL", _TABLET + "in Engine.reload(), reading tables: x", TransientError, "its schema again"),
+        ("UNKNOWN", _TABLET + "could not get MySQL time: x", TransientError, "its schema again"),
+        (
+            "INTERNAL",
+            _TABLET + "column c is listed as primary key, but not present in table t",
+            TransientError,
+            "again",
+        ),
+        ("NOT_FOUND", _TABLET + "table t not found in schema", TransientError, "its schema again"),
+    ],
+    "go/mysql/replication.go": [
+        ("FAILED_PRECONDITION", _TABLET + "semi sync indicator expected, but not found", TransientError, "lost its"),
+        ("INTERNAL", _TABLET + "Write(header) short write: 3 < 4", TransientError, "lost its MySQL"),
+        (
+            "INVALID_ARGUMENT",
+            _TABLET + "binlog position 9 is too large, it must fit into 32 bits",
+            TransientError,
+            "log",
+        ),
+    ],
+    "go/mysql/binlog_event_common.go": [
+        ("INTERNAL", _TABLET + "SQL query position overflows buffer (9 > 8)", TransientError, "binary log"),
+        ("INVALID_ARGUMENT", _TABLET + "format version = 3, we only support version 4", TransientError, "binary log"),
+        ("INVALID_ARGUMENT", _TABLET + "header length = 18, should be >= 19", TransientError, "binary log"),
+        ("INVALID_ARGUMENT", _TABLET + "ROWS_QUERY event payload must be at least 2 bytes", TransientError, "log"),
+    ],
+    "go/mysql/binlog_event_rbr.go, binlog/rbr.go": [
+        ("INTERNAL", _TABLET + "expected column count at position 4 (data=[1 2])", TransientError, "binary log"),
+        ("INTERNAL", _TABLET + "metadataRead: unhandled data type: 250", TransientError, "binary log"),
+        ("INTERNAL", _TABLET + "unsupported type 250 (data: [1] pos: 3)", TransientError, "binary log"),
+        ("INTERNAL", _TABLET + "unexpected enum size: 3", TransientError, "binary log"),
+    ],
+    "go/mysql/binlog/binlog_json.go": [
+        ("INVALID_ARGUMENT", _TABLET + "invalid json type: 16", TransientError, "binary log"),
+        ("INVALID_ARGUMENT", _TABLET + "opaque date length 3 is too short", TransientError, "binary log"),
+        ("UNKNOWN", _TABLET + "unable to decode element: [1 2]", TransientError, "binary log"),
+    ],
+    "go/mysql/binlog_event_compression.go": [
+        (
+            "INTERNAL",
+            _TABLET + "error decoding transaction payload event: error reading field type",
+            TransientError,
+            "log",
+        ),
+        ("INTERNAL", _TABLET + "error decompressing transaction payload", TransientError, "binary log"),
+        (
+            "INTERNAL",
+            _TABLET + "[BUG] expected header length of 19 but only read 3 bytes",
+            TransientError,
+            "binary log",
+        ),
+        ("INVALID_ARGUMENT", _TABLET + "TransactionPayload has been closed", TransientError, "binary log"),
     ],
     "binlog/binlog_connection.go": [
         (

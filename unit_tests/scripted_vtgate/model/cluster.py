@@ -21,6 +21,7 @@ class Cluster(SchemaChanges):
     Attributes:
         other_keyspaces: Names and shards of keyspaces that exist and hold nothing.
         routed: Tables whose queries go to another keyspace by routing rules, and to which one.
+        workflows: By shard, the tables that a workflow writes to, from the keyspace to which they are routed.
         batch_rows: Rows in one batch of a copy.
         rows_per_event: If set, a statement's changes come in ROW events of this many; MySQL makes them of about 8 KB.
         events_per_response: If set, the events of a transaction come in responses of this many, whatever they are.
@@ -48,6 +49,7 @@ class Cluster(SchemaChanges):
         super().__init__(keyspace, shards, track_schema_versions=track_schema_versions)
         self.other_keyspaces: dict[str, tuple[str, ...]] = {"main": ("0",)}
         self.routed: dict[str, str] = {}
+        self.workflows: dict[str, tuple[str, ...]] = {}
         self.batch_rows = 1000
         self.rows_per_event: int | None = None
         self.events_per_response: int | None = None

@@ -98,6 +98,10 @@ class VtgateSql(Answering):
         plan = routes[0] if len(routes) == 1 else {"OperatorType": "Concatenate", "Inputs": routes}
         return [(json.dumps(plan),)], ["JSON"]
 
+    def _source(self, table: str) -> bytes:
+        other = self._cluster.routed[table]
+        return f'keyspace:"{other}" shard:"0" filter:{{rules:{{match:"{table}" filter:"x"}}}}'.encode()
+
     def _show_keyspaces(self) -> Result:
         names = sorted([self._cluster.keyspace, *self._cluster.other_keyspaces])
         return [(name,) for name in names], ["Database"]
@@ -160,6 +164,8 @@ class VtgateSql(Answering):
 
     def _select(self, statement: Statement) -> Result:
         shard, tablet, of_shard = self._answering(statement.target)
+        if "_vt.vreplication" in statement.sql:
+            return [(self._source(name),) for name in self._cluster.workflows.get(shard.name, ())], ["source"]
         sql = _VARIABLE.sub(lambda match: self._variable(match, tablet, of_shard=of_shard), statement.sql)
         sql = _SCHEMA_PREDICATE.sub(lambda match: f"{match[1]}'{self._physical(match[2])}'", sql)
         # A literal of MySQL may hold escapes, SQLite's may not; only line ends occur, in GTID sets.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
+from typing import Any
 
 from source_vitess.proto import query_pb2
 from unit_tests.scripted_vtgate.model import values
@@ -13,17 +14,11 @@ from unit_tests.scripted_vtgate.wire import (
     ColumnType,
     field_of,
     parse_column_type,
-    read_varint,
     row_of,
     values_of,
-    varint,
 )
 
-#: Tags of query.QueryResult, which the connector has no message for: `fields` and `rows`.
-_FIELDS, _ROWS = 1 << 3 | 2, 4 << 3 | 2
-
-#: The bit of numbers in query.Type.
-_INTEGRAL = 256
+_NUMBERS = (query_pb2.INT64, query_pb2.UINT64)
 
 #: go/vt/mysqlctl/schema.go; other types cost 1000.
 _TYPE_COSTS = {
@@ -152,7 +147,7 @@ class Table:
         return tuple(mapping[name] for name in names)
 
     def sort_key(self, row: Row) -> tuple[tuple[bool, object], ...]:
-        """Returns what orders rows in a copy, NULLs first."""
+        """Returns what orders rows in a copy, NULLs first; ENUM and SET by their numbers."""
         types = list(self.columns.values())
         return tuple(_comparable(types[index], row[index]) for index in self._copy_key_indexes)
 
@@ -181,22 +176,20 @@ class Table:
     def lastpk(self, row: Row) -> bytes:
         """Returns a query.QueryResult of the row's key, as VTGate puts into `table_p_ks`."""
         mapping = self.as_mapping(row)
-        encoded = b""
+        result = query_pb2.QueryResult()
         for name in self.copy_key:
             full = field_of(name, self.columns[name], primary_key=name in self.key)
-            short = query_pb2.Field(name=name, type=full.type, charset=full.charset, flags=full.flags)
-            encoded += _member(_FIELDS, short.SerializeToString())
-        key = row_of([values.copied(self.columns[name], mapping[name]) for name in self.copy_key])
-        return encoded + _member(_ROWS, key.SerializeToString())
+            result.fields.add(name=name, type=full.type, charset=full.charset, flags=full.flags)
+        result.rows.append(row_of([values.copied(self.columns[name], mapping[name]) for name in self.copy_key]))
+        return result.SerializeToString()
 
     def rows_after(self, rows: Iterable[Row], lastpk: bytes) -> list[Row]:
         """Returns the rows that a copy resumed at `lastpk` still has to read, in order.
 
         A NULL in `lastpk` lets nothing through, since nothing compares as greater than NULL: the reason why copies
         of tables without a key cannot be resumed. The values are taken by position, whatever their names are; rows
-        are ordered as MySQL orders them, ENUM and SET by their numbers, and compared as text with what is in `lastpk`,
-        unless that says that it is a number (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go, buildSelect, and
-        go/sqltypes/value.go, EncodeSQL: numbers are not quoted).
+        are ordered as MySQL orders them, ENUM and SET by their numbers, and compared as text with what is in `lastpk`
+        (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go, buildSelect).
 
         Raises:
             LastPkError: The bytes are not such a position of this table.
@@ -204,62 +197,60 @@ class Table:
         ordered = sorted(rows, key=self.sort_key)
         if not lastpk:
             return ordered
-        kinds, row = read_lastpk(self.name, lastpk)
-        texts = values_of(row)
+        kinds, key = read_lastpk(self.name, lastpk)
+        texts = values_of(key)
         if len(texts) != len(self.copy_key):
             # The text is of go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go.
             raise LastPkError(f"primary key values don't match length: {texts} vs {list(self.copy_key)}")
-        compared: list[Callable[[Value], tuple[bool, object]]] = []
-        bound: list[tuple[bool, object]] = []
-        for name, text, kind in zip(self.copy_key, texts, kinds, strict=True):
+        types = list(self.columns.values())
+        places = [(index, types[index]) for index in self._copy_key_indexes]
+        bounds = []
+        for (_, column), kind, text in zip(places, kinds, texts, strict=True):
             if text is None:
                 return []
-            column = self.columns[name]
-            if kind & _INTEGRAL and column.name in ("enum", "set"):
-                compared.append(partial(_comparable, column))
-                bound.append((True, int(text)))
-            else:
-                compared.append(partial(_compared, column))
-                bound.append(_compared(column, _read(column, text)))
-        return [
-            row
-            for row in ordered
-            if tuple(compare(row[index]) for compare, index in zip(compared, self._copy_key_indexes, strict=True))
-            > tuple(bound)
-        ]
+            bounds.append(_bound(column, kind, text))
+
+        def is_after(row: Row) -> bool:
+            for (index, column), kind, bound in zip(places, kinds, bounds, strict=True):
+                value = _compared(column, kind, row[index])
+                if value != bound:
+                    return value > bound
+            return False
+
+        return [row for row in ordered if is_after(row)]
 
 
 class LastPkError(ValueError):
     """A `lastpk` is not usable; the message is Vitess'."""
 
 
-def read_lastpk(table: str, lastpk: bytes) -> tuple[list[int], query_pb2.Row]:
-    """Returns the types and the values of the key in a query.QueryResult.
+def read_lastpk(table: str, lastpk: bytes) -> tuple[list[query_pb2.Type], query_pb2.Row]:
+    """Returns the types and the key in a query.QueryResult.
 
     Raises:
         LastPkError: It has no fields or no row.
     """
-    kinds: list[int] = []
-    row, rest = None, lastpk
-    while rest:
-        tag, rest = read_varint(rest)
-        length, rest = read_varint(rest)
-        body, rest = rest[:length], rest[length:]
-        if tag == _FIELDS:
-            kinds.append(query_pb2.Field.FromString(body).type)
-        elif tag == _ROWS:
-            row = query_pb2.Row.FromString(body)
-    if not kinds:
+    result = query_pb2.QueryResult.FromString(lastpk)
+    if not result.fields:
         raise LastPkError(f"lastpk for table {table} has no fields defined")  # uvstreamer.go buildTablePlan
-    if row is None:
+    if not result.rows:
         raise LastPkError(f"lastpk for table {table} has no row")
-    return kinds, row
+    return [field.type for field in result.fields], result.rows[0]
 
 
 def _decoded(column: ColumnType, text: bytes) -> Given:
     if column.name == "bit":
         return int.from_bytes(text, "big")
     return text if column.name in ("binary", "varbinary", "blob") else text.decode()
+
+
+def _bound(column: ColumnType, kind: query_pb2.Type, text: bytes) -> tuple[bool, Any]:
+    """Returns a literal as MySQL compares it: ENUM and SET with numbers or labels, FLOAT with six digits."""
+    if column.name in ("enum", "set"):
+        return True, int(text) if kind in _NUMBERS else text.decode().casefold()
+    if column.name == "float":
+        return True, float(text)
+    return _comparable(column, _read(column, text))
 
 
 def _read(column: ColumnType, text: bytes) -> Value:
@@ -270,24 +261,26 @@ def _read(column: ColumnType, text: bytes) -> Value:
         return 0  # MySQL makes a number of any text
 
 
-def _comparable(column: ColumnType, value: Value) -> tuple[bool, object]:
-    """Returns a value that sorts as MySQL sorts it: NULL first, text by its collation (roughly), ENUM by its number."""
-    if isinstance(value, str) and column.name == "enum":
-        return True, column.args.index(value) + 1 if value in column.args else 0
-    if isinstance(value, str) and column.name == "set":
-        return True, sum(1 << column.args.index(label) for label in value.split(",") if label in column.args)
-    return _compared(column, value)
+def _compared(column: ColumnType, kind: query_pb2.Type, value: Value) -> tuple[bool, Any]:
+    """Returns a row's value as MySQL compares it with a literal."""
+    if value is not None and column.name in ("enum", "set") and kind not in _NUMBERS:
+        return True, str(value).casefold()
+    return _comparable(column, value)
 
 
-def _compared(column: ColumnType, value: Value) -> tuple[bool, object]:
-    """Returns a value that compares as MySQL compares it with a literal: an ENUM or SET as text."""
+def _number(column: ColumnType, value: Value) -> int:
+    """Returns the number of a label, or the bitmap of a set."""
+    labels = str(value).split(",") if column.name == "set" else [str(value)]
+    places = [column.args.index(label) for label in labels if label in column.args]
+    return sum(1 << place for place in places) if column.name == "set" else sum(place + 1 for place in places)
+
+
+def _comparable(column: ColumnType, value: Value) -> tuple[bool, Any]:
+    """Returns a value that sorts as MySQL sorts it: NULL first, ENUM and SET by number, text by collation (roughly)."""
+    if value is not None and column.name in ("enum", "set"):
+        return True, _number(column, value)
     if isinstance(value, str) and column.collation is not None:
         return True, value.encode() if column.collation.endswith("_bin") else value.casefold().encode()
     if isinstance(value, dict | list):
         return True, str(value)
     return value is not None, 0 if value is None else value
-
-
-def _member(tag: int, body: bytes) -> bytes:
-    """Returns a length-delimited field of a message."""
-    return varint(tag) + varint(len(body)) + body
