@@ -506,10 +506,15 @@ def _reshard(adversary: Adversary, a: int, b: int) -> str:
 
 
 def _way_back(adversary: Adversary) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Returns the last reshard the other way round, if reverse replication has kept the old shards."""
-    new = adversary.switched
+    """Returns the last reshard the other way round, if reverse replication has kept the old shards.
+
+    Not while a replica of theirs has yet to replicate the journal of the way there: from a position before it VTGate
+    waits at that journal for the other shards, which are behind theirs, for ever (vstream_manager.go, getJournalEvent).
+    """
+    new, shards = adversary.switched, adversary.cluster.shards
     old = adversary.cluster.follow_in_reverse(new) if new else ()
-    return (new, old) if old and all(adversary.cluster.shards[name].serving for name in new) else None
+    late = any(shards[name].missing(tablet) for name in old for tablet in shards[name].tablets)
+    return (new, old) if old and not late and all(shards[name].serving for name in new) else None
 
 
 def _choose_reshard(cluster: Cluster, number: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
