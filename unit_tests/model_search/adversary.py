@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import grpc
 
 from unit_tests.model_search.inprocess import Port, VirtualClock
-from unit_tests.model_search.tables import ROWS, SETS, SHAPES, create
+from unit_tests.model_search.tables import FULL_REFRESH, ROWS, SETS, SHAPES, create
 from unit_tests.scripted_vtgate.model.cluster import Cluster
 from unit_tests.scripted_vtgate.model.database import key_range
 from unit_tests.scripted_vtgate.model.gtids import Gtids, parse_position
@@ -138,6 +138,11 @@ class Adversary(World):
     def ignores_removed_rows(self) -> bool:
         """Whether the connector goes on after a statement that removes rows without telling which."""
         return self.setup["removed"] == 1
+
+    @property
+    def uneven(self) -> bool:
+        """Whether a replica may have been behind its primary."""
+        return "hold" in self.steps or "emergency" in self.steps
 
     @property
     def tablet_type(self) -> str:
@@ -383,6 +388,8 @@ def _take_turns(adversary: Adversary, a: int, b: int) -> str:
 
 def _refresh(adversary: Adversary, a: int, b: int) -> str:
     name = adversary.tables[a % len(adversary.tables)]
+    if name == FULL_REFRESH:
+        return ""
     adversary.to_refresh.add(name)
     return f"the user refreshes {name}"
 
