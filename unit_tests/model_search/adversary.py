@@ -234,6 +234,10 @@ class Adversary(World):
         self._acknowledged = {shard: _union(texts) for shard, texts in positions.items()}
         self._sent = [self._sent[-1], {}]
 
+    def knows(self, shards: Sequence[str]) -> bool:
+        """Tells whether the destination's state is of some shards."""
+        return set(shards) <= self._acknowledged.keys()
+
     def killed(self, positions: Mapping[str, Sequence[str]]) -> None:
         """Notes what the destination has beyond the state from which the next sync starts."""
         self._acknowledged = {shard: _union(texts) for shard, texts in positions.items()}
@@ -494,7 +498,7 @@ def _reshard(adversary: Adversary, a: int, b: int) -> str:
         return ""
     if adversary.resharding is None:
         chosen = _way_back(adversary) if a % 3 == 2 else None
-        chosen = chosen or _choose_reshard(cluster, a)
+        chosen = chosen or _choose_reshard(adversary, a)
         if chosen is None or adversary.reshards >= _RESHARDS:
             return ""
         old, new = chosen
@@ -524,13 +528,20 @@ def _way_back(adversary: Adversary) -> tuple[tuple[str, ...], tuple[str, ...]] |
     return (new, old) if old and not late and all(shards[name].serving for name in new) else None
 
 
-def _choose_reshard(cluster: Cluster, number: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+def _choose_reshard(adversary: Adversary, number: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Returns the shards to split or merge, and the new ones.
+
+    Shards are merged that the destination's state is of already: else VTGate may come to the journal of one of them
+    before the other is in the stream, which is an error (vstream_manager.go, getJournalEvent).
+    """
+    cluster = adversary.cluster
     serving = [shard.name for shard in cluster.serving]
     if number % 2 and len(serving) > 1:
         at = number // 2 % (len(serving) - 1)
         begin, end = serving[at].partition("-")[0], serving[at + 1].partition("-")[2]
         merged = f"{begin}-{end}"
-        return None if merged in cluster.shards else ((serving[at], serving[at + 1]), (merged,))
+        old = serving[at], serving[at + 1]
+        return None if merged in cluster.shards or not adversary.knows(old) else (old, (merged,))
     if len(serving) >= _SHARDS:
         return None
     name = serving[number // 2 % len(serving)]
