@@ -209,6 +209,7 @@ class EventReader:
             tuple(field.name for field in event.fields),
             exist,
             tuple(KeyColumn(field.name, field.type, field.charset) for field in event.fields) if copying else (),
+            tuple(field.column_type for field in event.fields) if copying else (),
             copying,
         )
 
