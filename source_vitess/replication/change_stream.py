@@ -20,7 +20,7 @@ from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFound
 from source_vitess.position.vgtid import Distance, Vgtid, contains
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.columns import ToldColumns
-from source_vitess.replication.ddl import columns_added, not_understood, rows_gone
+from source_vitess.replication.ddl import ColumnChanges, column_changes, not_understood, rows_gone
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
 from source_vitess.replication.records import RecordMaker
@@ -81,7 +81,7 @@ class ChangeStream:
         self._held: list[Rows] = []
         self._held_bytes = 0
         self._statements: list[Ddl] = []
-        # By shard and table: the columns that were told since the last statement.
+        # By shard and table: the columns that were told since one was added, without those that were dropped since.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         self._told = ToldColumns(
             self._state.dropped_columns,
@@ -309,8 +309,8 @@ class ChangeStream:
                 yield self._fail(StreamError(name, f"{what} Refresh this stream and choose to remove its old records."))
 
         self._told.changed(event.shard, event.statement)
-        if (added := columns_added(event.statement)) is not None:
-            yield from self._added(event.shard, gtid, *added)
+        if (changes := column_changes(event.statement)) is not None:
+            yield from self._added(event.shard, gtid, changes)
         for text in self._rewritten.changed(event.shard, event.statement, is_news):
             yield Log(text, warning=True)
         names, beginning = not_understood(event.statement, self._streams)
@@ -323,9 +323,12 @@ class ChangeStream:
                     warning=True,
                 )
 
-    def _added(self, shard: str, gtid: str | None, table: str, names: frozenset[str]) -> Iterator[Message]:
+    def _added(self, shard: str, gtid: str | None, changes: ColumnChanges) -> Iterator[Message]:
         """Looks at the rows that came before a column was added: their columns must not have had its name already."""
-        columns = self._columns.pop((shard, table), ())
+        table, names = changes.table, changes.added
+        columns = [name for name in self._columns.pop((shard, table), ()) if name.lower() not in changes.vacated]
+        if not names:
+            self._columns[shard, table] = tuple(columns)
         if (
             names.isdisjoint(columns)
             or not isinstance(self._state.tables.get(table), FOLLOWED)
