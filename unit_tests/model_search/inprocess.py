@@ -94,6 +94,7 @@ class LocalStream:
     def __iter__(self) -> Iterator[raw_pb2.VStreamResponse]:
         """Yields responses; raises the connector's errors."""
         try:
+            self._port.opened(self._call.request)
             gateway = Gateway(self._port.cluster, self._call)
             self._port.gateways.append(gateway)
             for response in gateway.responses():
@@ -166,6 +167,7 @@ class Port:
         clock: Time.
         sql: What the MySQL port answers.
         gateways: The VStreams that are open.
+        opened: Called with the request of each VStream.
     """
 
     def __init__(self, cluster: Cluster, clock: VirtualClock) -> None:
@@ -173,6 +175,7 @@ class Port:
         self.clock = clock
         self.sql = VtgateSql(cluster)
         self.gateways: list[Gateway] = []
+        self.opened: Callable[[vtgate_pb2.VStreamRequest], None] = lambda _: None
 
     def stream(self, request: vtgate_pb2.VStreamRequest, *, timeout: float | None = None) -> LocalStream:
         """Opens a VStream."""

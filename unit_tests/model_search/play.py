@@ -23,6 +23,7 @@ from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.live import LiveVitess, sync_settings
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
+from source_vitess.proto import vtgate_pb2
 from source_vitess.replication import held_rows
 from source_vitess.replication.messages import Checkpoint, Completed, Failed, Message, Records
 from source_vitess.replication.retry import ask_again
@@ -31,7 +32,7 @@ from source_vitess.replication.sync import Sync
 from source_vitess.schema import Schema
 from source_vitess.types.codec import TypeOptions
 from unit_tests.model_search.adversary import Adversary, KilledError
-from unit_tests.model_search.tables import SHAPES
+from unit_tests.model_search.tables import FULL_REFRESH, SHAPES
 
 #: Syncs while things happen, and in peace: a schedule that needs more of the first is cut off there.
 SYNCS, PEACEFUL_SYNCS = 14, 6
@@ -153,6 +154,9 @@ class Player:
     syncs: int = 0
     _refreshed: set[str] = field(default_factory=set)
     _whole: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # The full refresh under way: whether it began in this sync, and the rows that there were when its copy began.
+    _afresh: bool = False
+    _there: Counter[str] | None = None
 
     def play(self) -> Outcome:
         """Returns what became of it."""
@@ -182,9 +186,16 @@ class Player:
         )
         self._catalog = _configured(self._schema())
         self._destination = Destination({name: SHAPES[name].identity for name in adversary.tables})
+        adversary.port.opened = self._opened
         adversary.calm = False
         while not adversary.over and self.syncs < SYNCS:
-            self._sync()
+            _, _, completed = self._sync()
+            if FULL_REFRESH in completed and (missing := self._missing_after_refresh()):
+                return self._outcome(
+                    "differs",
+                    f"table {FULL_REFRESH}: a full refresh has not read {', '.join(sorted(missing)[:3])}, "
+                    "which were there all the while",
+                )
         adversary.make_calm()
         adversary.trace.append("  peace: everything replicates, nothing fails any more")
         return self._end()
@@ -214,6 +225,8 @@ class Player:
             last = error or failed
             if isinstance(error, ConfigError):
                 return {"": error.message}
+            if error is None and FULL_REFRESH in self.adversary.tables and not self._afresh:
+                continue  # it went on with an earlier one
             if error is None and (not failed or failed == before):
                 outcome = self._compare(completed)
                 return outcome if outcome.is_wrong or not failed else failed
@@ -262,6 +275,7 @@ class Player:
         """Runs a sync; returns its error, what failed streams said, and which ones are complete."""
         adversary, destination = self.adversary, self._destination
         self.syncs += 1
+        self._begin_full_refresh()
         if adversary.to_refresh:
             destination.clear(adversary.to_refresh)
             adversary.to_refresh.clear()
@@ -303,6 +317,33 @@ class Player:
         )
         return None, failed, completed
 
+    def _begin_full_refresh(self) -> None:
+        """Empties what is overwritten, unless an earlier attempt is gone on with."""
+        state = self._destination.state
+        self._afresh = state is None or "refreshing" not in state.tables.get(FULL_REFRESH, {})
+        self._there = None
+        if self._afresh and FULL_REFRESH in self.adversary.tables:
+            self._destination.rows[FULL_REFRESH] = {}
+
+    def _opened(self, request: vtgate_pb2.VStreamRequest) -> None:
+        if self._there is None and any(rule.match == FULL_REFRESH for rule in request.filter.rules):
+            self._there = self._held_by_primaries(FULL_REFRESH)
+
+    def _missing_after_refresh(self) -> Counter[str]:
+        """Returns the rows that a full refresh has left out, although they were there, and the same, from its start."""
+        adversary = self.adversary
+        if not self._afresh or self._there is None or (adversary.tablet_type != "PRIMARY" and adversary.uneven):
+            return Counter()
+        columns = tuple(SHAPES[FULL_REFRESH].columns)
+        return (self._there & self._held_by_primaries(FULL_REFRESH)) - self._held(FULL_REFRESH, columns)
+
+    def _held_by_primaries(self, name: str) -> Counter[str]:
+        columns = tuple(SHAPES[name].columns)
+        return Counter(
+            json.dumps({column: row[column] for column in columns}, sort_keys=True)
+            for row in self.adversary.cluster.rows(name)
+        )
+
     def _messages(self) -> Iterator[Message]:
         clock = self.adversary.clock
         with (
@@ -339,8 +380,10 @@ def _configured(schema: Schema) -> ConfiguredAirbyteCatalog:
         streams=[
             ConfiguredAirbyteStream(
                 stream=stream,
-                sync_mode=SyncMode.incremental,
-                destination_sync_mode=DestinationSyncMode.append_dedup
+                sync_mode=SyncMode.full_refresh if stream.name == FULL_REFRESH else SyncMode.incremental,
+                destination_sync_mode=DestinationSyncMode.overwrite
+                if stream.name == FULL_REFRESH
+                else DestinationSyncMode.append_dedup
                 if stream.source_defined_primary_key
                 else DestinationSyncMode.append,
                 primary_key=stream.source_defined_primary_key or [],

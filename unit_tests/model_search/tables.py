@@ -65,11 +65,15 @@ SHAPES = {
         {"size": "enum('small','medium','large')", "id": "int", "v": "int"}, ("size", "id"), "id", ("size", "id")
     ),
     "q": Shape({"a": "bigint not null", "c": "smallint not null", "v": "int"}, (), "a", ("a",), {"a_key": ("a",)}),
+    "f": Shape({"id": "bigint", "v": "int"}, ("id",), "id", ("id",)),
     "n": Shape({"a": "int not null", "v": "int"}, (), "a", ()),
 }
 
 #: Which tables a schedule has, by its first number.
-SETS = ("t", "tu", "tp", "ts", "te", "tq", "tn", "tu")
+SETS = ("t", "tu", "tp", "ts", "te", "tq", "tn", "tu", "tf")
+
+#: The table whose stream is a full refresh that overwrites.
+FULL_REFRESH = "f"
 
 
 def create(cluster: Cluster, names: str) -> None:
