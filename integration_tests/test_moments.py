@@ -79,6 +79,12 @@ KEYS = {
         lambda number: f"'{number}', {number}",
         "alter table t modify a int not null",
     ),
+    "order of an ENUM's labels": (
+        "a enum('s','m','l') not null, b int not null",
+        "primary key (a, b)",
+        lambda number: f"'{'sml'[number % 3]}', {number}",
+        "alter table t modify a enum('l','m','s') not null",
+    ),
     "a unique key that VTTablet likes better": (
         "a bigint not null, c smallint not null",
         "unique key (a)",

@@ -19,25 +19,28 @@ _VALUES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         # Events, whole (vstreamer.go: `%+v` of a VEvent, `%q` of a statement).
         (r"(error sending event: |found for event: |in row-based replication: \"(?:XA \w+)?).*", r"\1…"),
         # Go's own form of a structure (vstreamer.go: `%#v` of a binlog event).
-        (r"(&?\bmysql\.\w+\{).*\}", r"\1…}"),
+        (r"(&?\bmysql\.\w+\{)(?:.*\}|.*)", r"\1…}"),
         # Rows in a lastpk, which VTGate repeats with the position (vstream_manager.go).
-        (r"\b(values:)\"(?:\\.|[^\"\\])*\"", r'\1"…"'),
+        (r"\b(values:)\"(?:\\.|[^\"\\])*\"?", r'\1"…"'),
         # Go's form of a value (go/sqltypes/value.go), of a number that is none (strconv), of bytes (rbr.go).
-        (r"\b([A-Z]+[0-9]*\()(?:\"(?:\\.|[^\"\\])*\"|[^)\" ]*)\)", r"\1…)"),
-        (r"\b(parsing )\"(?:\\.|[^\"\\])*\"", r'\1"…"'),
-        (r"\b((?:data|elements?|bytes)\b[^\w\[]{1,2})(?:\[[^\]]*\]|[01]+\b)", r"\1[…]"),
+        (r"\b([A-Z]+[0-9]*\()(?:\"(?:\\.|[^\"\\])*\"?|[^)\" ]*)(?:\)|$)", r"\1…)"),
+        (r"\b(parsing )\"(?:\\.|[^\"\\])*\"?", r'\1"…"'),
+        (r"\b((?:data|elements?|bytes)\b[^\w\[]{1,2})(?:\[[^\]]*\]?|[01]+\b)", r"\1[…]"),
         (r"(integer value: )\d+", r"\1…"),
         # MySQL's errors 1062, 1292, 1366, 1690 and their like.
-        (r"((?:Duplicate entry|\bvalue:|out of range in) )'.*'", r"\1'…'"),
+        (r"((?:Duplicate entry|\bvalue:|out of range in) )'(?:.*'|.*)", r"\1'…'"),
     )
 )
+#: Characters of a server's text that are looked at. What is cut off in the middle of a value is taken for all of it.
+_READ_LENGTH = 20_000
 #: Characters of a server's text that go into a log line.
 _DETAIL_LENGTH = 2000
 #: And into the message that the user reads.
 _SHOWN_LENGTH = 400
 # What VTGate puts before the words of a tablet, and gRPC before those of a server: the target, the shard, the position.
 _WRAPPING = re.compile(
-    r".*(?:; giving up: |\bon tablet [\w-]+: |shard GTID .*?(?:gtid:\"[^\"]*\"[^:]*|\})\s*: |: vttablet: )", re.DOTALL
+    r"; giving up: |\bon tablet [\w-]+: |: vttablet: |"
+    r"\bshard GTID [^:]*:\"[^\"]*\"(?: \w+:\"[^\"]*\")*(?: table_p_ks:\S*)*: "
 )
 _CODE = re.compile(r"(?:rpc error: )?code = [\w()]+ desc = ")
 
@@ -96,11 +99,13 @@ def with_words(message: str, text: str) -> str:
         message: What is known: a sentence.
         text: The server's text, without its code.
     """
-    words = " ".join(_CODE.sub("", _WRAPPING.sub("", _mask(text), count=1)).split()).rstrip(".")
+    own = _WRAPPING.split(_mask(text))[-1]
+    words = " ".join(_CODE.sub("", own).split()).rstrip(".")
     return f"{message} In its own words: {_shorten(words, _SHOWN_LENGTH)}." if words else message
 
 
 def _mask(text: str) -> str:
+    text = _shorten(text, _READ_LENGTH)
     for pattern, kept in _VALUES:
         text = pattern.sub(kept, text)
     return text

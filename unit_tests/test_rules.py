@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
-from source_vitess.rules import Rule, build_error, first_match, redact
+from source_vitess.rules import Rule, build_error, first_match, redact, with_words
 
 REFUSED = Rule(r"^1: refused", "1: refused", ConfigError, "It was refused.")
 TABLE = Rule(r"table (?P<table>\w+) (?P<what>gone)?", "table t gone", SchemaMismatchError, "{table} is {what}.")
@@ -90,3 +90,21 @@ def test_a_long_text_is_shortened() -> None:
 def test_values_are_cut_out(text: str, left: str) -> None:
     """Whatever form Vitess and MySQL give a value: only that goes, and names and types stay."""
     assert redact(text) == left
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["shard GTID ", 'gtid:"', "mysql.x{", 'values:"', "VARCHAR(", "data: [", "value: '", "on tablet x"]
+)
+def test_a_hostile_text_takes_no_time(piece: str) -> None:
+    """A server may say two megabytes, of whatever begins what is looked for."""
+    text = piece * (2_000_000 // len(piece))
+
+    assert len(redact(text)) <= 2001
+    assert len(with_words("It broke.", text)) < 500
+
+
+def test_a_value_that_is_cut_off_is_cut_out() -> None:
+    """Where a text is too long to be read to the end, its last value may have no end."""
+    for piece in ('values:"', "INT64(", 'VARCHAR("', 'parsing "', "data: [", "Duplicate entry '", "mysql.Event{"):
+        assert "CANARY" not in redact("x " + piece + "CANARY" * 10_000)

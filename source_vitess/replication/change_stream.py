@@ -24,7 +24,7 @@ from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Distance, Vgtid, contains, gtid_set
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.columns import ToldColumns
-from source_vitess.replication.ddl import columns_added, not_understood, rows_gone
+from source_vitess.replication.ddl import ColumnChanges, column_changes, not_understood, rows_gone, shadows_swapped
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
@@ -33,7 +33,7 @@ from source_vitess.replication.retry import Retry
 from source_vitess.replication.rewritten import RewrittenValues
 from source_vitess.replication.silence import Silence
 from source_vitess.replication.stall import StallError, explain_changes
-from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, RefreshNeeded
+from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, Copying, RefreshNeeded
 from source_vitess.vstream.events import (
     Committed,
     Ddl,
@@ -99,7 +99,7 @@ class ChangeStream:
         #: When the position that was reached last was asked for, in seconds since 1970.
         self.asked_at = 0.0
         self._statements: list[Ddl] = []
-        # By shard and table: the columns that were told since the last statement.
+        # By shard and table: the columns that were told since one was added, without those that were dropped since.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         self._told = ToldColumns(
             self._state.dropped_columns,
@@ -391,9 +391,10 @@ class ChangeStream:
             else:
                 yield self._fail(StreamError(name, f"{what} Refresh this stream and choose to remove its old records."))
 
+        self._restart_copies(event.statement)
         self._told.changed(event.shard, event.statement)
-        if (added := columns_added(event.statement)) is not None:
-            yield from self._added(event.shard, transaction, *added)
+        if (changes := column_changes(event.statement)) is not None:
+            yield from self._added(event.shard, transaction, changes)
         for text in self._rewritten.changed(event.shard, event.statement, is_news):
             yield Log(text, warning=True)
         names, beginning = not_understood(event.statement, self._streams)
@@ -406,9 +407,29 @@ class ChangeStream:
                     warning=True,
                 )
 
-    def _added(self, shard: str, transaction: GtidSet | None, table: str, names: frozenset[str]) -> Iterator[Message]:
+    def _restart_copies(self, statement: str) -> None:
+        """Has a copy that was interrupted start over if a column of the table's key was altered since.
+
+        What it would go on after is of the key as it was. An ENUM whose labels have another order since is sorted
+        otherwise, and nothing else about its key has changed.
+        """
+        changes = column_changes(statement)
+        altered = {changes.table: changes.mentioned} if changes else {}
+        for name, stream in self._streams.items():
+            state = self._state.tables.get(name)
+            key = {column.lower() for column in stream.streamed.table.key}
+            if isinstance(state, Copying) and (
+                not key.isdisjoint(altered.get(name, ())) or name in shadows_swapped(statement)
+            ):
+                done = {shard: part for shard, part in state.shards.items() if part.done}
+                self._state.tables[name] = Copying(state.attempt, done)
+
+    def _added(self, shard: str, transaction: GtidSet | None, changes: ColumnChanges) -> Iterator[Message]:
         """Looks at the rows that came before a column was added: their columns must not have had its name already."""
-        columns = self._columns.pop((shard, table), ())
+        table, names = changes.table, changes.added
+        columns = [name for name in self._columns.pop((shard, table), ()) if name.lower() not in changes.vacated]
+        if not names:
+            self._columns[shard, table] = tuple(columns)
         if (
             names.isdisjoint(columns)
             or not isinstance(self._state.tables.get(table), FOLLOWED)

@@ -46,16 +46,20 @@ class RowsGone:
 
 @dataclass(frozen=True)
 class ColumnChanges:
-    """What an ALTER TABLE does to the names of columns. All in lower case.
+    """What an ALTER TABLE does to the names of columns.
 
     Attributes:
         table: The table.
-        dropped: Columns that are no more.
+        added: Columns that are new, as they are written.
+        dropped: Columns that are no more, in lower case as all others.
+        vacated: These, and names that columns had before they got another.
         mentioned: Columns that are named otherwise than to be dropped, be it by a name that they have no longer.
     """
 
     table: str
+    added: frozenset[str]
     dropped: frozenset[str]
+    vacated: frozenset[str]
     mentioned: frozenset[str]
 
 
@@ -79,37 +83,37 @@ def rows_gone(statement: str) -> Iterator[RowsGone]:
             yield from _altered(alter)
 
 
-def columns_added(statement: str) -> tuple[str, frozenset[str]] | None:
-    """Returns the table of an ALTER TABLE that adds columns, and these."""
-    match parse(statement).statement:
-        case AlterTable(table, actions):
-            names = frozenset(action.column.name for action in actions if isinstance(action, AddColumn))
-            return (table.name, names) if names else None
-    return None
-
-
 def column_changes(statement: str) -> ColumnChanges | None:
     """Returns what an ALTER TABLE does to the names of its table's columns."""
     match parse(statement).statement:
         case AlterTable(table, actions):
-            dropped: set[str] = set()
-            mentioned: set[str] = set()
-            for action in actions:
-                match action:
-                    case DropColumn(name):
-                        dropped.add(name.lower())
-                    case AddColumn(column):
-                        mentioned.add(column.name.lower())
-                    case AlterColumn(name):
-                        mentioned.add(name.lower())
-                    case ChangeColumn(old, column):
-                        mentioned |= {old.lower(), column.name.lower()}
-                    case RenameColumn(old, new):
-                        mentioned |= {old.lower(), new.lower()}
-                    case _:
-                        pass
-            return ColumnChanges(table.name, frozenset(dropped), frozenset(mentioned))
-    return None
+            pass
+        case _:
+            return None
+    added: set[str] = set()
+    dropped: set[str] = set()
+    renamed: set[str] = set()
+    present: set[str] = set()
+    for action in actions:
+        match action:
+            case AddColumn(column):
+                added.add(column.name)
+            case DropColumn(name):
+                dropped.add(name.lower())
+            case AlterColumn(name):
+                present.add(name.lower())
+            case ChangeColumn(old, column):
+                present.add(column.name.lower())
+                renamed |= {old.lower()} - {column.name.lower()}
+            case RenameColumn(old, new):
+                present.add(new.lower())
+                renamed.add(old.lower())
+            case _:
+                pass
+    mentioned = present | renamed | {name.lower() for name in added}
+    return ColumnChanges(
+        table.name, frozenset(added), frozenset(dropped), frozenset(dropped | renamed), frozenset(mentioned)
+    )
 
 
 def tables_replaced(statement: str) -> Iterator[str]:

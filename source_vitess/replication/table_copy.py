@@ -398,6 +398,12 @@ class TableCopy:
         kinds = {column.name: column for column in fields.kinds}
         if any(kinds.get(column.name) != column for column in key):
             raise _KeyChangedError(fields.shard)
+        if fields.shard in self._sent:
+            # Numbers were sent for labels, by the order that these have in the schema as it was read.
+            types = dict(zip(fields.columns, fields.types, strict=True))
+            known = self._table.columns_by_name
+            if any(types[column.name] != known[column.name].column_type for column in key):
+                raise _KeyChangedError(fields.shard)
 
     def _emit(self, rows: Rows) -> Message:
         records = self._maker.make(rows)

@@ -74,7 +74,8 @@ class Fields:
         table: The table.
         columns: Their names.
         exist: Whether the tablet's table has all of them now: a change of before may have had more.
-        kinds: Of each column, what VTTablet compares keys by: see `KeyColumn`.
+        kinds: Of each column of a copy, what VTTablet compares keys by: see `KeyColumn`.
+        types: Of each column of a copy, MySQL's text for its type, which names the labels of an ENUM in their order.
         copying: Whether they are those of a copy's rows.
     """
 
@@ -83,6 +84,7 @@ class Fields:
     columns: tuple[str, ...]
     exist: bool = True
     kinds: tuple[KeyColumn, ...] = ()
+    types: tuple[str, ...] = ()
     copying: bool = False
 
 

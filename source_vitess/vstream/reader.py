@@ -10,11 +10,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from source_vitess.ddl.parser import opens_transaction
 from source_vitess.errors import ConfigError, InternalError, SchemaMismatchError, StreamError
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.schema import Table
@@ -44,10 +44,6 @@ _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogda
 _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
 _TERMINATORS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
-
-#: The end of a statement whose rows follow it in one transaction with it: CREATE TABLE … SELECT, as MySQL >= 8.0.21
-#: writes it into the binary log (MySQL manual, "Atomic Data Definition Statement Support").
-_OPENS_TRANSACTION = re.compile(r"\bSTART\s+TRANSACTION\s*;?\s*$", re.IGNORECASE)
 
 #: How an event of these types begins: with the field that holds its type. They need not be parsed for what they say.
 _BEGIN, _VGTID = bytes([1 << 3, binlogdata_pb2.BEGIN]), bytes([1 << 3, binlogdata_pb2.VGTID])
@@ -165,7 +161,7 @@ class EventReader:
                 elif kind in _TERMINATORS:
                     if kind == binlogdata_pb2.DDL:
                         yield Ddl(event.shard, event.statement)
-                        if _OPENS_TRANSACTION.search(event.statement):
+                        if opens_transaction(event.statement):
                             continue  # its rows follow, and the position contains them already
                     if position is not None:
                         yield Committed(event.shard, position, event.timestamp)
@@ -209,6 +205,7 @@ class EventReader:
             tuple(field.name for field in event.fields),
             exist,
             tuple(KeyColumn(field.name, field.type, field.charset) for field in event.fields) if copying else (),
+            tuple(field.column_type for field in event.fields) if copying else (),
             copying,
         )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.replication.ddl import column_changes, columns_added, not_understood, rows_gone, shadows_swapped
+from source_vitess.replication.ddl import column_changes, not_understood, rows_gone, shadows_swapped
 
 #: What the parser has to go on with.
 WORDS = (
@@ -135,29 +135,33 @@ def test_which_tables_get_others(statement: str, replaced: bool) -> None:
 )
 def test_which_columns_are_added(statement: str, names: set[str]) -> None:
     """Columns, and no keys or constraints."""
-    assert columns_added(statement) == (("t", frozenset(names)) if names else None)
+    changes = column_changes(statement)
+
+    assert (changes.table if changes else "t") == "t"
+    assert (changes.added if changes else set()) == names
 
 
 @pytest.mark.parametrize(
-    ("statement", "dropped", "mentioned"),
+    ("statement", "dropped", "vacated", "mentioned"),
     [
-        ("alter table t drop A, drop column `b`, drop index c, drop partition d", {"a", "b"}, set()),
-        ("alter table t drop a, add b int comment 'drop location of the ride'", {"a"}, {"b"}),
+        ("alter table t drop A, drop column `b`, drop index c, drop partition d", {"a", "b"}, {"a", "b"}, set()),
+        ("alter table t drop a, add b int comment 'drop location of the ride'", {"a"}, {"a"}, {"b"}),
         (
-            "alter table t change a b int, rename column c to D, alter e set default 1, modify f int",
+            "alter table t change a b int, rename column c to D, alter e set default 1, modify f int, change g G int",
             set(),
-            set("abcdef"),
+            {"a", "c"},
+            set("abcdefg"),
         ),
-        ("alter table t drop a restrict, add a int", {"a"}, {"a"}),
+        ("alter table t drop a restrict, add a int", {"a"}, {"a"}, {"a"}),
     ],
 )
-def test_which_columns_are_dropped(statement: str, dropped: set[str], mentioned: set[str]) -> None:
+def test_which_columns_are_dropped(statement: str, dropped: set[str], vacated: set[str], mentioned: set[str]) -> None:
     """Columns, and neither keys nor words in comments; and those that are there under a name, which they may get."""
     changes = column_changes(statement)
 
     assert changes is not None
     assert changes.table == "t"
-    assert (set(changes.dropped), set(changes.mentioned)) == (dropped, mentioned)
+    assert (set(changes.dropped), set(changes.vacated), set(changes.mentioned)) == (dropped, vacated, mentioned)
 
 
 def test_online_schema_changes_are_found() -> None:
@@ -193,6 +197,5 @@ def test_any_text_is_taken(statement: str) -> None:
     """No statement stops the change stream."""
     list(rows_gone(statement))
     list(shadows_swapped(statement))
-    columns_added(statement)
     column_changes(statement)
     not_understood(statement, ["t"])

@@ -146,3 +146,23 @@ def test_a_column_that_was_dropped_in_an_earlier_sync(vitess: Vitess, syncs: Syn
 
     [told] = warnings(syncs)
     assert "'gone'" in told
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["ALTER TABLE b DROP COLUMN name, ADD COLUMN name VARCHAR(20)"],
+        ["ALTER TABLE b DROP COLUMN name", "ALTER TABLE b ADD COLUMN name VARCHAR(20)"],
+        ["ALTER TABLE b CHANGE name title VARCHAR(20), ADD name VARCHAR(20)"],
+    ],
+)
+def test_a_column_that_is_dropped_and_added_again(vitess: Vitess, syncs: Syncs, statements: list[str]) -> None:
+    """Rows of before had a column of its name, and rightly so: no wrong names, but other values."""
+    vitess.insert("b", {"id": 70, "name": "before"})
+    for statement in statements:
+        vitess.ddl(statement, "b")
+
+    assert syncs.run() is None
+
+    assert any("'name'" in line for line in warnings(syncs))
+    assert syncs.store.statuses == {"a": "COMPLETE", "b": "COMPLETE"}
