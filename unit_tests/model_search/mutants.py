@@ -112,9 +112,15 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
-        "equal-positions",
-        "the end of a sync is contained in where a shard is, not equal to it",
-        (("position/vgtid.py", "return gtid == other or gtid_set(other) <= gtid_set(gtid)", "return gtid == other"),),
+        "every-shard",
+        "a sync ends when every shard is where it was to come to, not when one is",
+        (
+            (
+                _CHANGES,
+                "                del self._missing[shard]\n        return self.is_reached\n",
+                "                del self._missing[shard]\n        return shard not in self._missing\n",
+            ),
+        ),
     ),
     Mutant(
         "aligned-shards",
