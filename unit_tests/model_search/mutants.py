@@ -124,12 +124,17 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "aligned-shards",
-        "a table is copied from the shards that the shared position is of by then",
+        "a table is copied from the shards that the shared position is of by then, not of when the sync began",
         (
             (
                 _SYNC,
+                "        yield from self._report_refresh_needed()\n        try:\n",
+                "        self._once = tuple(end.shards)\n        yield from self._report_refresh_needed()\n        try:\n",
+            ),
+            (
+                _SYNC,
                 "            if set(self._shards()) == set(now.shards):\n                return tuple(now.shards)\n",
-                "            return self._shards() or tuple(now.shards)\n",
+                "            return self._once\n",
             ),
         ),
     ),
@@ -235,7 +240,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "as-select",
         "the DDL of a CREATE TABLE … AS SELECT does not end its transaction",
-        (("vstream/reader.py", "if _OPENS_TRANSACTION.search(event.statement):", "if False:"),),
+        (("vstream/reader.py", "if opens_transaction(event.statement):", "if False:"),),
         without=("errant", "hold", "emergency"),
     ),
 )
