@@ -57,6 +57,14 @@ _ERRANT_GONE = "a tablet with errant transactions is gone"
 ENDED_SHARDS_ARE_JUDGED = False
 
 
+#: Moments of one schedule, those in peace included, after which it is taken for endless; 400 are many.
+MOST_MOMENTS = 10_000
+
+
+class EndlessError(BaseException):
+    """A sync goes round in circles. No part of the connector may catch it."""
+
+
 class KilledError(BaseException):
     """The process of the sync is killed. No part of the connector may catch it."""
 
@@ -95,6 +103,7 @@ class Adversary(World):
         self._next = 0
         self._due = self._steps[0][0] if self._steps else -1
         self._acting = False
+        self._asked = 0
         self._stands_still = False
         self.favourites: dict[str, int] = {}
         self.turns: dict[str, int] = {}
@@ -173,7 +182,14 @@ class Adversary(World):
         self._sent[-1].setdefault(shard, set()).add(gtid)
 
     def moment(self, what: str) -> None:
-        """Takes the steps that are due before something."""
+        """Takes the steps that are due before something.
+
+        Raises:
+            EndlessError: The syncs of this schedule go round in circles.
+        """
+        self._asked += 1
+        if self._asked > MOST_MOMENTS:
+            raise EndlessError
         if self.calm or self._acting or self._stands_still:
             return
         self.moments += 1

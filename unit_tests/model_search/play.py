@@ -31,7 +31,7 @@ from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
 from source_vitess.schema import Schema
 from source_vitess.types.codec import TypeOptions
-from unit_tests.model_search.adversary import Adversary, KilledError
+from unit_tests.model_search.adversary import Adversary, EndlessError, KilledError
 from unit_tests.model_search.tables import FULL_REFRESH, SHAPES
 
 #: Syncs while things happen, and in peace: a schedule that needs more of the first is cut off there.
@@ -164,6 +164,8 @@ class Player:
         with self.adversary.port.connected(), _held_bytes(self.adversary):
             try:
                 return self._play()
+            except EndlessError:
+                return self._outcome("never ends", "a sync goes round in circles")
             except VitessSourceError as error:
                 return self._outcome("broke", f"{type(error).__name__}: {error.message} {error.detail}")
             except Exception as error:  # noqa: BLE001 # whatever the connector does wrong is a finding
