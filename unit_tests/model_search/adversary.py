@@ -91,8 +91,8 @@ class Adversary(World):
         switched: The shards that the last reshard switched to.
         to_discover: Whether the user refreshes the source's schema before the next sync.
         to_refresh: Streams that the user refreshes before the next sync, with removal of their records.
-        taken_back: How many states the last kill takes back: those that the destination had not acknowledged. Not one
-            that names a table as begun, which a platform acknowledges at once (docs/state.md).
+        loses_state: Whether the last kill came before the destination had stored the last state, though not the rows
+            that came before it.
     """
 
     def __init__(self, schedule: Sequence[int]) -> None:
@@ -115,7 +115,7 @@ class Adversary(World):
         self.excuses: set[str] = set()
         self.unsteady = False
         self.blind = False
-        self.taken_back = 0
+        self.loses_state = False
         self._acknowledged: dict[str, Gtids] = {}
         self._sent: list[dict[str, set[str]]] = [{}, {}]
         self._sent_unknown: dict[str, Gtids] = {}
@@ -257,7 +257,7 @@ class Adversary(World):
     def killed(self, positions: Mapping[str, Sequence[str]]) -> None:
         """Notes what the destination has beyond the state from which the next sync starts."""
         self._acknowledged = {shard: _union(texts) for shard, texts in positions.items()}
-        for segment in self._sent[-1 - self.taken_back :]:
+        for segment in self._sent:
             for shard, texts in segment.items():
                 self._sent_unknown[shard] = self._sent_unknown.get(shard, Gtids()).union(_union(texts))
         self._sent = [{}, {}]
@@ -651,8 +651,8 @@ def _restart(adversary: Adversary, a: int, b: int) -> str:
 
 
 def _kill(adversary: Adversary, a: int, b: int) -> str:
-    adversary.taken_back = a % 2
-    return "the sync is killed" + (", its last state not acknowledged" if a % 2 else "")
+    adversary.loses_state = a % 2 == 1
+    return "the sync is killed" + (", and its last state is lost with the rows after it" if a % 2 else "")
 
 
 def _purge(adversary: Adversary, a: int, b: int) -> str:
