@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
 
 import pytest
 from vitess_local.cluster import Cluster
@@ -13,6 +15,16 @@ from source_vitess.errors import PositionLostError
 
 ONE_PHASE = ("xa start 'x'", "insert into t values (2, 2)", "xa end 'x'", "xa commit 'x' one phase")
 TWO_PHASES = ("xa start 'x'", "insert into t values (2, 2)", "xa end 'x'", "xa prepare 'x'", "xa commit 'x'")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def schema_tracker(cluster: Cluster) -> Iterator[None]:
+    """Starts the tablet anew at the end: its schema version tracker reads the binary log, too, and stays at the XA."""
+    yield
+    alias = cluster.primary("single", "0").alias
+    cluster.kill_tablet(alias, number=signal.SIGTERM)
+    cluster.start_tablet(alias)
+    cluster.wait_ready()
 
 
 def _write(cluster: Cluster, statements: tuple[str, ...]) -> None:

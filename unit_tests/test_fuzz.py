@@ -68,7 +68,7 @@ URLS = st.builds(
 )
 
 
-@at_least(0.03)
+@at_least(0.02)
 @fuzzed
 @given(URLS | st.text(max_size=60) | st.lists(st.sampled_from(URL_PIECES), max_size=14).map("".join))
 @example("vitess://" + "@" * 5_000 + "/")

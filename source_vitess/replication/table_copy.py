@@ -38,7 +38,7 @@ from source_vitess.errors import (
     TransientError,
 )
 from source_vitess.position.lineage import Verdict
-from source_vitess.position.vgtid import union
+from source_vitess.position.vgtid import contains, union
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Estimate, Log, Message
 from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
@@ -137,6 +137,7 @@ class TableCopy:
         # By shard, the position that its rows are of now, and the last one that was compared with the shared one.
         self._at: dict[str, str] = {}
         self._checked: dict[str, str] = {}
+        self._furthest: dict[str, str] = {}
         self.records = 0
         self.positions: dict[str, str] = {}
         self._reported = 0.0
@@ -278,7 +279,7 @@ class TableCopy:
                                 # Rows that are not there, at this position, are no less a part of the copy.
                                 yield from self._check_position(shard)
                             self._committed(event, todo, empty)
-                            if self._can_go_on(shard):
+                            if self._is_further(shard, rows=not event.timestamp) and self._can_go_on(shard):
                                 # Else it starts over once it is interrupted, however far it was.
                                 retry.progressed()
                         yield from self._report()
@@ -330,6 +331,19 @@ class TableCopy:
         from (go/vt/mysqlctl/schema.go, GetPrimaryKeyEquivalentColumns).
         """
         return to_resume(lastpk, self._table) if self._table.has_primary_key else None
+
+    def _is_further(self, shard: str, *, rows: bool) -> bool:
+        """Tells whether a shard's copy has come further than ever: what a new stream repeats of the changes is nothing.
+
+        Args:
+            shard: The shard.
+            rows: Whether rows were copied, after whose last one it goes on.
+        """
+        gtid, before = self._at[shard], self._furthest.get(shard)
+        if before is not None and contains(before, gtid):
+            return rows
+        self._furthest[shard] = union(before, gtid) if before else gtid
+        return True
 
     def _can_go_on(self, shard: str) -> bool:
         """Tells whether a shard's copy goes on where it is, should it be interrupted now."""

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.test.entrypoint_wrapper import read as read_through_the_cdk
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
-from source_vitess.airbyte.lines import LineWriter, log_line
+from source_vitess.airbyte.lines import LineWriter, error_line, log_line
 from source_vitess.errors import StreamError, TransientError
 from source_vitess.replication.messages import (
     Checkpoint,
@@ -146,6 +147,21 @@ def test_statuses_and_errors() -> None:
 def test_every_line_is_one_line() -> None:
     """A message of several lines stays one line of output."""
     assert log_line("INFO", "one\ntwo\u2028three").count(b"\n") == 1
+
+
+def test_secrets_are_masked_in_log_lines_and_errors() -> None:
+    """Whatever a server repeats of what it was told."""
+    update_secrets(["s3cret-word"])
+    try:
+        lines = [
+            log_line("WARN", "it said s3cret-word"),
+            error_line(StreamError("t", "it said s3cret-word", detail="s3cret-word!"), stream="t", keyspace="shop"),
+        ]
+    finally:
+        update_secrets([])
+
+    assert [line for line in lines if b"s3cret-word" in line] == []
+    assert all(b"****" in line for line in lines)
 
 
 @pytest.fixture

@@ -445,6 +445,19 @@ class TestPositions:
         assert isinstance(error, ConfigError)
         assert "-80, 80-" in error.message
 
+    def test_another_shard_than_before(self, vitess: Vitess, waits: list[float]) -> None:
+        """A list of shards of which none is left is no reshard that would be waited for: the old one still serves."""
+        fill(vitess)
+        syncs = Syncs(vitess, shards=["-80"])
+        assert syncs.run() is None
+        syncs.connector = syncs.connector.with_config(shards=["80-"])
+
+        error = syncs.run()
+
+        assert isinstance(error, ConfigError)
+        assert "of the shard -80, which the source does not read any more" in error.message
+        assert waits == []
+
 
 def _json_rows(vitess: Vitess, table: str) -> list[dict[str, Any]]:
     return [dict(row) for row in vitess.rows(table)]
