@@ -142,18 +142,6 @@ MUTANTS: tuple[Mutant, ...] = (
         without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
-        "lineage",
-        "what only some tablets have executed is no part of the end of a sync",
-        (
-            (
-                "live.py",
-                'intersection(positions[shard], f"{FLAVOR}/{read_lineage(session, topology, shard)}")',
-                "positions[shard]",
-            ),
-        ),
-        without=("reshard", *_FAILURES, *_SCHEMA, *_SPECIAL),
-    ),
-    Mutant(
         "behind-the-journal",
         "a position counts only if the shard's primary answers afterwards: else a reshard may have ended the shard",
         (
