@@ -117,7 +117,7 @@ chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINU
 
 .PHONY: model
 model: venv ## schedules at random on a model of an uneven Vitess, searched for losses; MINUTES and SEED are settings
-	@$(BIN)/python -m unit_tests.model_search $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+	@SOURCE_VITESS_MODEL_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers model
 
 .PHONY: mutants
 mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each)

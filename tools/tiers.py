@@ -102,6 +102,8 @@ TIERS = {
         "--ignore=unit_tests/vstream/test_compiled.py",
         environment={"SOURCE_VITESS_COMPILED": "0"},
     ),
+    # Says what it has searched and found: shown as it is.
+    "model": Tier([sys.executable, "-m", "unit_tests.model_search"], reports=False),
     "vitess": Tier(["make", "--no-print-directory", "vitess"], reports=False),
     "vitess-local": _pytest(
         "vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"

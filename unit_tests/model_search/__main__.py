@@ -14,13 +14,14 @@ from unit_tests.model_search.play import Outcome, play
 from unit_tests.model_search.search import Schedule, search, told
 
 #: The least share of schedules that must reach the comparison.
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.9
 
 
 def main() -> int:
     """Runs the search and returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--minutes", type=float, default=2.0)
+    minutes = float(os.environ.get("SOURCE_VITESS_MODEL_MINUTES") or 2)
+    parser.add_argument("--minutes", type=float, default=minutes)
     parser.add_argument(
         "--seed", type=int, default=int(os.environ.get("SOURCE_VITESS_SEED") or random.randrange(10**6))
     )

@@ -57,6 +57,14 @@ _ERRANT_GONE = "a tablet with errant transactions is gone"
 ENDED_SHARDS_ARE_JUDGED = False
 
 
+#: Moments of one schedule, those in peace included, after which it is taken for endless; 400 are many.
+MOST_MOMENTS = 10_000
+
+
+class EndlessError(BaseException):
+    """A sync goes round in circles. No part of the connector may catch it."""
+
+
 class KilledError(BaseException):
     """The process of the sync is killed. No part of the connector may catch it."""
 
@@ -83,8 +91,8 @@ class Adversary(World):
         switched: The shards that the last reshard switched to.
         to_discover: Whether the user refreshes the source's schema before the next sync.
         to_refresh: Streams that the user refreshes before the next sync, with removal of their records.
-        taken_back: How many states the last kill takes back: those that the destination had not acknowledged. Not one
-            that names a table as begun, which a platform acknowledges at once (docs/state.md).
+        loses_state: Whether the last kill came before the destination had stored the last state, though not the rows
+            that came before it.
     """
 
     def __init__(self, schedule: Sequence[int]) -> None:
@@ -95,6 +103,7 @@ class Adversary(World):
         self._next = 0
         self._due = self._steps[0][0] if self._steps else -1
         self._acting = False
+        self._asked = 0
         self._stands_still = False
         self.favourites: dict[str, int] = {}
         self.turns: dict[str, int] = {}
@@ -106,7 +115,7 @@ class Adversary(World):
         self.excuses: set[str] = set()
         self.unsteady = False
         self.blind = False
-        self.taken_back = 0
+        self.loses_state = False
         self._acknowledged: dict[str, Gtids] = {}
         self._sent: list[dict[str, set[str]]] = [{}, {}]
         self._sent_unknown: dict[str, Gtids] = {}
@@ -173,7 +182,14 @@ class Adversary(World):
         self._sent[-1].setdefault(shard, set()).add(gtid)
 
     def moment(self, what: str) -> None:
-        """Takes the steps that are due before something."""
+        """Takes the steps that are due before something.
+
+        Raises:
+            EndlessError: The syncs of this schedule go round in circles.
+        """
+        self._asked += 1
+        if self._asked > MOST_MOMENTS:
+            raise EndlessError
         if self.calm or self._acting or self._stands_still:
             return
         self.moments += 1
@@ -241,7 +257,7 @@ class Adversary(World):
     def killed(self, positions: Mapping[str, Sequence[str]]) -> None:
         """Notes what the destination has beyond the state from which the next sync starts."""
         self._acknowledged = {shard: _union(texts) for shard, texts in positions.items()}
-        for segment in self._sent[-1 - self.taken_back :]:
+        for segment in self._sent:
             for shard, texts in segment.items():
                 self._sent_unknown[shard] = self._sent_unknown.get(shard, Gtids()).union(_union(texts))
         self._sent = [{}, {}]
@@ -635,8 +651,8 @@ def _restart(adversary: Adversary, a: int, b: int) -> str:
 
 
 def _kill(adversary: Adversary, a: int, b: int) -> str:
-    adversary.taken_back = a % 2
-    return "the sync is killed" + (", its last state not acknowledged" if a % 2 else "")
+    adversary.loses_state = a % 2 == 1
+    return "the sync is killed" + (", and its last state is lost with the rows after it" if a % 2 else "")
 
 
 def _purge(adversary: Adversary, a: int, b: int) -> str:

@@ -31,7 +31,7 @@ from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
 from source_vitess.schema import Schema
 from source_vitess.types.codec import TypeOptions
-from unit_tests.model_search.adversary import Adversary, KilledError
+from unit_tests.model_search.adversary import Adversary, EndlessError, KilledError
 from unit_tests.model_search.tables import FULL_REFRESH, SHAPES
 
 #: Syncs while things happen, and in peace: a schedule that needs more of the first is cut off there.
@@ -92,6 +92,7 @@ class Destination:
         self.bags: dict[str, Counter[str]] = {name: Counter() for name in keys}
         self.state: Checkpoint | None = None
         self.earlier: Checkpoint | None = None
+        self._then = self.rows, self.bags
         self._cursor = 0
 
     def apply(self, records: Records) -> None:
@@ -116,6 +117,10 @@ class Destination:
         """Takes a state."""
         # As it is stored, and not as the sync goes on to change it.
         self.earlier, self.state = self.state, Checkpoint(_json(state.shared), _json(state.tables))
+        self._then = (
+            {name: dict(rows) for name, rows in self.rows.items()},
+            {name: Counter(bag) for name, bag in self.bags.items()},
+        )
 
     def clear(self, names: Iterable[str]) -> None:
         """Forgets streams and their rows, as a refresh with removal of records does."""
@@ -126,17 +131,15 @@ class Destination:
             self.state = Checkpoint(self.state.shared, left)
         self.earlier = None
 
-    def take_back(self, states: int) -> int:
-        """Goes back to an earlier state, whatever rows have come since; returns by how many states.
+    def lose_last_state(self) -> None:
+        """Goes back to the state before the last one, and keeps the rows up to the last one.
 
-        Not behind one that names a table as begun: a platform acknowledges that one at once (docs/state.md).
+        As when it is stopped between the rows and the state that follows them. Rows that come after a state are not
+        kept without it (docs/state.md).
         """
-        if not states or self.state is None or self.earlier is None:
-            return 0
-        if self.state.tables.keys() - self.earlier.tables.keys():
-            return 0
-        self.state = self.earlier
-        return 1
+        if self.earlier is not None:
+            self.state = self.earlier
+            self.rows, self.bags = self._then
 
 
 @dataclass
@@ -164,6 +167,8 @@ class Player:
         with self.adversary.port.connected(), _held_bytes(self.adversary):
             try:
                 return self._play()
+            except EndlessError:
+                return self._outcome("never ends", "a sync goes round in circles")
             except VitessSourceError as error:
                 return self._outcome("broke", f"{type(error).__name__}: {error.message} {error.detail}")
             except Exception as error:  # noqa: BLE001 # whatever the connector does wrong is a finding
@@ -304,7 +309,8 @@ class Player:
                 elif isinstance(message, Completed):
                     completed.append(message.stream)
         except KilledError:
-            adversary.taken_back = destination.take_back(adversary.taken_back)
+            if adversary.loses_state:
+                destination.lose_last_state()
             adversary.killed(_positions(destination.state))
             adversary.port.gateways.clear()
             return None, {}, []

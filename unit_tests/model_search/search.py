@@ -42,8 +42,8 @@ _TOGETHER = (
 _SHARE_TOGETHER = 0.25
 _CLOSE = (0, 0, 0, 1, 1, 2, 3)
 
-#: Plays that the shrinking of one schedule may take.
-SHRINKS = 600
+#: Plays, and seconds, that the shrinking of one schedule may take.
+SHRINKS, SHRINK_SECONDS = 600, 30.0
 
 Schedule = tuple[int, ...]
 
@@ -83,15 +83,20 @@ class Shrinking:
         self.schedule = schedule
         self._is_wrong = is_wrong
         self._plays = plays
+        self._until = time.monotonic() + SHRINK_SECONDS
 
     def run(self) -> Schedule:
         """Returns the simplest that was found."""
-        while self._shorten() | self._lower() and self._plays > 0:
+        while self._shorten() | self._lower() and not self._is_over:
             pass
         return self.schedule
 
+    @property
+    def _is_over(self) -> bool:
+        return self._plays <= 0 or time.monotonic() > self._until
+
     def _try(self, candidate: Schedule) -> bool:
-        if self._plays <= 0 or candidate == self.schedule:
+        if self._is_over or candidate == self.schedule:
             return False
         self._plays -= 1
         if not self._is_wrong(candidate):
