@@ -9,6 +9,7 @@ import copy
 import os
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from vitess_local.cluster import Cluster
@@ -16,6 +17,9 @@ from vitess_local.cluster import Cluster
 from integration_tests.connector import Connector, Json
 from integration_tests.oracle import Store
 from integration_tests.shop import Shop
+from source_vitess import source
+from source_vitess.live import sync_settings
+from source_vitess.replication import change_stream
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
 
@@ -160,6 +164,37 @@ def test_changes_without_a_position(cluster: Cluster, single: Connector) -> None
             single.expect_all_equal(store, "m", "t")
     assert single.sync(store, catalog) is None
     single.expect_all_equal(store, "m", "t")
+
+
+def test_changes_without_a_position_as_they_happen(
+    cluster: Cluster, single: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no reason to think that the shard is stuck, for as long as nothing else is written."""
+    monkeypatch.setattr(change_stream, "STREAMING_TARGET_SECONDS", 1)
+    monkeypatch.setattr(
+        source,
+        "sync_settings",
+        lambda config: replace(sync_settings(config), streaming_seconds=12, no_progress_seconds=5),
+    )
+    with cluster.connect_tablet("single/0") as connection, connection.cursor() as cursor:
+        cursor.execute("use vt_single")
+        cursor.execute("create table m (id int not null primary key, v varchar(20)) engine = myisam")
+        cluster.reload_schema("single")
+        catalog = single.configured("m")
+        store = Store.of_catalog(single.discover())
+        follow(single, store, catalog, lambda line: None)
+
+        def react(line: bytes) -> None:
+            if b"as they happen" in line:
+                for number in range(3):
+                    cursor.execute(f"insert into m values ({number}, 'x')")
+
+        follow(single, store, catalog, react)
+
+        single.expect_all_equal(store, "m")
+        assert store.records["m"] == 3
+        assert store.statuses == {"m": "COMPLETE"}
+        assert not [line for line in store.logs if "broke off" in line]
 
 
 @pytest.fixture

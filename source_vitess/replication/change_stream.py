@@ -236,8 +236,10 @@ class ChangeStream:
                     case Unpositioned(shard):
                         unfinished = False
                         self._unpositioned[shard] = self._unpositioned.get(shard, 0) + 1
-                        if not streaming and (yield from self._has_all(goal)):
-                            return
+                        if (yield from self._has_all(goal)):
+                            if not streaming:
+                                return
+                            goal = self._goal_to(goal.target)
                     case Heartbeat():
                         yield from self._checkpointer.due()
                         if not streaming and silence.seconds >= SILENCE_SECONDS:
@@ -270,6 +272,8 @@ class ChangeStream:
                 if now() - aimed >= STREAMING_TARGET_SECONDS:
                     aimed = now()
                     fresh = self._goal_now()
+                    if (yield from self._has_all(fresh)):
+                        fresh = self._goal_to(fresh.target)
                     if goal.is_reached or fresh.is_reached:
                         # Else a shard is missing already; the others' progress must not hide that it is stuck.
                         goal = fresh
@@ -353,7 +357,10 @@ class ChangeStream:
             ends[shard] = left
         for shard, transactions in ends.items():
             yield from self._ended(shard, transactions)
-        self._state.vgtid = here.union({shard: goal.target.shards[shard] for shard in ends})
+        self._state.vgtid = here = here.union({shard: goal.target.shards[shard] for shard in ends})
+        for shard in ends:
+            self._last[shard] = here.shards[shard]
+            del self._unpositioned[shard]
         return True
 
     def _settle_copies(self, position: Vgtid) -> None:
@@ -372,8 +379,11 @@ class ChangeStream:
 
     def _goal_now(self) -> _Goal:
         """Returns the way from here to where the shards are now."""
+        return self._goal_to(self.current())
+
+    def _goal_to(self, target: Vgtid) -> _Goal:
+        """Returns the way from here to a target."""
         self._checkpointer.settle()
-        target = self.current()
         return _Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
 
     def _ddl(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
