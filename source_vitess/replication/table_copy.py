@@ -138,6 +138,7 @@ class TableCopy:
         self._at: dict[str, str] = {}
         self._checked: dict[str, str] = {}
         self._furthest: dict[str, str] = {}
+        self._may_have_emitted = False
         self.records = 0
         self.positions: dict[str, str] = {}
         self._reported = 0.0
@@ -421,6 +422,7 @@ class TableCopy:
 
     def _emit(self, rows: Rows) -> Message:
         records = self._maker.make(rows)
+        self._may_have_emitted = True
         self.records += len(records.data)
         self._checkpointer.emitted(records)
         return records
@@ -492,12 +494,17 @@ class TableCopy:
         if isinstance(earlier, Copying):
             self._attempt = earlier.attempt
             self._shards = dict(earlier.shards)
+            self._may_have_emitted = True
             self._again(shards)
         self._store()
 
     def _again(self, shards: tuple[str, ...]) -> None:
-        """Begins another attempt, over the shards that serve the keyspace now. Takes over what can be continued."""
-        self._attempt += 1
+        """Begins another attempt, over the shards that serve the keyspace now. Takes over what can be continued.
+
+        One of which nothing was emitted was none: what is copied next is still exact at its position.
+        """
+        if self._may_have_emitted:
+            self._attempt += 1
         if not self._table.key or not set(self._shards) <= set(shards):
             self._shards = {}
         self._shards = {shard: part for shard, part in self._shards.items() if self._can_go_on(shard)}

@@ -285,9 +285,11 @@ STATE_RULES: tuple[Rule, ...] = (
         example="INTERNAL: error in vstream for main/-40 on tablet zone1-0000000105: error getting journal event for "
         'shard GTID keyspace:"main" shard:"-40" on tablet zone1-0000000105: not all journaling participants are in the '
         "stream: journal: id:1, stream: shard_gtids:{}",
-        error=PositionLostError,
-        message="The keyspace was resharded, and some of the shards that became new ones together are not read (the "
-        "field shards). Leave the field empty or name the new shards, and re-sync the data.",
+        # By itself it passes where shards are resharded again before the others of the stream have gone over.
+        error=TransientError,
+        message="The keyspace was resharded, and some of the shards that became new ones together are not in the "
+        "stream. If the field shards leaves some out, empty it or name the new shards, and clear the connection's data "
+        "to copy everything again.",
     ),
     Rule(
         pattern=r"GTIDSet Mismatch",

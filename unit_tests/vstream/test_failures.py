@@ -197,7 +197,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
                 'error getting journal event for shard GTID keyspace:"main" shard:"-40" on tablet x: not all '
                 "journaling participants are in the stream: journal: id:1, stream: x"
             ),
-            PositionLostError,
+            TransientError,
             "field shards",
         ),
         ("CANCELLED", "context ended while waiting for journal event for shard GTID x", TransientError, "cancelled"),
