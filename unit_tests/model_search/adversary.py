@@ -56,6 +56,13 @@ _ERRANT_GONE = "a tablet with errant transactions is gone"
 #: While it does not, each sync fails with an error that says it will pass; so the two do not come in one schedule.
 ENDED_SHARDS_ARE_JUDGED = False
 
+#: Whether a copy that was interrupted before a reshard and its way back starts over: going on, VTGate comes to the
+#: journal of the way there. While it does not, each sync fails with an error that says it will pass.
+COPIES_START_OVER_AFTER_A_WAY_BACK = False
+
+#: Whether an errant transaction is told from a lost one if its tablet becomes primary while the connector is asking.
+ERRANT_PRIMARIES_ARE_JUDGED = False
+
 
 #: Moments of one schedule, those in peace included, after which it is taken for endless; 400 are many.
 MOST_MOMENTS = 10_000
@@ -88,6 +95,7 @@ class Adversary(World):
             know (docs/state.md).
         favourites: By shard, the rank of the tablet that answers.
         turns: Shards whose tablets take turns instead, and how many turns there were.
+        copying: Whether the destination's state has a copy that has begun and is not finished.
         switched: The shards that the last reshard switched to.
         to_discover: Whether the user refreshes the source's schema before the next sync.
         to_refresh: Streams that the user refreshes before the next sync, with removal of their records.
@@ -125,6 +133,7 @@ class Adversary(World):
         self.reshards = 0
         self.switched: tuple[str, ...] = ()
         self.to_discover = False
+        self.copying = False
         self.altered: set[str] = set()
         self.tables = SETS[self.setup["tables"]]
         self.cluster = Cluster(shards=_SHARD_NAMES[self.setup["shards"]], track_schema_versions=True)
@@ -449,6 +458,8 @@ def _planned(adversary: Adversary, a: int, b: int) -> str:
     tablet = _replica(shard, b)
     if tablet is None or not shard.writable:
         return ""
+    if tablet.data.executed.minus(shard.executed) and not ERRANT_PRIMARIES_ARE_JUDGED:
+        return ""
     adversary.cluster.promote(shard.name, tablet, dead=False)
     return f"planned reparent of {shard.name} to {tablet.alias}"
 
@@ -462,6 +473,8 @@ def _emergency(adversary: Adversary, a: int, b: int) -> str:
     if any(isinstance(one, DdlWritten) for transaction in shard.missing(tablet) for one in transaction.written):
         return ""  # the shards would have different schemas from then on
     if lost and adversary.reshards and not ENDED_SHARDS_ARE_JUDGED:
+        return ""
+    if tablet.data.executed.minus(shard.executed) and not ERRANT_PRIMARIES_ARE_JUDGED:
         return ""
     adversary.cluster.promote(shard.name, tablet, dead=True)
     if not lost:
@@ -541,6 +554,8 @@ def _way_back(adversary: Adversary) -> tuple[tuple[str, ...], tuple[str, ...]] |
     new, shards = adversary.switched, adversary.cluster.shards
     old = adversary.cluster.follow_in_reverse(new) if new else ()
     late = any(shards[name].missing(tablet) for name in old for tablet in shards[name].tablets)
+    if adversary.copying and not COPIES_START_OVER_AFTER_A_WAY_BACK:
+        return None
     return (new, old) if old and not late and all(shards[name].serving for name in new) else None
 
 
@@ -658,6 +673,9 @@ def _kill(adversary: Adversary, a: int, b: int) -> str:
 def _purge(adversary: Adversary, a: int, b: int) -> str:
     shard = _shard(adversary, a)
     if adversary.reshards and not ENDED_SHARDS_ARE_JUDGED:
+        return ""
+    if sum(bool(tablet.data.executed.minus(shard.executed)) for tablet in shard.tablets) > 1:
+        # Each tablet has purged transactions that no other has: from no position can a stream start on any of them.
         return ""
     shard.purge()
     adversary.excuses.add(_PURGED)

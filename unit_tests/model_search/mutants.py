@@ -200,6 +200,11 @@ MUTANTS: tuple[Mutant, ...] = (
                 "            if False:\n",
             ),
             (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+            (
+                _COPY,
+                "            if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+                "            if False:\n",
+            ),
             (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
             (
                 "vstream/lastpk.py",
@@ -224,6 +229,11 @@ MUTANTS: tuple[Mutant, ...] = (
                 "            if False:\n",
             ),
             (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+            (
+                _COPY,
+                "            if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+                "            if False:\n",
+            ),
             (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
         ),
         without=("u", "p", "s", "e", "n", "f", "errant", "reshard", "hold", "emergency", "schema", "discover"),

@@ -304,6 +304,7 @@ class Player:
                 elif isinstance(message, Checkpoint):
                     destination.acknowledge(message)
                     adversary.acknowledge(_positions(destination.state))
+                    adversary.copying = any("copying" in table for table in message.tables.values())
                 elif isinstance(message, Failed) and message.error is not None:
                     failed[message.stream] = message.error.message
                 elif isinstance(message, Completed):
