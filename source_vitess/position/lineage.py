@@ -82,11 +82,13 @@ class Finding:
         verdict: Whether it can be gone on from.
         position: The position to go on from, `MySQL56/<gtid set>`.
         errant: Transactions that tablets of the shard hold and its primary does not; empty if there are none.
+        lineage: What the primary has executed; None if it was not asked.
     """
 
     verdict: Verdict
     position: str
     errant: GtidSet = _NOTHING
+    lineage: GtidSet | None = None
 
 
 def judge(gtid: str, shard: ShardGtids) -> Finding:
@@ -100,24 +102,21 @@ def judge(gtid: str, shard: ShardGtids) -> Finding:
         GtidError: The position is none.
     """
     position = GtidSet.parse(gtid)
-    errant = shard.errant
-    beyond = position - shard.lineage
+    errant, lineage = shard.errant, shard.lineage
+    beyond = position - lineage
     if beyond - errant:
         verdict = Verdict.FOREIGN if shard.all_asked else Verdict.UNKNOWN
-        return Finding(verdict, _text(position), errant)
-    position = (position - beyond) | _purged_by_all(shard)
-    text = _text(position)
-    if any(position <= tablet.executed and tablet.purged <= position for tablet in shard.tablets):
-        return Finding(Verdict.OK, text, errant)
-    if any(tablet.purged <= position for tablet in shard.tablets) or not shard.all_asked:
-        return Finding(Verdict.BEHIND, text, errant)
-    return Finding(Verdict.PURGED, text, errant)
-
-
-def _purged_by_all(shard: ShardGtids) -> GtidSet:
-    if not shard.tablets:
-        return _NOTHING
-    return reduce(GtidSet.__and__, (tablet.purged - shard.lineage for tablet in shard.tablets))
+        return Finding(verdict, _text(position), errant, lineage)
+    own = position - beyond
+    purged = [tablet.purged - lineage for tablet in shard.tablets]
+    # One that any tablet takes, else one that a tablet does.
+    for more in (reduce(GtidSet.__and__, purged, *purged[:1]), *purged) if purged else ():
+        wanted = own | more
+        if any(wanted <= tablet.executed and tablet.purged <= wanted for tablet in shard.tablets):
+            return Finding(Verdict.OK, _text(wanted), errant, lineage)
+    kept = any((tablet.purged & lineage) <= own for tablet in shard.tablets)
+    verdict = Verdict.BEHIND if kept or not shard.all_asked else Verdict.PURGED
+    return Finding(verdict, _text(own), errant, lineage)
 
 
 def _text(position: GtidSet) -> str:

@@ -223,6 +223,7 @@ class ChangeStream:
                         unfinished = False
                         yield from self._committed(event)
                         if goal.resharded(event.shard):
+                            self._settle_shards(frozenset(event.position.to_vgtid(start.keyspace).shards))
                             goal = _Goal(event.position.to_vgtid(start.keyspace), self.current())
                         if goal.awaits(event.shard):
                             # Not what a shard that is there already goes on to send: another one may be stuck.
@@ -370,6 +371,13 @@ class ChangeStream:
                 for shard, copied_at in state.shards.items():
                     if shard not in position.shards or contains(position.shards[shard], copied_at):
                         self._passed(name, shard)
+
+    def _settle_shards(self, shards: frozenset[str]) -> None:
+        """Drops the copy positions of shards that the stream has left: their names may come again, at a way back."""
+        for name, state in list(self._state.tables.items()):
+            if isinstance(state, CopiedAt):
+                for shard in state.shards.keys() - shards:
+                    self._passed(name, shard)
 
     def _passed(self, name: str, shard: str) -> None:
         state = self._state.tables[name]

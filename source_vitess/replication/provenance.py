@@ -224,10 +224,11 @@ class Provenance:
         yield from self._note_errant(findings)
         for name, positions in held.items():
             for shard, gtid in positions.items():
-                if shard not in findings or shard not in lineage:
-                    continue
-                if gtid_set(gtid) - gtid_set(lineage[shard]) - findings[shard].errant:
-                    if findings[shard].verdict is Verdict.UNKNOWN:
+                finding = findings.get(shard)
+                if finding is None or finding.lineage is None:
+                    continue  # resharded since
+                if gtid_set(gtid) - finding.lineage - finding.errant:
+                    if finding.verdict is Verdict.UNKNOWN:
                         raise TransientError(f"Not all {self._vitess.tablet_type} tablets of shard {shard} answered.")
                     yield from self._lost(LostTransactionsError(name, shard), ending=ending)
                     break

@@ -270,6 +270,8 @@ class Sync:
     def _copy_group(self, copies: Sequence[TableCopy]) -> Iterator[Message]:
         """Copies some tables one after the other, begun by one state."""
         shards = yield from self._align_shards()
+        # On the way there the change stream may have met a statement that empties one of them.
+        copies = [copy for copy in copies if copy.stream not in self._failed]
         left = {copy.stream: self._state.tables.get(copy.stream) for copy in copies}
         for copy in copies:
             copy.begin(shards)

@@ -271,6 +271,10 @@ class TableCopy:
                         self._check_key(event)
                     case Committed(shard):
                         if shard not in asked:
+                            # Of the journal of a reshard, maybe one that was taken back since: what goes on from before
+                            # it comes here again.
+                            self._shards = {}
+                            self._store()
                             raise TransientError(f"The keyspace was resharded while table {name!r} was being copied.")
                         if shard in todo:
                             # What a finished shard goes on to send is no progress of the copy.

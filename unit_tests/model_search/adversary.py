@@ -58,10 +58,10 @@ ENDED_SHARDS_ARE_JUDGED = False
 
 #: Whether a copy that was interrupted before a reshard and its way back starts over: going on, VTGate comes to the
 #: journal of the way there. While it does not, each sync fails with an error that says it will pass.
-COPIES_START_OVER_AFTER_A_WAY_BACK = False
+COPIES_START_OVER_AFTER_A_WAY_BACK = True
 
 #: Whether an errant transaction is told from a lost one if its tablet becomes primary while the connector is asking.
-ERRANT_PRIMARIES_ARE_JUDGED = False
+ERRANT_PRIMARIES_ARE_JUDGED = True
 
 
 #: Moments of one schedule, those in peace included, after which it is taken for endless; 400 are many.

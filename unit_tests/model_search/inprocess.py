@@ -142,6 +142,7 @@ class LocalSession:
         text = sql % tuple(escape_item(arg, "utf8mb4") for arg in args) if args else sql
         with _described():
             rows, _ = self._port.sql.query(Statement(self._target, text))
+        self._port.asked(text)
         return [tuple(row) for row in rows]
 
     query_large = query
@@ -168,6 +169,7 @@ class Port:
         sql: What the MySQL port answers.
         gateways: The VStreams that are open.
         opened: Called with the request of each VStream.
+        asked: Called with each statement, once it is answered.
     """
 
     def __init__(self, cluster: Cluster, clock: VirtualClock) -> None:
@@ -176,6 +178,7 @@ class Port:
         self.sql = VtgateSql(cluster)
         self.gateways: list[Gateway] = []
         self.opened: Callable[[vtgate_pb2.VStreamRequest], None] = lambda _: None
+        self.asked: Callable[[str], None] = lambda _: None
 
     def stream(self, request: vtgate_pb2.VStreamRequest, *, timeout: float | None = None) -> LocalStream:
         """Opens a VStream."""

@@ -96,6 +96,17 @@ def shard(lineage: str, *tablets: TabletGtids, all_asked: bool = True) -> ShardG
             f"{P}:1-5",
             id="unless another replica can go on without",
         ),
+        pytest.param(
+            f"{P}:1-5",
+            shard(
+                f"{P}:1-9",
+                tablet(f"{P}:1-9,{R}:1-3", f"{P}:1-2,{R}:1-3"),
+                tablet(f"{P}:1-9,{X}:1", f"{P}:1-2,{X}:1"),
+            ),
+            Verdict.OK,
+            f"{P}:1-5,{R}:1-3",
+            id="each replica has purged errant ones of its own: one of them is chosen",
+        ),
         pytest.param("", shard(f"{P}:1-9", tablet(f"{P}:1-9")), Verdict.OK, "", id="nothing yet"),
     ],
 )
