@@ -426,21 +426,20 @@ class ChangeStream:
                 )
 
     def _restart_copies(self, statement: str) -> None:
-        """Has a copy that was interrupted start over if a column of the table's key was altered since.
+        """Has a copy that was interrupted start over if the table's columns were altered since.
 
-        What it would go on after is of the key as it was. An ENUM whose labels have another order since is sorted
-        otherwise, and nothing else about its key has changed.
+        What it would go on after is of the key as it was: an ENUM whose labels have another order since is sorted
+        otherwise, and nothing else about its key has changed. And the changes from before, which are read now, are
+        emitted without what the statement gave to the rows that are copied already.
         """
         changes = column_changes(statement)
-        altered = {changes.table: changes.mentioned} if changes else {}
-        for name, stream in self._streams.items():
+        altered = {*shadows_swapped(statement)}
+        if changes is not None and (changes.added or changes.dropped or changes.mentioned):
+            altered.add(changes.table)
+        for name in altered:
             state = self._state.tables.get(name)
-            key = {column.lower() for column in stream.streamed.table.key}
-            if isinstance(state, Copying) and (
-                not key.isdisjoint(altered.get(name, ())) or name in shadows_swapped(statement)
-            ):
-                done = {shard: part for shard, part in state.shards.items() if part.done}
-                self._state.tables[name] = Copying(state.attempt, done)
+            if isinstance(state, Copying):
+                self._state.tables[name] = Copying(state.attempt)
 
     def _added(self, shard: str, transaction: GtidSet | None, changes: ColumnChanges) -> Iterator[Message]:
         """Looks at the rows that came before a column was added: their columns must not have had its name already."""
