@@ -21,12 +21,13 @@ from source_vitess.errors import (
     VitessSourceError,
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.lineage import read_lineage
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
-from source_vitess.position.lag import lag_warnings, stopped_message
+from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.probe import Listener, Speech, probe
 from source_vitess.schema import engine_warning
 from source_vitess.tls import grpc_trust, speaks_tls
@@ -41,6 +42,8 @@ WARNING = "Warning: "
 CHECK_SECONDS = 15.0
 
 _PORT_SECONDS = 4.0
+#: How often it is asked whether no replica of a shard replicates: any of them may answer for each.
+_LAG_TRIES = 3
 #: Connecting, logging in and reaching both ports.
 _TUNNEL_SECONDS = 10.0
 _MYSQL = "MySQL port (mysql_port in the field url)"
@@ -135,9 +138,10 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
         deadline.begin("asking tablets for the settings of their binary logs")
         settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
         deadline.begin("asking VTGate how far replicas are behind")
-        lags = read_lags(session, config.keyspace, shards, tablet_type)
-        if stopped := stopped_message(lags):
-            raise TransientError(stopped)
+        lags = _read_lags(session, config.keyspace, shards, tablet_type)
+        deadline.begin("asking the shards' primaries for their positions")
+        for shard in shards:
+            read_lineage(session, topology, shard)
     for shard, setting in settings.items():
         _check_settings(shard, setting)
     deadline.begin("opening a VStream on the gRPC port")
@@ -233,6 +237,17 @@ def _read_topology(session: VtgateSession, config: Config, mysql: Listener) -> T
             "the field url to VTGate's MySQL port (vtgate --mysql-server-port).",
             detail=error.detail,
         ) from error
+
+
+def _read_lags(session: VtgateSession, keyspace: str, shards: Sequence[str], tablet_type: TabletType) -> Sequence[Lag]:
+    for left in reversed(range(_LAG_TRIES)):
+        lags = read_lags(session, keyspace, shards, tablet_type)
+        stopped = stopped_message(lags)
+        if stopped is None:
+            return lags
+        if not left:
+            raise TransientError(stopped)
+    raise AssertionError("no try")
 
 
 def _check_settings(shard: str, settings: ShardSettings) -> None:

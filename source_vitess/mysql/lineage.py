@@ -2,7 +2,9 @@
 
 - VTGate answers for a target by any tablet of its type. From v24 on a target can name the tablet
   (go/vt/topo/topoproto/destination.go, ParseDestination); before, the question is repeated until as many servers have
-  answered as there are tablets.
+  answered as there are tablets, or so often that those that did not are not asked for streams either: VTGate prefers
+  its own cell (go/vt/vtgate/tabletgateway.go).
+- The tablets of vtcombo and vttestserver are one server.
 - The primary is asked last, so that what the others have and it has not is no part of the shard's lineage.
 - A primary that is being resharded refuses questions from before the journal is written until the traffic is switched
   (go/vt/vtctl/workflow/traffic_switcher.go, changeShardsAccess and createJournals). So when it answers, a position that
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from source_vitess.config import TabletType
-from source_vitess.errors import ConfigError
+from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Tablet, Topology
 from source_vitess.position.gtid import GtidError, GtidSet
@@ -26,7 +28,7 @@ _GTIDS = "select @@global.server_uuid, @@global.gtid_executed, @@global.gtid_pur
 _NAMES_TABLETS = 24
 
 #: How often any tablet of a type is asked for each that there is, before it is given up that all have answered.
-_TRIES = 6
+_TRIES = 10
 
 
 def read_lineage(session: VtgateSession, topology: Topology, shard: str) -> GtidSet:
@@ -36,8 +38,20 @@ def read_lineage(session: VtgateSession, topology: Topology, shard: str) -> Gtid
         TransientError: It does not answer now.
         ConfigError: It has tagged GTIDs.
     """
-    session.use(f"{topology.keyspace}:{shard}@primary")
-    return _parse(shard, str(session.query("select @@global.gtid_executed")[0][0]))
+    return _read_primary(session, topology, shard)[1]
+
+
+def _read_primary(session: VtgateSession, topology: Topology, shard: str) -> tuple[str, GtidSet]:
+    try:
+        session.use(f"{topology.keyspace}:{shard}@primary")
+        [(uuid, executed)] = session.query("select @@global.server_uuid, @@global.gtid_executed")
+    except TransientError as error:
+        raise TransientError(
+            f"The primary of shard {shard} does not answer. Whichever tablets are read, it tells what is the shard's "
+            f"own. If it is up, VTGate has to watch its cell (vtgate --cells-to-watch). {error.message}",
+            detail=error.detail,
+        ) from error
+    return str(uuid).lower(), _parse(shard, str(executed))
 
 
 def read_shard_gtids(
@@ -55,20 +69,32 @@ def read_shard_gtids(
         cells: The cells that are streamed from; any if empty, or if no tablet is in a cell of that name.
 
     Raises:
-        TransientError: A tablet does not answer now.
+        TransientError: No tablet answers now, or the primary does not.
         ConfigError: A tablet has tagged GTIDs.
     """
     tablets = [one for one in topology.serving(shard, tablet_type) if not cells or one.cell in cells]
     tablets = tablets or list(topology.serving(shard, tablet_type))
+    if not topology.apart:
+        tablets = tablets[:1]
     target = f"{topology.keyspace}:{shard}@{tablet_type.lower()}"
     found: dict[str, TabletGtids] = {}
+    silent: TransientError | None = None
     for asked in _targets(topology, tablets, target):
-        session.use(asked)
-        [(uuid, executed, purged)] = session.query(_GTIDS)
+        try:
+            session.use(asked)
+            [(uuid, executed, purged)] = session.query(_GTIDS)
+        except TransientError as error:
+            if not session.is_open:
+                raise
+            silent = error
+            continue
         found[str(uuid)] = TabletGtids(_parse(shard, str(executed)), _parse(shard, str(purged)))
         if len(found) == len(tablets):
             break
-    return ShardGtids(read_lineage(session, topology, shard), tuple(found.values()), len(found) == len(tablets))
+    if silent is not None and not found:
+        raise silent
+    primary, lineage = _read_primary(session, topology, shard)
+    return ShardGtids(lineage, tuple(found.values()), silent is None, primary)
 
 
 def _targets(topology: Topology, tablets: Sequence[Tablet], target: str) -> Iterator[str]:

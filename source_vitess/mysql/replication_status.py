@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from source_vitess.config import TabletType
-from source_vitess.errors import InternalError
+from source_vitess.errors import InternalError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.position.lag import Lag
 
@@ -23,7 +23,7 @@ _RUNNING = re.compile(r'"Event(?:Stream|Applier)Running":"(?P<running>[^"]*)"')
 def read_lags(session: VtgateSession, keyspace: str, shards: Sequence[str], tablet_type: TabletType) -> tuple[Lag, ...]:
     """Returns the lags of the tablets of a type that VTGate knows in some shards; none for primaries.
 
-    Nor are there any if VTGate does not understand the question.
+    Nor are there any if VTGate does not understand the question, or does not answer it in time.
 
     Args:
         session: A session whose target names no shard.
@@ -31,16 +31,15 @@ def read_lags(session: VtgateSession, keyspace: str, shards: Sequence[str], tabl
         shards: The shards.
         tablet_type: The type of tablet that is streamed from.
 
-    Raises:
-        TransientError: The connection was lost.
     """
     if tablet_type == "PRIMARY":
         return ()
     lags = []
     try:
-        rows = session.query("show vitess_replication_status")
-    except InternalError:
-        return ()  # a VTGate, or a proxy before it, that does not tell
+        # For each tablet VTGate asks its MySQL and its web port: those of other keyspaces are left out.
+        rows = session.query("show vitess_replication_status like %s", (f"{keyspace}/%",))
+    except (InternalError, TransientError):
+        return ()  # a VTGate, or a proxy before it, that does not tell, or a tablet that does not answer it
     for owner, shard, kind, alias, _, _, health, behind, *_ in rows:
         if owner == keyspace and shard in shards and str(kind).upper() == tablet_type:
             running = [match["running"] for match in _RUNNING.finditer(str(health))]

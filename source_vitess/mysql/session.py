@@ -185,6 +185,11 @@ class VtgateSession:
             if self._connection.open:
                 self.query("set workload = 'oltp'")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection can be used: a statement that took too long, or a lost connection, has ended it."""
+        return bool(self._connection.open)
+
     def cancel(self) -> None:
         """Ends a statement that is under way with a TransientError. Any thread and a signal handler may call."""
         with contextlib.suppress(OSError):  # it has ended already

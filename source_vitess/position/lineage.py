@@ -41,16 +41,22 @@ class ShardGtids:
         lineage: What the primary has executed; asked after the tablets.
         tablets: The tablets that can be streamed from, as far as they answered.
         all_asked: Whether each of them is among `tablets`.
+        primary: The primary's server UUID, in lower case.
     """
 
     lineage: GtidSet
     tablets: Sequence[TabletGtids]
     all_asked: bool = True
+    primary: str = ""
 
     @property
     def errant(self) -> GtidSet:
-        """What tablets have executed and the primary has not."""
-        return reduce(GtidSet.__or__, (tablet.executed for tablet in self.tablets), _NOTHING) - self.lineage
+        """What tablets have executed and the primary has not, and did not write itself.
+
+        With semi-synchronous replication replicas have a transaction before its primary has, which waits for them.
+        """
+        executed = reduce(GtidSet.__or__, (tablet.executed for tablet in self.tablets), _NOTHING) - self.lineage
+        return GtidSet({uuid: numbers for uuid, numbers in executed.intervals.items() if uuid != self.primary})
 
 
 class Verdict(enum.Enum):
@@ -64,7 +70,8 @@ class Verdict(enum.Enum):
     FOREIGN = "foreign"
     #: The position is the shard's, and no tablet has come as far yet.
     BEHIND = "behind"
-    #: Not all tablets could be asked, and those that were do not explain the position.
+    #: Not all tablets could be asked, and those that were do not explain the position; or its last transactions are not
+    #: committed on the primary yet.
     UNKNOWN = "unknown"
     #: VTGate knows no tablet of the shard any more.
     SHARD_GONE = "shard gone"
@@ -104,8 +111,9 @@ def judge(gtid: str, shard: ShardGtids) -> Finding:
     position = GtidSet.parse(gtid)
     errant, lineage = shard.errant, shard.lineage
     beyond = position - lineage
-    if beyond - errant:
-        verdict = Verdict.FOREIGN if shard.all_asked else Verdict.UNKNOWN
+    if unexplained := beyond - errant:
+        is_known = shard.all_asked and unexplained.intervals.keys() != {shard.primary}
+        verdict = Verdict.FOREIGN if is_known else Verdict.UNKNOWN
         return Finding(verdict, _text(position), errant, lineage)
     own = position - beyond
     purged = [tablet.purged - lineage for tablet in shard.tablets]

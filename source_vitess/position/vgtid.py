@@ -43,6 +43,11 @@ def union(gtid: str, other: str) -> str:
     return f"{FLAVOR}/{gtid_set(gtid) | gtid_set(other)}"
 
 
+def difference(gtid: str, other: GtidSet) -> str:
+    """Returns the position that holds the transactions which are not in the other set."""
+    return f"{FLAVOR}/{gtid_set(gtid) - other}"
+
+
 class Distance:
     """What a shard's growing position still lacks of a target.
 

@@ -5,7 +5,7 @@
 - A change of a table is skipped if, and only if, its transaction is contained in the table's copy position. That is
   known only when the transaction ends, so such rows are held back until then. What counts is the transaction itself,
   the difference of two positions: the whole position may hold what another tablet does not.
-- A transaction that only some tablets have is errant, and left out.
+- A transaction that was known to be errant before it came is left out, unless its shard's primary has it by now.
 - Tables of engines without transactions get no position of their own. The end is reached, too, when at least as many
   such transactions have come since a shard's last position as are missing: a binary log has an order.
 - A reshard needs nothing: VTGate follows it, and the target is asked for anew.
@@ -98,6 +98,7 @@ class ChangeStream:
         self._left_at: Vgtid | None = None
         #: When the position that was reached last was asked for, in seconds since 1970.
         self.asked_at = 0.0
+        self._last_asked_at = 0.0
         self._statements: list[Ddl] = []
         # By shard and table: the columns that were told since one was added, without those that were dropped since.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -119,12 +120,13 @@ class ChangeStream:
         """
         asked_at = self._clock.now()
         position = self._vitess.current()
-        self.asked_at = asked_at
+        self._last_asked_at = asked_at
         return position
 
     def leave_out(self, shard: str, errant: GtidSet) -> None:
         """Leaves out the changes of transactions that are not of the shard's lineage."""
         self._errant[shard] = errant
+        self._checkpointer.errant[shard] = errant
 
     def run(self, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
         """Yields the changes up to the target, with checkpoints; leaves the state at a position that covers it.
@@ -142,6 +144,7 @@ class ChangeStream:
         shards: frozenset[str] | None = None
         stalled_at: Mapping[str, str] | None = None
         self._forget_lowered()
+        self.asked_at = self._last_asked_at
         while (start := self._state.vgtid) is not None and (
             self._clock.monotonic() < until or not start.covers(target)
         ):
@@ -157,6 +160,7 @@ class ChangeStream:
                     # The stream that broke off had gone over a reshard: the target may be of shards that are no more.
                     # Or it had no end: reaching what was reached before is no progress.
                     target = self.current()
+                    self.asked_at = self._last_asked_at
                 shards = frozenset(start.shards)
                 yield from self._stream(start, target, tables, retry, until)
                 # That is final: a target that a failover or a reshard has made unreachable is never covered.
@@ -225,6 +229,7 @@ class ChangeStream:
                         if goal.resharded(event.shard):
                             self._settle_shards(frozenset(event.position.to_vgtid(start.keyspace).shards))
                             goal = _Goal(event.position.to_vgtid(start.keyspace), self.current())
+                            self.asked_at = self._last_asked_at
                         if goal.awaits(event.shard):
                             # Not what a shard that is there already goes on to send: another one may be stuck.
                             silence.broken()
@@ -246,6 +251,7 @@ class ChangeStream:
                         if not streaming and silence.seconds >= SILENCE_SECONDS:
                             fresh = self._goal_now()
                             if fresh.is_reached or (yield from self._has_all(fresh)):
+                                self.asked_at = self._last_asked_at
                                 return
                         self._check_progress(silence, goal)
                     case TableFailed(_, error):
@@ -278,6 +284,7 @@ class ChangeStream:
                     if goal.is_reached or fresh.is_reached:
                         # Else a shard is missing already; the others' progress must not hide that it is stuck.
                         goal = fresh
+                        self.asked_at = self._last_asked_at
         raise TransientError("VTGate ended the change stream before its end position was reached.")
 
     def _check_progress(self, silence: Silence, goal: _Goal) -> None:
@@ -316,8 +323,11 @@ class ChangeStream:
         """Emits or leaves out what was held back of a transaction, and carries out its statements."""
         for rows in self._held.drain():
             state = self._state.tables.get(rows.table)
-            if isinstance(state, FOLLOWED) and not self._is_contained(rows.table, shard, transaction):
-                yield self._emit(rows)
+            if not isinstance(state, FOLLOWED):
+                continue
+            if self._is_contained(rows.table, shard, transaction) and not self._is_own_by_now(shard, transaction):
+                continue
+            yield self._emit(rows)
         statements, self._statements = self._statements, []
         for statement in statements:
             yield from self._ddl(statement, transaction)
@@ -341,6 +351,20 @@ class ChangeStream:
             case CopiedAt(shards) if shard in shards:
                 contained = contained | gtid_set(shards[shard])
         return transaction <= contained
+
+    def _is_own_by_now(self, shard: str, transaction: GtidSet | None) -> bool:
+        """Tells whether an errant transaction has become the shard's own: its tablet was made the primary.
+
+        Raises:
+            TransientError: The primaries do not answer now.
+        """
+        if transaction is None or not transaction <= self._errant.get(shard, GtidSet({})):
+            return False
+        lineage = self._vitess.lineage().shards
+        if shard not in lineage or not transaction <= gtid_set(lineage[shard]):
+            return False
+        self.leave_out(shard, self._errant[shard] - transaction)
+        return True
 
     def _has_all(self, goal: _Goal) -> Generator[Message, None, bool]:
         """Tells whether a target is reached by transactions that came without a position, and takes it over if so."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from source_vitess.errors import InternalError
-from source_vitess.position.gtid import GtidError
+from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.position.vgtid import difference
 from source_vitess.replication.messages import Checkpoint, Message, Records
 from source_vitess.replication.ports import Clock, SyncSettings
 from source_vitess.replication.records import Cursor
@@ -23,6 +24,7 @@ class Checkpointer:
 
     Attributes:
         state: What the next state will say, but for `position` and the cursor.
+        errant: By shard, transactions that are no part of its lineage, and so of no position that is kept.
         streaming: Whether a consumer waits for each change, so that a state soon follows a transaction.
     """
 
@@ -34,6 +36,7 @@ class Checkpointer:
         self._position: StreamPosition | None = None
         self._records = 0
         self._last = clock.monotonic()
+        self.errant: dict[str, GtidSet] = {}
         self.streaming = False
         self._unfinished = False  # records went out whose transaction has not ended yet
         self._uncovered = False  # a transaction with records has ended that no state covers
@@ -82,6 +85,13 @@ class Checkpointer:
         position, self._position = self._position, None
         if position is not None:
             try:
-                self.state.vgtid = position.to_vgtid(self.state.keyspace)
+                vgtid = position.to_vgtid(self.state.keyspace)
+                self.state.vgtid = vgtid.replaced(
+                    {
+                        shard: difference(gtid, self.errant[shard])
+                        for shard, gtid in vgtid.shards.items()
+                        if shard in self.errant
+                    }
+                )
             except GtidError as error:
                 raise InternalError(f"VTGate sent a position that cannot be continued from: {error}.") from error

@@ -21,7 +21,7 @@ class Vitess(Protocol):
     def stream(
         self, request: StreamRequest, tables: Mapping[str, StreamedTable]
     ) -> AbstractContextManager[Iterator[Event]]:
-        """Opens a VStream. Leaving the context ends it. At most one is open at a time.
+        """Opens a VStream. Leaving the context ends it. `current` may be asked while one is open.
 
         Iteration raises TransientError when the stream broke off, StreamError when one table is the cause,
         PositionLostError, ConfigError.

@@ -11,13 +11,13 @@ primaries have executed, asked later: at the start of a sync, after the copies, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TypeVar
 
 from source_vitess.errors import ConfigError, LostTransactionsError, PositionLostError, TransientError
 from source_vitess.position.gtid import GtidSet
-from source_vitess.position.lag import lag_warnings, stopped_message
+from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.position.lineage import Finding, Verdict
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
 from source_vitess.replication.change_stream import ChangeStream
@@ -58,6 +58,7 @@ class Provenance:
         self._changes = changes
         self._copied: dict[str, dict[str, str]] = {}
         self._named: dict[str, GtidSet] = {}
+        self._lags: Sequence[Lag] = ()
 
     def report_lags(self) -> Iterator[Message]:
         """Says which tablets are far behind.
@@ -70,6 +71,7 @@ class Provenance:
             lags = self._vitess.lags()
             if stopped := stopped_message(lags):
                 raise TransientError(stopped)
+            self._lags = lags
             return lag_warnings(lags)
 
         for warning in (yield from self._ask(replicating)):
@@ -93,9 +95,10 @@ class Provenance:
         if saved is None:
             return
         findings = yield from self._ask(lambda: self._start_from(saved))
-        self._state.vgtid = saved.replaced({shard: finding.position for shard, finding in findings.items()})
         yield from self._note_errant(findings)
-        yield from self._check_tables(ending=False)
+        yield from self._say_what_was_read(saved, findings)
+        self._state.vgtid = saved.replaced({shard: finding.position for shard, finding in findings.items()})
+        self._leave_out_of_copies((yield from self._check_tables(ending=False)))
 
     def check_copies(self) -> Generator[Message, None, frozenset[str]]:
         """Checks what the copies of this sync hold, and takes out of their positions what is errant.
@@ -107,19 +110,21 @@ class Provenance:
             TransientError: That is not known now.
         """
         before = set(self._state.tables)
-        lineage = yield from self._check_tables(ending=False)
+        self._leave_out_of_copies((yield from self._check_tables(ending=False)))
+        return frozenset(before - set(self._state.tables))
+
+    def _leave_out_of_copies(self, lineage: Mapping[str, str]) -> None:
+        """Takes out of the copies' positions what is errant: it would never be reached."""
         for name, state in self._state.tables.items():
             if isinstance(state, CopiedAt):
                 self._state.tables[name] = CopiedAt(
                     {
                         shard: gtid
                         if shard not in lineage or contains(lineage[shard], gtid)
-                        # What is errant would never be reached.
                         else intersection(gtid, lineage[shard])
                         for shard, gtid in state.shards.items()
                     }
                 )
-        return frozenset(before - set(self._state.tables))
 
     def check_end(self) -> Iterator[Message]:
         """Checks once more what the sync has read, and says up to which time it is complete.
@@ -142,6 +147,7 @@ class Provenance:
     def _without_errant(self, reached: Vgtid) -> Generator[Message, None, Vgtid]:
         findings = yield from self._ask(lambda: self._vitess.verify(reached.shards))
         yield from self._note_errant(findings)
+        yield from self._say_what_was_read(reached, findings)
         for shard, finding in findings.items():
             if finding.verdict is Verdict.FOREIGN:
                 lost = _foreign(reached.keyspace, shard)
@@ -154,7 +160,7 @@ class Provenance:
 
     def _say_how_complete(self, reached: Vgtid, lineage: Mapping[str, str], now: float) -> Iterator[Message]:
         lags: dict[str, float] = {}
-        for lag in (yield from self._ask(self._vitess.lags)):
+        for lag in (*self._lags, *(yield from self._ask(self._vitess.lags))):
             lags[lag.shard] = max(lags.get(lag.shard, 0.0), lag.seconds or 0)
         until = {
             shard: now
@@ -272,16 +278,33 @@ class Provenance:
             if new := finding.errant - known:
                 self._named[shard] = known | new
                 self._changes.leave_out(shard, self._named[shard])
-                text = str(new)
                 yield Log(
                     f"A {self._vitess.tablet_type} tablet of shard {shard} has transactions that its primary does not "
-                    f"have (errant GTIDs {text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}). Changes made by them "
+                    f"have (errant GTIDs {_shown(new)}). Changes made by them "
                     "are left out; a copy that is read from that tablet holds them. Rebuild the tablet.",
+                    warning=True,
+                )
+
+    def _say_what_was_read(self, position: Vgtid, findings: Mapping[str, Finding]) -> Iterator[Message]:
+        """Tells of errant transactions that are part of a position: they came before they were known to be errant."""
+        for shard, finding in findings.items():
+            if finding.lineage is None or finding.verdict is Verdict.FOREIGN:
+                continue
+            if read := (gtid_set(position.shards[shard]) - finding.lineage) & finding.errant:
+                yield Log(
+                    f"Transactions of shard {shard} were read that its primary does not have, or not any more "
+                    f"({_shown(read)}): written to a replica, or lost in a failover. What they changed is in the "
+                    "destination. Refresh the streams whose tables they may have changed, with removal of old records.",
                     warning=True,
                 )
 
     def _ask(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
         return (yield from ask_again(ask, self._clock, self._settings.retries))
+
+
+def _shown(gtids: GtidSet) -> str:
+    text = str(gtids)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def _foreign(keyspace: str, shard: str) -> PositionLostError:

@@ -83,8 +83,7 @@ def ask_again(ask: Callable[[], Answer], clock: Clock, limit: int) -> Generator[
                 raise
             seconds = min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT)
             yield Log(
-                f"VTGate could not answer, and is asked again in {seconds:g} s (attempt {attempt} of {limit}): "
-                f"{error.message}",
+                f"{error.message} This is tried again in {seconds:g} s (attempt {attempt} of {limit}).",
                 warning=True,
             )
             clock.wait(seconds)

@@ -163,10 +163,6 @@ class StreamPosition:
                         return copy.lastpk
         return None
 
-    def key(self, shard: str, table: str) -> tuple[KeyColumn, ...]:
-        """Returns the columns that the table's lastpk on the shard has values of, in the order of the key."""
-        return key_of_lastpk(self.lastpk(shard, table))
-
     def to_vgtid(self, keyspace: str) -> Vgtid:
         """Returns the position as one that can be stored.
 

@@ -131,6 +131,11 @@ class LocalSession:
         if target:
             self.use(target)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used."""
+        return True
+
     def use(self, target: str) -> None:
         """Sends the statements that follow to another target."""
         with _described():

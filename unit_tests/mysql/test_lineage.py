@@ -61,8 +61,8 @@ class Answering:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Answers as one of the servers."""
-        if "server_uuid" not in sql:
-            return [(f"{P}:1-9",)]
+        if self.targets[-1].endswith("@primary"):
+            return [(P, f"{P}:1-9")]
         server = self.servers[len(self.targets) % len(self.servers)]
         return [(server, f"{P}:1-9,\n{server}:1", "")]
 
@@ -99,13 +99,63 @@ def test_every_replica_is_asked(version: str, expected: list[str]) -> None:
 
 
 def test_a_replica_that_never_answers() -> None:
-    """If always the same one answers, that is told: it says nothing of the other."""
+    """If always the same one answers, the other is in another cell, and no stream would be read from it either."""
     asked = Answering(A)
 
     found = read_shard_gtids(asked, topology("22.0.0", ["zone1-1", "zone1-2"]), "0", "REPLICA")  # type: ignore[arg-type]
 
+    assert found.all_asked
+    assert len(found.tablets) == 1
+    assert len(asked.targets) == 21
+
+
+def test_a_replica_that_hangs() -> None:
+    """The others are asked all the same, and that one was not is told: it may have what they lack."""
+
+    class Hanging(Answering):
+        """A session of which one tablet does not answer."""
+
+        is_open = True
+
+        def query(self, sql: str) -> list[tuple[Any, ...]]:
+            """Answers, but for one tablet."""
+            if self.targets[-1].endswith("zone1-1"):
+                raise TransientError("no answer")
+            return super().query(sql)
+
+    found = read_shard_gtids(Hanging(A), topology("24.0.0", ["zone1-1", "zone1-2"]), "0", "REPLICA")  # type: ignore[arg-type]
+
     assert not found.all_asked
     assert len(found.tablets) == 1
+
+
+def test_tablets_of_one_server() -> None:
+    """The tablets of vtcombo have no host: one question answers for all."""
+    asked = Answering(A)
+    tablets = tuple(Tablet("0", "REPLICA", "test", serving=True, alias=f"test-{n}") for n in (1, 2))
+
+    found = read_shard_gtids(asked, Topology("ks", ("0",), tablets, "24.0.0"), "0", "REPLICA")  # type: ignore[arg-type]
+
+    assert found.all_asked
+    assert len(asked.targets) == 2
+
+
+def test_a_primary_that_is_not_seen() -> None:
+    """A VTGate that does not watch the primary's cell: the message says what to do."""
+
+    class Blind(Answering):
+        """A session without a primary."""
+
+        is_open = True
+
+        def use(self, target: str) -> None:
+            """Refuses the primary."""
+            if target.endswith("@primary"):
+                raise TransientError("no healthy tablet")
+            super().use(target)
+
+    with pytest.raises(TransientError, match="--cells-to-watch"):
+        read_shard_gtids(Blind(A), topology("24.0.0", ["zone1-1"]), "0", "REPLICA")  # type: ignore[arg-type]
 
 
 def test_tagged_gtids() -> None:

@@ -22,9 +22,9 @@ class Answering:
     def __init__(self, *rows: tuple[str, ...]) -> None:
         self.rows = rows
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, args: tuple[str, ...]) -> list[tuple[Any, ...]]:
         """Answers."""
-        assert sql == "show vitess_replication_status"
+        assert (sql, args) == ("show vitess_replication_status like %s", ("ks/%",))
         return [("ks", shard, kind, alias, "h", "h:1", how, lag, "") for shard, kind, alias, how, lag in self.rows]
 
 
@@ -56,7 +56,7 @@ def test_a_server_that_does_not_tell() -> None:
     class Refusing:
         """A session that does not understand."""
 
-        def query(self, sql: str) -> list[tuple[Any, ...]]:
+        def query(self, sql: str, args: tuple[str, ...]) -> list[tuple[Any, ...]]:
             """Refuses."""
             raise InternalError(sql)
 

@@ -17,9 +17,9 @@ def tablet(executed: str, purged: str = "") -> TabletGtids:
     return TabletGtids(GtidSet.parse(executed), GtidSet.parse(purged))
 
 
-def shard(lineage: str, *tablets: TabletGtids, all_asked: bool = True) -> ShardGtids:
+def shard(lineage: str, *tablets: TabletGtids, all_asked: bool = True, primary: str = "") -> ShardGtids:
     """Returns what a shard's primary and the tablets that can be streamed from have."""
-    return ShardGtids(GtidSet.parse(lineage), tablets, all_asked)
+    return ShardGtids(GtidSet.parse(lineage), tablets, all_asked, primary)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,13 @@ def shard(lineage: str, *tablets: TabletGtids, all_asked: bool = True) -> ShardG
             Verdict.OK,
             f"{P}:1-5,{R}:1-3",
             id="each replica has purged errant ones of its own: one of them is chosen",
+        ),
+        pytest.param(
+            f"{P}:1-10",
+            shard(f"{P}:1-9", tablet(f"{P}:1-10"), primary=P),
+            Verdict.UNKNOWN,
+            f"{P}:1-10",
+            id="the primary itself is not done with it: semi-synchronous replication",
         ),
         pytest.param("", shard(f"{P}:1-9", tablet(f"{P}:1-9")), Verdict.OK, "", id="nothing yet"),
     ],

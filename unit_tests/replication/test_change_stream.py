@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteC
 from integration_tests.oracle import Store
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
 from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import change_stream, held_rows
+from source_vitess.replication.messages import Message
 from source_vitess.source import SourceVitess
 from source_vitess.vstream.current import CURRENT_TIMEOUT
 from source_vitess.vstream.request import NO_TABLE
@@ -279,6 +282,41 @@ class TestSchemas:
         assert synced.run() is None
 
         assert synced.store.tables["a"][50,] == {"id": 50, "name": "n"}
+
+
+class TestErrantTransactions:
+    """Transactions that were errant when the sync began."""
+
+    @pytest.fixture
+    def followed(self, vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> Syncs:
+        """A table that is followed, whose next changes in `-80` are taken for errant."""
+        vitess.insert("a", *rows(3), shard="-80")
+        syncs = Syncs(vitess, "a")
+        assert syncs.run() is None
+        vitess.insert("a", *rows(2, 50), shard="-80")
+        gtids = GtidSet.parse(str(vitess.shards["-80"].executed))
+        real = change_stream.ChangeStream.run
+
+        def run(stream: change_stream.ChangeStream, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
+            stream.leave_out("-80", gtids)
+            return real(stream, target, until=until)
+
+        monkeypatch.setattr(change_stream.ChangeStream, "run", run)
+        return syncs
+
+    def test_one_that_the_primary_has_by_now(self, followed: Syncs) -> None:
+        """Its tablet was made the primary meanwhile: what it changed is emitted."""
+        assert followed.run() is None
+
+        followed.expect_equal("a")
+
+    def test_one_that_no_primary_has(self, followed: Syncs, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What it changed is no row of the shard, and it is no part of the state's position."""
+        monkeypatch.setattr(change_stream.ChangeStream, "_is_own_by_now", lambda *_: False)
+
+        assert followed.run() is None
+
+        assert {row["id"] for row in followed.store.tables["a"].values()} == {1, 2, 3}
 
 
 class TestHeldRows:

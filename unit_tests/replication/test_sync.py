@@ -294,8 +294,8 @@ def test_a_sync_that_begins_in_a_failover_says_so(vitess: Vitess, monkeypatch: p
             happened.append(message["log"]["message"])
 
     assert happened == 3 * [
-        "VTGate could not answer, and is asked again in 0.5 s (attempt 1 of 6): no primary", "waited 0.5",
-        "VTGate could not answer, and is asked again in 1 s (attempt 2 of 6): no primary", "waited 1",
+        "no primary This is tried again in 0.5 s (attempt 1 of 6).", "waited 0.5",
+        "no primary This is tried again in 1 s (attempt 2 of 6).", "waited 1",
     ]  # fmt: skip
 
 
