@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
+import pymysql
 import pytest
 from vitess_local.cluster import Cluster
 
@@ -26,8 +29,16 @@ def tables(cluster: Cluster, single: Connector, shop: Connector) -> Iterator[Con
 
 
 def _route(cluster: Cluster, *rules: tuple[str, str]) -> None:
+    """Applies routing rules, and waits until VTGate, which watches the topology, sends the queries by them."""
     made = [{"from_table": source, "to_tables": [target]} for source, target in rules]
     cluster.vtctl("ApplyRoutingRules", "--rules", json.dumps({"rules": made}))
+    expected = dict(rules).get("moved", "single.moved").partition(".")[0]
+    deadline = time.monotonic() + 30
+    plan = ""
+    while f'"Name": "{expected}"' not in plan:
+        assert time.monotonic() < deadline, "VTGate did not take the routing rules over"
+        with suppress(pymysql.MySQLError):  # a young table is not known at once
+            plan = str(cluster.sql("single", "vexplain plan select 1 from moved"))
 
 
 def _said(single: Connector, caplog: pytest.LogCaptureFixture) -> str:
