@@ -321,13 +321,11 @@ class ChangeStream:
 
     def _ended(self, shard: str, transaction: GtidSet | None) -> Iterator[Message]:
         """Emits or leaves out what was held back of a transaction, and carries out its statements."""
+        self._reconsider(shard, transaction)
         for rows in self._held.drain():
             state = self._state.tables.get(rows.table)
-            if not isinstance(state, FOLLOWED):
-                continue
-            if self._is_contained(rows.table, shard, transaction) and not self._is_own_by_now(shard, transaction):
-                continue
-            yield self._emit(rows)
+            if isinstance(state, FOLLOWED) and not self._is_contained(rows.table, shard, transaction):
+                yield self._emit(rows)
         statements, self._statements = self._statements, []
         for statement in statements:
             yield from self._ddl(statement, transaction)
@@ -352,19 +350,16 @@ class ChangeStream:
                 contained = contained | gtid_set(shards[shard])
         return transaction <= contained
 
-    def _is_own_by_now(self, shard: str, transaction: GtidSet | None) -> bool:
-        """Tells whether an errant transaction has become the shard's own: its tablet was made the primary.
+    def _reconsider(self, shard: str, transaction: GtidSet | None) -> None:
+        """Takes back that a transaction is errant if the primary has it by now: its tablet was made the primary.
 
         Raises:
             TransientError: The primaries do not answer now.
         """
-        if transaction is None or not transaction <= self._errant.get(shard, GtidSet({})):
-            return False
-        lineage = self._vitess.lineage().shards
-        if shard not in lineage or not transaction <= gtid_set(lineage[shard]):
-            return False
-        self.leave_out(shard, self._errant[shard] - transaction)
-        return True
+        if transaction and transaction <= self._errant.get(shard, GtidSet({})):
+            lineage = self._vitess.lineage().shards
+            if shard in lineage:
+                self.leave_out(shard, self._errant[shard] - gtid_set(lineage[shard]))
 
     def _has_all(self, goal: _Goal) -> Generator[Message, None, bool]:
         """Tells whether a target is reached by transactions that came without a position, and takes it over if so."""
