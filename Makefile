@@ -37,9 +37,9 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 # The connectors and vitess-local themselves, in place; nothing is downloaded for it. Where no C compiler is, no old
 # compiled decoder may be left. Without editable_mode, setuptools makes the package visible to a running Python only, and
 # not to mypy.
-$(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py source_vitess/vstream/_compiled.c \
+$(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py source_vitess/rows/_decoder.c \
     vitess-local/pyproject.toml destination_readyset/pyproject.toml
-	@rm -rf source_vitess/vstream/_compiled.*.so build/temp.* build/lib.*
+	@rm -rf source_vitess/rows/_decoder.*.so build/temp.* build/lib.*
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat \
 	  -e . -e vitess-local -e destination_readyset
 	@touch $@
@@ -121,7 +121,7 @@ model: venv ## schedules at random on a model of an uneven Vitess, searched for 
 
 .PHONY: mutants
 mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each)
-	@$(BIN)/python -m unit_tests.model_search.mutants $(if $(MINUTES),--minutes $(MINUTES))
+	@$(BIN)/python -m instruments.model_search.mutants $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: readyset
 readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start

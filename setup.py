@@ -6,8 +6,8 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            "source_vitess.vstream._compiled",
-            sources=["source_vitess/vstream/_compiled.c"],
+            "source_vitess.rows._decoder",
+            sources=["source_vitess/rows/_decoder.c"],
             extra_compile_args=["-O3", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"],
             optional=True,
         )

@@ -27,14 +27,14 @@ from benchmarks.tables import END
 from source_vitess.airbyte.lines import LineWriter
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.replication.records import Cursor, RecordMaker
-from source_vitess.schema import Column, Table
+from source_vitess.rows import compiled
+from source_vitess.rows.columns import Rows
+from source_vitess.schema import Column, StreamedTable, Table
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
-from source_vitess.vstream import compiled
 from source_vitess.vstream.client import METHOD
-from source_vitess.vstream.events import Rows
-from source_vitess.vstream.reader import EventReader, StreamedTable
+from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "recorded"

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.clients import Connector, Gate, Measurement
+from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.proto import binlogdata_pb2, vtgate_pb2
-from unit_tests.scripted_vtgate.model.values import Given
-from unit_tests.scripted_vtgate.vitess import Vitess
 
 STREAMS: Sequence[int] = (1, 10, 100, 1_000)
 SHARDS: Sequence[int] = (1, 4, 16, 64)

@@ -18,8 +18,8 @@ from vitess_local.progress import silent
 from demo import shop
 from demo.connector import Connector, DemoError, Run, configured_catalog, write_json
 from demo.report import gtid, step, table, title
-from integration_tests.oracle import OracleError, Store, expect_equal
-from integration_tests.select import select_rows
+from instruments.oracle import OracleError, Store, expect_equal
+from instruments.select import select_rows
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
+from instruments.connector import Connector
 
 # A busy machine is no failure.
 settings.register_profile(

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from integration_tests.type_matrix import quote
+from instruments.type_matrix import quote
 
 SQL_MODE = "ALLOW_INVALID_DATES"
 

@@ -12,8 +12,8 @@ from airbyte_cdk.test.entrypoint_wrapper import discover as discover_through_the
 from airbyte_cdk.test.entrypoint_wrapper import read as read_through_the_cdk
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from integration_tests.shop import Shop
 from source_vitess.source import SourceVitess
 

@@ -10,14 +10,15 @@ from dataclasses import replace
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import META, Store, expect_equal
-from integration_tests.select import select_rows
+from instruments.connector import Connector, Json
+from instruments.oracle import META, Store, expect_equal
+from instruments.select import select_rows
 from integration_tests.test_row_images import NOBLOB, write
 from source_vitess.errors import ConfigError
-from source_vitess.live import LiveVitess, sync_settings
+from source_vitess.keyspace import LiveVitess
+from source_vitess.schema import StreamedTable
+from source_vitess.source import sync_settings
 from source_vitess.vstream.events import Event
-from source_vitess.vstream.reader import StreamedTable
 from source_vitess.vstream.request import StreamRequest
 
 #: Names that SQL, VTTablet's filter or JSON could take for something else.

@@ -17,17 +17,16 @@ import pytest
 from pymysql.cursors import Cursor
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
+from instruments.connector import Connector
+from instruments.oracle import Store, expect_equal
+from instruments.select import select_rows
 from integration_tests.ddl_forms import DdlForms, Example
-from integration_tests.oracle import Store, expect_equal
-from integration_tests.select import select_rows
 from source_vitess.ddl.parser import opens_transaction, parse
 from source_vitess.ddl.statements import AddColumn, AlterTable, ChangeColumn, DropColumn, RenameColumn
 from source_vitess.errors import ConfigError
 from source_vitess.replication.ddl import rows_gone
 from source_vitess.replication.rewritten import RewrittenValues
-from source_vitess.schema import Column, Table
-from source_vitess.vstream.reader import StreamedTable
+from source_vitess.schema import Column, StreamedTable, Table
 
 _STATEMENTS = int(os.environ.get("SOURCE_VITESS_STATEMENTS", "200"))
 #: Of the statements that are made, MySQL takes at least this share.

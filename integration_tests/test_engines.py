@@ -8,8 +8,8 @@ import logging
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from source_vitess.source import SourceVitess
 
 SAID = "Tables of an engine without transactions: 'old' (MyISAM), 'quick' (MEMORY)."

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
+from instruments.connector import Connector, Json
 from tools.memory import watch_memory
 
 #: 1 is the full size.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from source_vitess.errors import ConfigError
-from source_vitess.replication import stall
+from source_vitess.replication import oversized_rows as stall
 
 MIB = 1024 * 1024
 

@@ -14,12 +14,12 @@ from dataclasses import replace
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import Store
+from instruments.connector import Connector, Json
+from instruments.oracle import Store
 from integration_tests.shop import Shop
 from source_vitess import source
-from source_vitess.live import sync_settings
 from source_vitess.replication import change_stream
+from source_vitess.source import sync_settings
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
 

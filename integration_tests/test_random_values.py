@@ -11,10 +11,10 @@ import random
 from pymysql.cursors import Cursor
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store, expect_equal
+from instruments.connector import Connector
+from instruments.oracle import Store, expect_equal
+from instruments.select import select_rows
 from integration_tests.random_tables import SQL_MODE, Generator, RandomTable
-from integration_tests.select import select_rows
 
 _ROWS = 25
 

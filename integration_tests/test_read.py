@@ -11,12 +11,12 @@ from dataclasses import replace
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.destination import Destination
-from integration_tests.oracle import Store, expect_equal
-from integration_tests.select import select_rows
+from instruments.connector import Connector
+from instruments.destination import Destination
+from instruments.oracle import Store, expect_equal
+from instruments.select import select_rows
 from integration_tests.shop import TABLES, Shop
-from source_vitess.live import sync_settings
+from source_vitess.source import sync_settings
 
 #: Records of a table without a key that come twice cannot be told from rows that are there twice.
 KEYED = [name for name in TABLES if name != "events"]

@@ -16,8 +16,8 @@ import pymysql
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import OracleError, Store
+from instruments.connector import Connector, Json
+from instruments.oracle import OracleError, Store
 from integration_tests.shop import TABLES as SHOP_TABLES
 from integration_tests.shop import Shop
 from source_vitess.errors import PositionLostError, VitessSourceError

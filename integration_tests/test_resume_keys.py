@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
-from source_vitess.live import sync_settings
+from instruments.connector import Connector
+from instruments.oracle import Store
+from source_vitess.source import sync_settings
 
 KEYSPACE = "single"
 ARGUMENTS = (

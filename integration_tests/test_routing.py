@@ -12,8 +12,8 @@ import pymysql
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from source_vitess.errors import ConfigError
 from source_vitess.source import SourceVitess
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from source_vitess.errors import ConfigError
 
 _COLUMNS = "id bigint primary key, n int, needed int not null, body text, doc json, note text not null"

@@ -15,11 +15,11 @@ import trustme
 from vitess_local.cluster import Cluster
 from vitess_local.gates import Gate
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
-from source_vitess.config import Config
+from instruments.connector import Connector
+from instruments.oracle import Store
 from source_vitess.errors import ConfigError
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.settings.config import Config
 from source_vitess.source import SourceVitess
 
 LOGIN = {"username": "bob", "password": "s3cret"}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import Store
+from instruments.connector import Connector, Json
+from instruments.oracle import Store
+from instruments.validation import RecordValidator
 from integration_tests.shop import Shop
-from integration_tests.validation import RecordValidator
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
 

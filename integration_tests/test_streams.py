@@ -7,8 +7,8 @@ import copy
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import Store
+from instruments.connector import Connector, Json
+from instruments.oracle import Store
 from source_vitess.errors import ConfigError
 
 

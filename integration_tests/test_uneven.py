@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import Store
+from instruments.connector import Connector, Json
+from instruments.oracle import Store
 from source_vitess.errors import ConfigError, PositionLostError, TransientError
 
 KEYSPACE = "uneven"

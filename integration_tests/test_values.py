@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store, canonical
-from integration_tests.type_matrix import TABLES, VECTORS, MatrixTable, quote
+from instruments.connector import Connector
+from instruments.oracle import Store, canonical
+from instruments.type_matrix import TABLES, VECTORS, MatrixTable, quote
 
 MATRIX = [*TABLES, VECTORS]
 META = {"_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor"}

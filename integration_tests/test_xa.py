@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from source_vitess.errors import PositionLostError
 
 ONE_PHASE = ("xa start 'x'", "insert into t values (2, 2)", "xa end 'x'", "xa commit 'x' one phase")

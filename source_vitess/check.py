@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from source_vitess.config import Config, TabletType
 from source_vitess.errors import (
     ConfigError,
     InternalError,
@@ -27,13 +26,15 @@ from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
+from source_vitess.naming import TabletType
+from source_vitess.network.port_probe import Listener, Speech, probe
+from source_vitess.network.tls import grpc_trust, speaks_tls
+from source_vitess.network.tunnel import reachable
 from source_vitess.position.lag import Lag, lag_warnings, stopped_message
-from source_vitess.probe import Listener, Speech, probe
 from source_vitess.schema import engine_warning
-from source_vitess.tls import grpc_trust, speaks_tls
-from source_vitess.tunnel import reachable
+from source_vitess.settings.config import Config
 from source_vitess.vstream.client import VStreamClient
-from source_vitess.vstream.current import read_current_position
+from source_vitess.vstream.current_position import read_current_position
 
 #: How lines begin that the user should heed.
 WARNING = "Warning: "

@@ -10,17 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from source_vitess.config import Config
+from source_vitess.airbyte.files import read_json
+from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, VitessSourceError
-from source_vitess.files import read_json
-from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.keyspace import LiveVitess
+from source_vitess.network.tunnel import reachable
+from source_vitess.rows.columns import DecodedColumn
+from source_vitess.rows.decoder import RowDecoder
 from source_vitess.schema import Table
-from source_vitess.tunnel import reachable
+from source_vitess.settings.config import Config
 from source_vitess.types.codec import TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
-from source_vitess.vstream.generate import DecodedColumn
-from source_vitess.vstream.rows import RowDecoder
 
 #: None that VTGate tells: the schema's character set counts.
 _NO_COLLATION = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.metadata
 import os
 import signal
 import sys
@@ -22,12 +23,18 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_vitess.airbyte.cdk import VitessEntrypoint
 from source_vitess.airbyte.lines import error_line
-from source_vitess.arguments import parse_arguments
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
 from source_vitess.source import SourceVitess
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
 GRACE_SECONDS = 8.0
+
+
+_FILES = {
+    "config": "the configuration, as `spec` describes it",
+    "catalog": "the configured catalog: which streams to read, and how",
+    "state": "the last state that an earlier read wrote; without it everything is copied",
+}
 
 
 def main() -> None:
@@ -51,6 +58,35 @@ def run(argv: Sequence[str]) -> int:
         # Nobody listens any more; keep the interpreter from flushing into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the arguments as Airbyte's platform gives them.
+
+    Returns:
+        `command` (None if there is none), `debug`, and what the command has of `config`, `catalog`, `state`.
+
+    Raises:
+        SystemExit: With 2 for arguments that are wrong, and with 0 after `--help` and `--version`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="source-vitess",
+        description="Airbyte source connector for Vitess. Messages go to standard output, one JSON object a line.",
+    )
+    version = importlib.metadata.version("source-vitess")
+    parser.add_argument("--version", action="version", version=f"source-vitess {version}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="{spec,check,discover,read}")
+    for name, what, files in (
+        ("spec", "write what the configuration consists of", ()),
+        ("check", "try whether the keyspace can be read with a configuration", ("config",)),
+        ("discover", "write the catalog: the keyspace's tables as streams", ("config",)),
+        ("read", "copy the selected streams, or go on where a state ends", ("config", "catalog", "state")),
+    ):
+        command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        command.add_argument("--debug", action="store_true", help="write more log messages")
+        for file in files:
+            command.add_argument(f"--{file}", required=file != "state", metavar="FILE", help=_FILES[file])
+    return parser.parse_args(list(argv))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -1,8 +1,13 @@
-"""Names of keyspaces, shards and tables: how they are quoted, and which belong to Vitess itself."""
+"""Names that Vitess gives: types of tablets, and of tables those that are its own; and how names are quoted."""
 
 from __future__ import annotations
 
 import re
+from typing import Literal, get_args
+
+#: The types of tablet that can be streamed from.
+TabletType = Literal["PRIMARY", "REPLICA", "RDONLY"]
+TABLET_TYPES: tuple[TabletType, ...] = get_args(TabletType)
 
 # Vitess names its own tables in this way: go/vt/schema/name.go (internal tables since v18: `_vt_hld_<uuid>_<time>_`),
 # go/vt/schema/online_ddl.go (gh-ost, pt-osc and vreplication shadow tables of older releases).

@@ -77,6 +77,19 @@ class Schema:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class StreamedTable:
+    """A table as a stream reads it.
+
+    Attributes:
+        table: As discovered.
+        selected: The columns to emit, with the JSON schema that their values must have.
+    """
+
+    table: Table
+    selected: Mapping[str, Mapping[str, object]]
+
+
 def is_transactional(engine: str | None) -> bool:
     """Tells whether a storage engine has transactions; so one does that is not known."""
     return engine is None or engine.lower() in _TRANSACTIONAL

@@ -20,26 +20,27 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources import Source
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 
-from source_vitess.airbyte.catalog import key_warnings, select_streams, to_catalog
+from source_vitess.airbyte.catalog import key_warnings, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
-from source_vitess.airbyte.configured import parse_configured_catalog
+from source_vitess.airbyte.cdk_messages import to_messages
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog, select_streams
 from source_vitess.airbyte.failures import traced
+from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
-from source_vitess.airbyte.messages import to_messages
-from source_vitess.airbyte.state import parse_state, sync_state
+from source_vitess.airbyte.state import parse_state, state_to_go_on_from
 from source_vitess.check import WARNING, check
-from source_vitess.config import Config
+from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, VitessSourceError
-from source_vitess.files import read_json, read_text
-from source_vitess.live import LiveVitess, SystemClock, sync_settings
+from source_vitess.keyspace import LiveVitess
+from source_vitess.network.tunnel import reachable
 from source_vitess.replication.messages import Failed
-from source_vitess.replication.retry import Answer, ask_again
-from source_vitess.replication.state import SyncState
+from source_vitess.replication.patience import Answer, ask_again
+from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.sync import Sync
+from source_vitess.rows import compiled
 from source_vitess.schema import engine_warning
-from source_vitess.tunnel import reachable
+from source_vitess.settings.config import Config, InvalidPositionBehavior, TruncateBehavior
 from source_vitess.types.codec import TypeOptions
-from source_vitess.vstream import compiled
 
 count_global_states()
 
@@ -113,7 +114,7 @@ class SourceVitess(Source):
             InternalError: A rule was broken.
         """
         parsed = _parse_config(config)
-        sync_from = _sync_state(parsed.keyspace, state)
+        sync_from = state_to_go_on_from(parsed.keyspace, state)
         settings = sync_settings(parsed)
         for warning in parsed.warnings:
             yield log_line("WARN", warning)
@@ -228,23 +229,13 @@ def _type_options(config: Config) -> TypeOptions:
     return TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
 
 
-def _sync_state(keyspace: str, messages: list[AirbyteStateMessage]) -> SyncState:
-    shared = None
-    streams: list[tuple[str, str | None, Any]] = []
-    for message in messages:
-        if message.global_ is None:
-            raise ConfigError(
-                "The saved state is not a GLOBAL state. Give the state that this connector wrote last for this "
-                "connection, or clear the connection's data to copy everything again."
-            )
-        if message.global_.shared_state is not None:
-            shared = vars(message.global_.shared_state)
-        streams += [
-            (
-                entry.stream_descriptor.name,
-                entry.stream_descriptor.namespace,
-                None if entry.stream_state is None else vars(entry.stream_state),
-            )
-            for entry in message.global_.stream_states
-        ]
-    return sync_state(keyspace, shared, streams)
+def sync_settings(config: Config) -> SyncSettings:
+    """Returns how a sync behaves with this configuration."""
+    return SyncSettings(
+        checkpoint_seconds=config.checkpoint_interval_seconds,
+        copy_seconds=config.initial_load_timeout_hours * 3600,
+        no_progress_seconds=config.no_progress_timeout_seconds,
+        streaming_seconds=config.keep_streaming_minutes * 60,
+        resync_lost_position=config.invalid_cdc_position_behavior is InvalidPositionBehavior.RESYNC,
+        ignore_removed_rows=config.truncate_behavior is TruncateBehavior.IGNORE,
+    )

@@ -1,6 +1,6 @@
 """Reads the type matrix with Debezium's Vitess connector too, and compares the values: `make crosscheck`.
 
-- Every table of `integration_tests/type_matrix.py` is read by both connectors, in the copy and in the change stream.
+- Every table of `instruments/type_matrix.py` is read by both connectors, in the copy and in the change stream.
 - Where they differ, MySQL's own value decides who is right: the matrix holds it. A difference that is a defect of
   Debezium's which is known is counted and listed; any other makes the run fail.
 - Opt-in, because it needs Java, Maven and some minutes. `SOURCE_VITESS_TEST_CLUSTER=<name>` uses a cluster that is up.
@@ -26,8 +26,8 @@ from typing import Any
 
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.type_matrix import BYTES, TABLES, TIMES, VECTOR, VECTORS, MatrixColumn, MatrixTable, quote
+from instruments.connector import Connector
+from instruments.type_matrix import BYTES, TABLES, TIMES, VECTOR, VECTORS, MatrixColumn, MatrixTable, quote
 from tools import debezium
 
 KEYSPACE = "single"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_COPIED = ("source_vitess", "unit_tests", "integration_tests", "pyproject.toml", "metadata.yaml")
+_COPIED = ("source_vitess", "instruments", "unit_tests", "integration_tests", "pyproject.toml", "metadata.yaml")
 #: Seconds for the tests of a mutant: a sync that never ends is noticed, too.
 _PATIENCE = 600.0
 
@@ -149,27 +149,27 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "row_images",
         "a value that a before image leaves out becomes a null",
-        "source_vitess/vstream/batch.py",
+        "source_vitess/rows/batch.py",
         "if column.always_given and length < 0:",
         "if length < -1:",
-        ("unit_tests/vstream",),
+        ("unit_tests/rows", "unit_tests/vstream"),
         compiled=False,
     ),
     Mutant(
         "row_images",
         "a value that an after image leaves out becomes a null",
-        "source_vitess/vstream/batch.py",
+        "source_vitess/rows/batch.py",
         "if (column.codec or column.key) and not given:",
         "if column.key and not given:",
-        ("unit_tests/vstream",),
+        ("unit_tests/rows", "unit_tests/vstream"),
     ),
     Mutant(
         "row_images",
         "a row whose key has changed is left in the destination under the old one",
-        "source_vitess/vstream/batch.py",
+        "source_vitess/rows/batch.py",
         "if before and (not after or self._moved(change.before, change.after)):",
         "if before and not after:",
-        ("unit_tests/vstream", *_SYNC_TESTS),
+        ("unit_tests/rows", "unit_tests/vstream", *_SYNC_TESTS),
         compiled=False,
     ),
     Mutant(
@@ -207,10 +207,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "secrets",
         "the statement that a server quotes is logged, with keys of rows in it",
-        "source_vitess/rules.py",
+        "source_vitess/error_rules.py",
         "(during query: |Sql: ",
         "(Sql: ",
-        ("unit_tests/test_rules.py", "unit_tests/vstream/test_failures.py"),
+        ("unit_tests/test_error_rules.py", "unit_tests/vstream/test_failures.py"),
     ),
 )
 

@@ -98,12 +98,12 @@ TIERS = {
     # What is decoded by compiled code above, in Python, as where no C compiler is.
     "unit-python": _pytest(
         "unit-python",
-        *(f"unit_tests/{part}" for part in ("types", "vstream", "replication", "test_entrypoint.py")),
-        "--ignore=unit_tests/vstream/test_compiled.py",
+        *(f"unit_tests/{part}" for part in ("types", "rows", "vstream", "replication", "test_entrypoint.py")),
+        "--ignore=unit_tests/rows/test_compiled.py",
         environment={"SOURCE_VITESS_COMPILED": "0"},
     ),
     # Says what it has searched and found: shown as it is.
-    "model": Tier([sys.executable, "-m", "unit_tests.model_search"], reports=False),
+    "model": Tier([sys.executable, "-m", "instruments.model_search"], reports=False),
     "vitess": Tier(["make", "--no-print-directory", "vitess"], reports=False),
     "vitess-local": _pytest(
         "vitess-local", "vitess-local/tests", "--rootdir=vitess-local", "-c", "vitess-local/pyproject.toml"

@@ -10,10 +10,10 @@ from typing import Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
+from instruments.scripted_vtgate.client import Stream, request
+from instruments.scripted_vtgate.events import position
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.proto import binlogdata_pb2, vtgate_pb2
-from unit_tests.scripted_vtgate.client import Stream, request
-from unit_tests.scripted_vtgate.events import position
-from unit_tests.scripted_vtgate.vitess import Vitess
 
 # A busy machine is no failure.
 settings.register_profile(

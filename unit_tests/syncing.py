@@ -8,12 +8,12 @@ from typing import Any
 
 import grpc
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import Store, expect_equal
+from instruments.connector import Connector, Json
+from instruments.oracle import Store, expect_equal
+from instruments.scripted_vtgate.model.values import Given, Value
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import VitessSourceError
 from source_vitess.proto import binlogdata_pb2
-from unit_tests.scripted_vtgate.model.values import Given, Value
-from unit_tests.scripted_vtgate.vitess import Vitess
 
 #: Chooses events.
 EventTest = Callable[[binlogdata_pb2.VEvent], bool]

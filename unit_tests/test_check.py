@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
+from instruments.scripted_vtgate.script import Fail, Hang, Scripts
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import check as module
-from source_vitess import probe
 from source_vitess.check import check
-from source_vitess.config import Config
 from source_vitess.errors import ConfigError, TransientError, VitessSourceError
-from unit_tests.scripted_vtgate.script import Fail, Hang, Scripts
-from unit_tests.scripted_vtgate.vitess import Vitess
+from source_vitess.network import port_probe as probe
+from source_vitess.settings.config import Config
 
 
 @pytest.fixture(autouse=True)
@@ -192,7 +192,7 @@ def test_another_mysql_server(shop: Vitess) -> None:
 def test_a_mysql_server_that_refuses(shop: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
     """A login refused by something that does not call itself Vitess may be at the wrong door."""
     shop.mysql.credentials = {"bob": "s3cret"}
-    monkeypatch.setattr("unit_tests.scripted_vtgate.mysql_server.SERVER_VERSION", "9.7.4")
+    monkeypatch.setattr("instruments.scripted_vtgate.mysql_server.SERVER_VERSION", "9.7.4")
 
     message = said(shop.url, username="bob", password="no")
 

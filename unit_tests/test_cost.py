@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from source_vitess.vstream import compiled
-from unit_tests.scripted_vtgate.model.values import Given
-from unit_tests.scripted_vtgate.vitess import Vitess
+from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.rows import compiled
 from unit_tests.syncing import Syncs
 
 _COLUMNS = {

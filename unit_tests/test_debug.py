@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import debug
-from unit_tests.scripted_vtgate.vitess import Vitess
 
 
 @pytest.fixture

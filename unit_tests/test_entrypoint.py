@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import entrypoint
-from source_vitess.live import SystemClock
+from source_vitess.clock import SystemClock
 from source_vitess.source import SourceVitess
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, is_row, rows
 
 #: A password that needs percent-encoding in a URL.

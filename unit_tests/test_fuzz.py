@@ -14,19 +14,19 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from source_vitess.airbyte.state import parse_state, sync_state
-from source_vitess.config import Config
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.naming import quote_identifier
 from source_vitess.position.gtid import GtidError, GtidSet
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.replication.state import VERSION, SyncState
-from source_vitess.schema import Column, Table
+from source_vitess.rows.columns import Rows
+from source_vitess.schema import Column, StreamedTable, Table
+from source_vitess.settings.config import Config
+from source_vitess.settings.url import VitessUrl
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for, json_schema_for
-from source_vitess.url import VitessUrl
-from source_vitess.vstream.events import Rows
-from source_vitess.vstream.reader import EventReader, StreamedTable
+from source_vitess.vstream.reader import EventReader
 from unit_tests.examples import at_least, reached
 
 fuzzed = settings(

@@ -11,12 +11,12 @@ import grpc
 import pytest
 
 import source_vitess.mysql.session as session_module
-from source_vitess.config import Config
+from instruments.raw_mysql import OK, Peer, mysql_server
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.proto import vtgate_pb2
+from source_vitess.settings.config import Config
 from source_vitess.vstream.client import VStreamClient
-from unit_tests.raw_mysql import OK, Peer, mysql_server
 
 #: Seconds for a statement, of servers that never answer and of the others.
 SHORT, LONG = 3.0, 90.0

@@ -24,8 +24,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from source_vitess.config import Config
-from source_vitess.vstream import compiled
+from source_vitess.rows import compiled
+from source_vitess.settings.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -243,7 +243,7 @@ def test_wheel_holds_what_the_program_needs(tmp_path: Path, compiler: bool) -> N
     assert "source-vitess = source_vitess.entrypoint:main" in scripts
     assert {"source_vitess"} == {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert not any(name.endswith(".c") for name in names)
-    assert any(name.startswith("source_vitess/vstream/_compiled.") for name in names) == compiler
+    assert any(name.startswith("source_vitess/rows/_decoder.") for name in names) == compiler
 
 
 @pytest.mark.skipif(not _can_compile(), reason="there is no C compiler, or Python's headers are missing")

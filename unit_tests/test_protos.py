@@ -16,8 +16,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from instruments.scripted_vtgate.wire import pack_lengths
 from source_vitess.proto import binlogdata_pb2, query_pb2, topodata_pb2, vtgate_pb2, vtrpc_pb2
-from unit_tests.scripted_vtgate.wire import pack_lengths
 
 #: Put before Vitess' package names, so that both can be loaded into one process.
 _PREFIX = "source_vitess."

@@ -20,17 +20,17 @@ import trustme
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from cryptography.hazmat.primitives import serialization
 
+from instruments.scripted_vtgate.script import Fail, Scripts
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import entrypoint
-from source_vitess.config import Config
-from source_vitess.live import SystemClock
+from source_vitess.clock import SystemClock
+from source_vitess.error_rules import Rule
 from source_vitess.mysql.failures import RULES as MYSQL_RULES
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.rules import Rule
+from source_vitess.settings.config import Config
 from source_vitess.source import SourceVitess
 from source_vitess.vstream.failures import RULES as VSTREAM_RULES
 from source_vitess.vstream.failures import VERDICTS
-from unit_tests.scripted_vtgate.script import Fail, Scripts
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, rows
 
 #: Each needs encoding somewhere, and each is looked for in every form.

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_vitess.config import Config as VitessConfig
 from source_vitess.errors import ConfigError
+from source_vitess.settings.config import Config as VitessConfig
 
 TLS_MODES = ("preferred", "disabled", "required", "verify")
 

@@ -17,9 +17,9 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
+from source_vitess.airbyte.cdk_messages import to_messages
 from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.lines import log_line
-from source_vitess.airbyte.messages import to_messages
 from source_vitess.errors import VitessSourceError
 
 from destination_readyset.bookkeeping import Bookkeeping

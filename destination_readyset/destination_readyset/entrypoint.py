@@ -20,9 +20,9 @@ import orjson
 from airbyte_cdk.logger import init_logger
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConfiguredAirbyteCatalogSerializer, Type
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from source_vitess.airbyte.files import read_json
 from source_vitess.airbyte.lines import error_line
 from source_vitess.errors import ConfigError, InternalError, VitessSourceError
-from source_vitess.files import read_json
 
 from destination_readyset.destination import DestinationReadyset
 

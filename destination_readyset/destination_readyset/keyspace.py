@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from source_vitess.config import Config
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema, use_shard
 from source_vitess.mysql.topology import read_topology
-from source_vitess.tunnel import reachable
+from source_vitess.network.tunnel import reachable
+from source_vitess.settings.config import Config
 
 from destination_readyset.policy import KeyspaceColumn
 

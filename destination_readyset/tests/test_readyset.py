@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from unit_tests.scripted_vtgate.mysql_server import Answering, MysqlStatusError, Result, Statement, VtgateMysqlServer
+from instruments.scripted_vtgate.mysql_server import Answering, MysqlStatusError, Result, Statement, VtgateMysqlServer
 
 from destination_readyset import readyset
 from destination_readyset.config import Address

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
-from integration_tests.connector import Connector
-from integration_tests.type_matrix import TABLES, VECTORS, MatrixTable, quote
+from instruments.connector import Connector
+from instruments.type_matrix import TABLES, VECTORS, MatrixTable, quote
 from source_vitess.source import SourceVitess
 from source_vitess.types.column_type import parse_column_type
 from vitess_local.cluster import Cluster

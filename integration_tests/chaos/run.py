@@ -28,15 +28,15 @@ import pymysql
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
 
+from instruments.connector import Connector
+from instruments.oracle import OracleError, Store, canonical, expect_equal
+from instruments.select import select_rows
 from integration_tests.chaos import faults
 from integration_tests.chaos.ddl import SchemaChanges
 from integration_tests.chaos.proxy import Proxy
 from integration_tests.chaos.syncs import Plan, Syncs, random_plan
 from integration_tests.chaos.tables import TABLES
 from integration_tests.chaos.writer import Writer
-from integration_tests.connector import Connector
-from integration_tests.oracle import OracleError, Store, canonical, expect_equal
-from integration_tests.select import select_rows
 
 KEYSPACE = "shop"
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
 
+from instruments.connector import Connector, Json
+from instruments.oracle import OracleError, Store
+from instruments.validation import RecordValidator
 from integration_tests.chaos.ddl import SchemaChanges
 from integration_tests.chaos.tables import TABLES
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import OracleError, Store
-from integration_tests.validation import RecordValidator
 from source_vitess.errors import VitessSourceError
-from source_vitess.live import sync_settings
+from source_vitess.source import sync_settings
 
 #: Seconds after which a sync hangs: longer than all that it may wait for put together.
 HANG_SECONDS = 900

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector
-from integration_tests.oracle import Store
+from instruments.connector import Connector
+from instruments.oracle import Store
 from integration_tests.shop import TABLES, Shop
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from vitess_local.cluster import Cluster
 
-from integration_tests.connector import Connector, Json
-from integration_tests.oracle import Store
+from instruments.connector import Connector, Json
+from instruments.oracle import Store
 from integration_tests.shop import Shop
 
 IMAGE = "localhost/source-vitess:test"
@@ -140,7 +140,7 @@ def test_what_is_in_it(container: Container) -> None:
     """It runs as uid 1000 and process 1, writes to /tmp only, decodes by compiled code; no compiler, no pip, no GPL."""
     script = (
         "import importlib.util, os, pathlib, shutil, sys\n"
-        "import source_vitess.vstream._compiled\n"
+        "import source_vitess.rows._decoder\n"
         "print(os.getuid(), os.getpid())\n"
         "for place in ('/x', '/opt/x', '/airbyte/x', '/home/airbyte/x', '/tmp/x'):\n"
         "    try: pathlib.Path(place).touch(); print(place)\n"

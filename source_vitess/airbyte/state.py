@@ -7,8 +7,10 @@ empty list or object, or nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from airbyte_cdk.models import AirbyteStateMessage
 
 from source_vitess.errors import ConfigError
 from source_vitess.replication.state import SyncState
@@ -83,6 +85,33 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
         # A platform that clears a stream may leave its name with a null, and may take an empty state for none.
         {name: state for name, namespace, state in streams if state and namespace in (None, keyspace)},
     )
+
+
+def state_to_go_on_from(keyspace: str, messages: Sequence[AirbyteStateMessage]) -> SyncState:
+    """Returns the state to go on from, as the CDK passes it.
+
+    Raises:
+        ConfigError: The state is not GLOBAL, or of another version, keyspace or shape.
+    """
+    shared = None
+    streams: list[tuple[str, str | None, Any]] = []
+    for message in messages:
+        if message.global_ is None:
+            raise ConfigError(
+                "The saved state is not a GLOBAL state. Give the state that this connector wrote last for this "
+                "connection, or clear the connection's data to copy everything again."
+            )
+        if message.global_.shared_state is not None:
+            shared = vars(message.global_.shared_state)
+        streams += [
+            (
+                entry.stream_descriptor.name,
+                entry.stream_descriptor.namespace,
+                None if entry.stream_state is None else vars(entry.stream_state),
+            )
+            for entry in message.global_.stream_states
+        ]
+    return sync_state(keyspace, shared, streams)
 
 
 def state_message(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from source_vitess.config import TabletType
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.naming import TabletType
 
 # `uuid:tag:1-5`, MySQL ≥ 8.3.
 _TAG = re.compile(r":[a-z_][a-z0-9_]*:", re.IGNORECASE)

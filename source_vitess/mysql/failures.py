@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pymysql
 
+from source_vitess.error_rules import Rule, build_error, first_match, redact, with_words
 from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
-from source_vitess.rules import Rule, build_error, first_match, redact, with_words
-from source_vitess.tls import tls_rules
+from source_vitess.network.tls import tls_rules
 
 #: A VTGate without authentication takes any user name, but not none.
 ANONYMOUS = "source-vitess"

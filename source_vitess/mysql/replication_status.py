@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from source_vitess.config import TabletType
 from source_vitess.errors import InternalError, TransientError
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.naming import TabletType
 from source_vitess.position.lag import Lag
 
 # The error's text is not escaped, so this is not always JSON.

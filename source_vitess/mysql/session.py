@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.constants import CR
 
-from source_vitess.config import Config
 from source_vitess.errors import InternalError, VitessSourceError
 from source_vitess.mysql.failures import ANONYMOUS, REFUSED_IN_CLEAR, TOO_LARGE, describe
 from source_vitess.naming import quote_identifier
-from source_vitess.tls import mysql_context, server_name
+from source_vitess.network.tls import mysql_context, server_name
+from source_vitess.settings.config import Config
 
 #: Seconds until a connection must stand.
 CONNECT_TIMEOUT = 10.0

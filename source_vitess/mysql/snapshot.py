@@ -16,11 +16,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from source_vitess.config import TABLET_TYPES
 from source_vitess.errors import TransientError
 from source_vitess.mysql.session import Row, VtgateSession
 from source_vitess.mysql.topology import Topology, read_topology
-from source_vitess.naming import can_be_streamed, is_internal_table
+from source_vitess.naming import TABLET_TYPES, can_be_streamed, is_internal_table
 from source_vitess.schema import Column, Schema, Table, is_transactional
 
 _TABLES = """

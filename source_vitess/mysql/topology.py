@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from source_vitess.config import TABLET_TYPES, TabletType
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.naming import TABLET_TYPES, TabletType
 
 #: What VTGate says of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
 _SERVING = "SERVING"

@@ -23,27 +23,19 @@ from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFound
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Distance, Vgtid, contains, gtid_set
 from source_vitess.replication.checkpoint import Checkpointer
-from source_vitess.replication.columns import ToldColumns
 from source_vitess.replication.ddl import ColumnChanges, column_changes, not_understood, rows_gone, shadows_swapped
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.messages import Failed, Log, Message
-from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
+from source_vitess.replication.oversized_rows import StallError, explain_changes
+from source_vitess.replication.patience import Retry, Silence
+from source_vitess.replication.ports import Clock, Vitess
 from source_vitess.replication.records import RecordMaker
-from source_vitess.replication.retry import Retry
 from source_vitess.replication.rewritten import RewrittenValues
-from source_vitess.replication.silence import Silence
-from source_vitess.replication.stall import StallError, explain_changes
+from source_vitess.replication.settings import SelectedStream, SyncSettings
+from source_vitess.replication.stale_columns import ToldColumns
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, Copying, RefreshNeeded
-from source_vitess.vstream.events import (
-    Committed,
-    Ddl,
-    Fields,
-    Heartbeat,
-    Rows,
-    StreamPosition,
-    TableFailed,
-    Unpositioned,
-)
+from source_vitess.rows.columns import Rows
+from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, StreamPosition, TableFailed, Unpositioned
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
 
 #: Seconds of waiting without a transaction after which a new end position is asked for: the old one may hold

@@ -6,8 +6,9 @@ from source_vitess.errors import InternalError
 from source_vitess.position.gtid import GtidError, GtidSet
 from source_vitess.position.vgtid import difference
 from source_vitess.replication.messages import Checkpoint, Message, Records
-from source_vitess.replication.ports import Clock, SyncSettings
+from source_vitess.replication.ports import Clock
 from source_vitess.replication.records import Cursor
+from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import SyncState
 from source_vitess.vstream.events import StreamPosition
 

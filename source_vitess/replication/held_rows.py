@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from source_vitess.vstream.events import Rows
+from source_vitess.rows.columns import Rows
 
 #: Bytes of JSON that are held in memory; more of one transaction go to a file.
 MEMORY_BYTES = 16 * 1024 * 1024

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_vitess.errors import VitessSourceError
-from source_vitess.vstream.events import FieldChange
+from source_vitess.rows.columns import FieldChange
 
 
 @dataclass

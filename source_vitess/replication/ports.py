@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from source_vitess.position.lag import Lag
 from source_vitess.position.lineage import Finding
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.schema import StreamedTable
 from source_vitess.vstream.events import Event
-from source_vitess.vstream.reader import StreamedTable
 from source_vitess.vstream.request import StreamRequest
 
 
@@ -99,50 +98,3 @@ class Clock(Protocol):
     def stopping(self) -> bool:
         """Whether the sync is asked to stop."""
         ...
-
-
-@dataclass(frozen=True)
-class SyncSettings:
-    """How a sync behaves.
-
-    Attributes:
-        checkpoint_seconds: Time after which a state is due.
-        checkpoint_records: Records after which a state is due.
-        copy_seconds: Time after which copying stops for this sync, so that changes are read in between.
-        no_progress_seconds: Time without any transaction, while some are known to be missing, that is an error.
-        resync_lost_position: Start over instead of failing when the saved position is lost.
-        ignore_removed_rows: Go on after a statement that removed rows without telling which, instead of failing.
-        retries: How often in a row a broken stream is opened again without any progress.
-        streaming_seconds: Time for which changes are read as they happen, once all streams are caught up.
-    """
-
-    checkpoint_seconds: float = 60
-    checkpoint_records: int = 100_000
-    copy_seconds: float = 8 * 3600
-    no_progress_seconds: float = 300
-    resync_lost_position: bool = False
-    ignore_removed_rows: bool = False
-    retries: int = 6
-    streaming_seconds: float = 0
-
-
-@dataclass(frozen=True)
-class SelectedStream:
-    """A stream of the configured catalog that can be read.
-
-    Attributes:
-        streamed: Its table, and the columns to emit.
-        incremental: Follow changes; else a full refresh.
-        with_meta: Whether records carry the `_ab_cdc_*` members.
-        sync_id: The platform's number of this sync, if it gives any.
-    """
-
-    streamed: StreamedTable
-    incremental: bool
-    with_meta: bool = True
-    sync_id: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The table's name, which is the stream's."""
-        return self.streamed.table.name

@@ -23,8 +23,9 @@ from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection
 from source_vitess.replication.change_stream import ChangeStream
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Failed, Log, Message
-from source_vitess.replication.ports import Clock, SyncSettings, Vitess
-from source_vitess.replication.retry import ask_again
+from source_vitess.replication.patience import ask_again
+from source_vitess.replication.ports import Clock, Vitess
+from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import CopiedAt, Copying, RefreshNeeded
 
 #: Seconds by which shards may differ before the log says for each how complete it is.

@@ -7,8 +7,8 @@ from functools import lru_cache
 import pendulum
 
 from source_vitess.replication.messages import Records
-from source_vitess.vstream.compiled import complete
-from source_vitess.vstream.events import Rows
+from source_vitess.rows.columns import Rows
+from source_vitess.rows.compiled import complete
 
 UPDATED_AT = "_ab_cdc_updated_at"
 DELETED_AT = "_ab_cdc_deleted_at"

@@ -38,9 +38,8 @@ from source_vitess.ddl.statements import (
     RenameColumn,
 )
 from source_vitess.replication.ddl import shadows_swapped
-from source_vitess.schema import Column, Table
+from source_vitess.schema import Column, StreamedTable, Table
 from source_vitess.types.column_type import ColumnType, parse_column_type
-from source_vitess.vstream.reader import StreamedTable
 
 _NONE: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({})
 _ANY = "its columns"

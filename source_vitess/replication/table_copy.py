@@ -41,11 +41,11 @@ from source_vitess.position.lineage import Verdict
 from source_vitess.position.vgtid import contains, union
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.messages import Estimate, Log, Message
-from source_vitess.replication.ports import Clock, SelectedStream, SyncSettings, Vitess
+from source_vitess.replication.oversized_rows import StallError, explain_copy
+from source_vitess.replication.patience import Retry, Silence
+from source_vitess.replication.ports import Clock, Vitess
 from source_vitess.replication.records import RecordMaker
-from source_vitess.replication.retry import Retry
-from source_vitess.replication.silence import Silence
-from source_vitess.replication.stall import StallError, explain_copy
+from source_vitess.replication.settings import SelectedStream, SyncSettings
 from source_vitess.replication.state import (
     Copied,
     CopiedAt,
@@ -55,18 +55,18 @@ from source_vitess.replication.state import (
     ShardCopy,
     TableState,
 )
+from source_vitess.rows.columns import Rows
+from source_vitess.schema import StreamedTable
 from source_vitess.vstream.events import (
     Committed,
     CopyCompleted,
     Fields,
     Heartbeat,
-    Rows,
     Snapshot,
     TableFailed,
     key_of_lastpk,
 )
 from source_vitess.vstream.lastpk import to_resume
-from source_vitess.vstream.reader import StreamedTable
 from source_vitess.vstream.request import StreamRequest
 
 #: Seconds between two lines that say how far a copy is.

@@ -39,7 +39,7 @@ class TypeOptions:
 
 
 class Kind(IntEnum):
-    """Forms of values that the compiled decoder writes by itself; the numbers are those of vstream/_compiled.c."""
+    """Forms of values that the compiled decoder writes by itself; the numbers are those of rows/_decoder.c."""
 
     CALL = 0
     INTEGER = 1

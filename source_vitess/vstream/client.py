@@ -18,10 +18,10 @@ from types import TracebackType
 import grpc
 import grpc.experimental
 
-from source_vitess.config import Config, GrpcAuthentication
 from source_vitess.errors import ConfigError, StreamCancelledError, TransientError, VitessSourceError
+from source_vitess.network.tls import HANDSHAKE_SECONDS, GrpcTrust, grpc_trust
 from source_vitess.proto import raw_pb2, vtgate_pb2
-from source_vitess.tls import HANDSHAKE_SECONDS, GrpcTrust, grpc_trust
+from source_vitess.settings.config import Config, GrpcAuthentication
 from source_vitess.vstream.failures import describe
 
 METHOD = "/vtgateservice.Vitess/VStream"

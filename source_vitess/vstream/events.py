@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -12,43 +12,8 @@ from google.protobuf.message import DecodeError
 from source_vitess.errors import InternalError, StreamError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2, query_pb2
-from source_vitess.vstream import compiled
-
-
-@dataclass(frozen=True)
-class FieldChange:
-    """A value that was emitted in another form than it has, for a record's `meta.changes`.
-
-    Attributes:
-        field: The column.
-        change: NULLED or TRUNCATED.
-        reason: Why, for the log.
-    """
-
-    field: str
-    change: str
-    reason: str
-
-
-@dataclass
-class Rows:
-    """Rows of one table, in the order of the binlog or of the copy.
-
-    Attributes:
-        shard: Where they are from.
-        table: The table, without the keyspace.
-        timestamp: Seconds since 1970 of their transaction; 0 for rows of a copy.
-        members: Per row the members of its JSON object, each followed by a comma: `"id":1,"name":"x",`.
-        deleted: Indexes into `members` of the before images of rows that are gone.
-        altered: By index, the values that could not be emitted as they are.
-    """
-
-    shard: str
-    table: str
-    timestamp: int
-    members: list[bytes]
-    deleted: frozenset[int] = frozenset()
-    altered: Mapping[int, tuple[FieldChange, ...]] = field(default_factory=dict)
+from source_vitess.rows import compiled
+from source_vitess.rows.columns import Rows
 
 
 class KeyColumn(NamedTuple):

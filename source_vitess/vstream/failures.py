@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import grpc
 
+from source_vitess.error_rules import Rule, build_error, first_match, redact, with_words
 from source_vitess.errors import (
     ConfigError,
     InternalError,
@@ -18,8 +19,7 @@ from source_vitess.errors import (
     TransientError,
     VitessSourceError,
 )
-from source_vitess.rules import Rule, build_error, first_match, redact, with_words
-from source_vitess.tls import tls_rules
+from source_vitess.network.tls import tls_rules
 from source_vitess.vstream.tablet_failures import EVENT_RULES, GIVING_UP, MYSQL_RULES, STATE_RULES
 
 #: In order: the first rule that matches counts. Texts are `<STATUS CODE>: <details>`.

@@ -11,16 +11,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import opens_transaction
 from source_vitess.errors import ConfigError, InternalError, SchemaMismatchError, StreamError
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
-from source_vitess.schema import Table
+from source_vitess.rows.batch import PartialImageError, RowBatch
+from source_vitess.rows.columns import DecodedColumn
+from source_vitess.rows.copied import CopiedShapes
+from source_vitess.rows.decoder import MisfitError, RowDecoder
+from source_vitess.schema import StreamedTable
 from source_vitess.types.codec import Codec
-from source_vitess.vstream.batch import PartialImageError, RowBatch
-from source_vitess.vstream.copied import CopiedShapes
 from source_vitess.vstream.events import (
     Committed,
     CopyCompleted,
@@ -35,8 +36,6 @@ from source_vitess.vstream.events import (
     Unpositioned,
     parse_event,
 )
-from source_vitess.vstream.generate import DecodedColumn
-from source_vitess.vstream.rows import MisfitError, RowDecoder
 
 _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogdata_pb2.UPDATE, binlogdata_pb2.DELETE})
 # MySQL's NOT_NULL_FLAG in query.Field.flags, and the types that binlog_row_image=NOBLOB leaves out (not JSON, not
@@ -53,19 +52,6 @@ _SHOWN = 200
 
 #: From a FIELD event's column, whether ENUM and SET come as text, and the character set discovered, to the codec.
 CodecOf = Callable[[query_pb2.Field, bool, "str | None"], Codec]
-
-
-@dataclass(frozen=True)
-class StreamedTable:
-    """A table as a stream reads it.
-
-    Attributes:
-        table: As discovered.
-        selected: The columns to emit, with the JSON schema that their values must have.
-    """
-
-    table: Table
-    selected: Mapping[str, Mapping[str, object]]
 
 
 class EventReader:

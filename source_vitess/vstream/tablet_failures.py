@@ -7,6 +7,7 @@ texts with the files they come from.
 
 from __future__ import annotations
 
+from source_vitess.error_rules import Rule
 from source_vitess.errors import (
     ConfigError,
     InternalError,
@@ -15,7 +16,6 @@ from source_vitess.errors import (
     TableNotFoundError,
     TransientError,
 )
-from source_vitess.rules import Rule
 
 #: What VTGate puts before a tablet's own words.
 GIVING_UP = (

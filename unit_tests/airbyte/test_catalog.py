@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer
 
-from integration_tests.connector import Json
-from source_vitess.airbyte.catalog import select_streams, to_catalog
-from source_vitess.airbyte.configured import parse_configured_catalog
+from instruments.connector import Json
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.airbyte.catalog import to_catalog
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog, select_streams
 from source_vitess.errors import ConfigError
 from source_vitess.schema import Column, Schema, Table
 from source_vitess.source import SourceVitess
 from source_vitess.types.codec import TypeOptions
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows
 
 T = Table(

@@ -14,6 +14,7 @@ from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalo
 from airbyte_cdk.test.entrypoint_wrapper import read as read_through_the_cdk
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.airbyte.lines import LineWriter, error_line, log_line
 from source_vitess.errors import StreamError, TransientError
 from source_vitess.replication.messages import (
@@ -26,9 +27,8 @@ from source_vitess.replication.messages import (
     Records,
     Started,
 )
+from source_vitess.rows.columns import FieldChange
 from source_vitess.source import SourceVitess
-from source_vitess.vstream.events import FieldChange
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs
 
 _TIMES = re.compile(rb'"emitted_at":[0-9.]+|"_ab_cdc_\w+":("[^"]*"|[0-9]+)|[0-9.]+ s \([0-9,]+ rows')

@@ -11,11 +11,11 @@ import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.airbyte.state import parse_state, state_message, sync_state
 from source_vitess.errors import ConfigError
 from source_vitess.replication.state import Copied, CopiedAt
 from source_vitess.source import SourceVitess
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows, streamed
 
 COPIED: dict[str, Any] = {"copied": True}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.mysql.binlog_settings import read_shard_settings
 from source_vitess.mysql.session import VtgateSession
-from unit_tests.scripted_vtgate.vitess import Vitess
+from source_vitess.settings.config import Config
 
 STRANGER = "11111111-2222-3333-4444-555555555555"
 

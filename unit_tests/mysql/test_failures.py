@@ -5,9 +5,9 @@ from __future__ import annotations
 import pymysql
 import pytest
 
+from source_vitess.error_rules import Rule, first_match
 from source_vitess.errors import ConfigError, InternalError, TransientError
 from source_vitess.mysql.failures import RULES, describe, error_text
-from source_vitess.rules import Rule, first_match
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.example)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.lineage import read_shard_gtids
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Tablet, Topology, read_topology
-from unit_tests.scripted_vtgate.vitess import Vitess
+from source_vitess.settings.config import Config
 
 P = "11111111-1111-1111-1111-111111111111"
 

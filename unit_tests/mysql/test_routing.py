@@ -7,12 +7,12 @@ from typing import cast
 
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import InternalError, TransientError
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.settings.config import Config
 from source_vitess.source import SourceVitess
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows
 
 

@@ -8,10 +8,10 @@ import types
 import pymysql
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError, InternalError, TransientError
 from source_vitess.mysql.session import VtgateSession, _Connection
-from unit_tests.scripted_vtgate.vitess import Vitess
+from source_vitess.settings.config import Config
 
 
 def config(port: int, **fields: str) -> Config:

@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import Row, VtgateSession
 from source_vitess.mysql.snapshot import FoundTable, choose_keys, read_schema
 from source_vitess.schema import Column
+from source_vitess.settings.config import Config
 from source_vitess.source import SourceVitess
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import (
@@ -18,7 +18,7 @@ from source_vitess.mysql.topology import (
     serving_types,
     shard_order,
 )
-from unit_tests.scripted_vtgate.vitess import Vitess
+from source_vitess.settings.config import Config
 
 
 def topology(*tablets: tuple[str, str], cell: str = "zone1", serving: bool = True) -> Topology:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from source_vitess.live import LiveVitess, SystemClock, sync_settings
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
+from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.replication import stall
-from source_vitess.replication.ports import SyncSettings
-from unit_tests.scripted_vtgate.vitess import Vitess
+from source_vitess.replication import oversized_rows as stall
+from source_vitess.replication.settings import SyncSettings
+from source_vitess.source import sync_settings
 
 #: Has something happen right after the sync's first question for the position of now.
 AfterFirstCurrent = Callable[[Callable[[], object]], None]

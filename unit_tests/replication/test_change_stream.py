@@ -11,20 +11,21 @@ import grpc
 import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 
-from integration_tests.oracle import Store
+from instruments.oracle import Store
+from instruments.scripted_vtgate.model.faults import After
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
-from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.keyspace import LiveVitess
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import change_stream, held_rows
 from source_vitess.replication.messages import Message
 from source_vitess.source import SourceVitess
-from source_vitess.vstream.current import CURRENT_TIMEOUT
+from source_vitess.vstream.current_position import CURRENT_TIMEOUT
 from source_vitess.vstream.request import NO_TABLE
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
-from unit_tests.scripted_vtgate.model.faults import After
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from integration_tests.destination import Destination
-from integration_tests.oracle import expect_equal
+from instruments.destination import Destination
+from instruments.oracle import expect_equal
+from instruments.scripted_vtgate.vitess import Vitess
 from unit_tests.replication.conftest import Settings
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs, as_json, rows
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data

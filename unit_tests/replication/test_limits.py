@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import PositionLostError
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows, table_state
 
 

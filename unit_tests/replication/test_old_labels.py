@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from instruments.scripted_vtgate.model.gateway import Gateway
+from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.vitess import Vitess
+from instruments.scripted_vtgate.vstream_server import Call
+from instruments.scripted_vtgate.wire import row_of
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
+from source_vitess.rows.decoder import unpack_lengths
 from source_vitess.types.column_type import parse_column_type
-from source_vitess.vstream.rows import unpack_lengths
-from unit_tests.scripted_vtgate.model.gateway import Gateway
-from unit_tests.scripted_vtgate.model.values import Given
-from unit_tests.scripted_vtgate.vitess import Vitess
-from unit_tests.scripted_vtgate.vstream_server import Call
-from unit_tests.scripted_vtgate.wire import row_of
 from unit_tests.syncing import Syncs, is_row
 
 #: Labels that look like other labels' ordinals, and that a careless reader splits or strips.

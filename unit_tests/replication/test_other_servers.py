@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator
 import grpc
 import pytest
 
-from integration_tests.oracle import Store
+from instruments.oracle import Store
+from instruments.scripted_vtgate import events
+from instruments.scripted_vtgate.vitess import Vitess
+from instruments.scripted_vtgate.wire import row_of, values_of
+from source_vitess.error_rules import Rule
 from source_vitess.errors import ConfigError, InternalError, PositionLostError, StreamError, TransientError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
 from source_vitess.replication.change_stream import PASSING
-from source_vitess.rules import Rule
 from source_vitess.vstream.failures import RULES, VERDICTS
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
-from unit_tests.scripted_vtgate import events
-from unit_tests.scripted_vtgate.vitess import Vitess
-from unit_tests.scripted_vtgate.wire import row_of, values_of
 from unit_tests.syncing import Syncs, is_commit, rows
 
 Response = vtgate_pb2.VStreamResponse

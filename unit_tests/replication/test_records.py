@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_vitess.replication.records import CURSORS_PER_SECOND, Cursor, RecordMaker
-from source_vitess.vstream.events import FieldChange, Rows
+from source_vitess.rows.columns import FieldChange, Rows
 
 NOW = 1_800_000_000.25
 

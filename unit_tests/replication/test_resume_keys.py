@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.vitess import Vitess
 from unit_tests.replication.conftest import Settings
-from unit_tests.scripted_vtgate.model.values import Given
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs, is_commit
 
 SIZES: Sequence[Given] = ("small", "medium", "large")

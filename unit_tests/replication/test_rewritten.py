@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_vitess.replication.rewritten import RewrittenValues
-from source_vitess.schema import Column, Table
-from source_vitess.vstream.reader import StreamedTable
+from source_vitess.schema import Column, StreamedTable, Table
 
 #: By column: the discovered type, its character set, whether it can be NULL.
 COLUMNS = (

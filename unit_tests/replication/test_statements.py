@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError
 from unit_tests.replication.conftest import AfterFirstCurrent
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs, rows
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, TransientError
-from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication import change_stream
 from source_vitess.source import SourceVitess
 from unit_tests.replication.conftest import Settings
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
 
 #: What a test does with each message; it returns True when it has seen enough.

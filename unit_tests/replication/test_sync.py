@@ -11,14 +11,15 @@ from typing import Any
 import grpc
 import pytest
 
-from integration_tests.oracle import Store
+from instruments.oracle import Store
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, PositionLostError, TransientError
-from source_vitess.live import LiveVitess, SystemClock
+from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import sync
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, cut_again_and_again, is_row, rows, streamed, table_state
 
 SEED = random.randrange(1, 10**6)  # noqa: S311 - test data

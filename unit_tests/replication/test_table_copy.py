@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 import grpc
 import pytest
 
-from integration_tests.oracle import META, Store, expect_equal
+from instruments.oracle import META, Store, expect_equal
+from instruments.scripted_vtgate.client import is_lastpk
+from instruments.scripted_vtgate.model.faults import After
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, TransientError
-from source_vitess.live import SystemClock
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication.table_copy import CopyTimeUpError
 from unit_tests.replication.conftest import Settings
-from unit_tests.scripted_vtgate.client import is_lastpk
-from unit_tests.scripted_vtgate.model.faults import After
-from unit_tests.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import (
     COLUMNS,
     Syncs,

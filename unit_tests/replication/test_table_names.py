@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit_tests.scripted_vtgate.vitess import Vitess
+from instruments.scripted_vtgate.vitess import Vitess
 from unit_tests.syncing import COLUMNS, Syncs, rows
 
 

@@ -16,7 +16,8 @@ from types import FrameType
 import grpc
 import pytest
 
-from source_vitess.config import Config
+from instruments.scripted_vtgate.script import Fail, Gate, Hang, Script, Scripts
+from instruments.scripted_vtgate.vstream_server import VStreamServer
 from source_vitess.errors import (
     ConfigError,
     StreamCancelledError,
@@ -26,9 +27,8 @@ from source_vitess.errors import (
 from source_vitess.proto import raw_pb2, vtgate_pb2
 from source_vitess.proto.binlogdata_pb2 import RowChange, RowEvent, VEvent, VEventType
 from source_vitess.proto.query_pb2 import Row
+from source_vitess.settings.config import Config
 from source_vitess.vstream.client import VStreamClient
-from unit_tests.scripted_vtgate.script import Fail, Gate, Hang, Script, Scripts
-from unit_tests.scripted_vtgate.vstream_server import VStreamServer
 
 REQUEST = vtgate_pb2.VStreamRequest()
 BEAT = VEvent(type=VEventType.HEARTBEAT)

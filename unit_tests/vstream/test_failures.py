@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
+from source_vitess.error_rules import Rule, first_match
 from source_vitess.errors import (
     ConfigError,
     InternalError,
@@ -14,7 +15,6 @@ from source_vitess.errors import (
     TableNotFoundError,
     TransientError,
 )
-from source_vitess.rules import Rule, first_match
 from source_vitess.vstream.failures import RULES, VERDICTS, describe
 
 _TABLET = (

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instruments.scripted_vtgate.wire import pack_lengths, values_of
 from source_vitess.proto import query_pb2
 from source_vitess.schema import Column, Table
 from source_vitess.vstream.lastpk import to_resume
-from unit_tests.scripted_vtgate.wire import pack_lengths, values_of
 
 LATIN1, BIG5_UNKNOWN_TO_VITESS, BINARY = 8, 0, 63
 

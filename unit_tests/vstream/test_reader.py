@@ -11,25 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.errors import ConfigError, InternalError
-from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
-from source_vitess.schema import Column, Table
-from source_vitess.types.codec import Codec, TypeOptions
-from source_vitess.types.column_type import parse_column_type
-from source_vitess.types.registry import codec_for, json_schema_for
-from source_vitess.vstream.events import (
-    Committed,
-    CopyCompleted,
-    Ddl,
-    Event,
-    Fields,
-    Heartbeat,
-    Rows,
-    TableFailed,
-    Unpositioned,
-)
-from source_vitess.vstream.reader import EventReader, StreamedTable
-from unit_tests.scripted_vtgate.events import (
+from instruments.scripted_vtgate.events import (
     VEvent,
     begin,
     change,
@@ -50,7 +32,25 @@ from unit_tests.scripted_vtgate.events import (
     version,
     vgtid,
 )
-from unit_tests.scripted_vtgate.wire import WireValue
+from instruments.scripted_vtgate.wire import WireValue
+from source_vitess.errors import ConfigError, InternalError
+from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
+from source_vitess.rows.columns import Rows
+from source_vitess.schema import Column, StreamedTable, Table
+from source_vitess.types.codec import Codec, TypeOptions
+from source_vitess.types.column_type import parse_column_type
+from source_vitess.types.registry import codec_for, json_schema_for
+from source_vitess.vstream.events import (
+    Committed,
+    CopyCompleted,
+    Ddl,
+    Event,
+    Fields,
+    Heartbeat,
+    TableFailed,
+    Unpositioned,
+)
+from source_vitess.vstream.reader import EventReader
 
 COLUMNS = {"id": "bigint", "name": "varchar(20)", "doc": "json"}
 KEY = ("id",)

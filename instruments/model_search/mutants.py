@@ -1,0 +1,317 @@
+"""Takes rules of the connector back, one by one, and checks that the search finds what they are there for.
+
+    python -m instruments.model_search.mutants [--minutes 2] [NAME ...]
+
+Each mutant is a text of a file and what stands there instead, in a copy of the package. A text that is not there, or is
+there twice, is an error: the table is kept with the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "source_vitess"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A rule that is taken back.
+
+    Attributes:
+        name: Its name.
+        promise: What the rule is there for.
+        edits: Per edit the file below the package, the text, and what replaces it.
+        without: Steps and tables that are left out, so that others are met more often.
+    """
+
+    name: str
+    promise: str
+    edits: tuple[tuple[str, str, str], ...]
+    without: tuple[str, ...] = ()
+
+
+#: What has to be left out, for a rule to be met often enough: other tables, and steps that have to do with other rules.
+_SPECIAL = ("p", "s", "e", "q", "n", "f")
+_SCHEMA = ("alter", "schema", "discover")
+_FAILURES = ("kill", "cut", "restart", "emergency", "planned", "down", "complete", "purge")
+#: Where only doubled rows of a table without a key show that a rule is gone.
+_NOTHING_TWICE = ("u", "p", "s", "e", "q", "f", "reshard", "alter", *_FAILURES)
+
+_CHANGES, _COPY, _SYNC = "replication/change_stream.py", "replication/table_copy.py", "replication/sync.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "copied-at",
+        "a change that a table's copy contains is not emitted again (rows of tables without a key would be doubled)",
+        ((_CHANGES, "contained = contained | gtid_set(shards[shard])", "pass"),),
+        _NOTHING_TWICE,
+    ),
+    Mutant(
+        "own-gtid",
+        "a transaction is judged by its own GTID, not by all that came before it",
+        (
+            (
+                _CHANGES,
+                "return gtid_set(gtid) - gtid_set(before) if before else gtid_set(gtid)",
+                "return gtid_set(gtid)",
+            ),
+        ),
+        _NOTHING_TWICE,
+    ),
+    Mutant(
+        "lowered",
+        "a copy from a tablet that is behind the shared position lowers it",
+        (
+            (
+                _COPY,
+                "self._stream.incremental and self._checkpointer.state.lower(",
+                "False and self._checkpointer.state.lower(",
+            ),
+        ),
+    ),
+    Mutant(
+        "others-exact",
+        "the other tables are exact where the shared position was before it was lowered",
+        (("replication/state.py", "self.tables[name] = CopiedAt({**before, shard: exact_at})", "pass"),),
+        _NOTHING_TWICE,
+    ),
+    Mutant(
+        "interrupted-copy",
+        "a copy that was interrupted is not exact: all changes since it began are replayed over it",
+        ((_COPY, "elif self._attempt == 1 and state.vgtid", "elif state.vgtid"),),
+    ),
+    Mutant(
+        "told-again",
+        "columns that are told again in a copy mean that VTGate started over within the call",
+        (
+            (
+                _COPY,
+                "        self._attempt += 1\n        self._store()\n\n    def _report",
+                "        self._store()\n\n    def _report",
+            ),
+        ),
+    ),
+    Mutant(
+        "state-before-records",
+        "a state names a table as begun before its first record",
+        (
+            (
+                _SYNC,
+                "            copy.begin(shards)\n        yield self._checkpointer.now()\n        try:",
+                "            copy.begin(shards)\n        try:",
+            ),
+        ),
+    ),
+    Mutant(
+        "every-shard",
+        "a sync ends when every shard is where it was to come to, not when one is",
+        (
+            (
+                _CHANGES,
+                "                del self._missing[shard]\n        return self.is_reached\n",
+                "                del self._missing[shard]\n        return shard not in self._missing\n",
+            ),
+        ),
+        without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "aligned-shards",
+        "a table is copied from the shards that the shared position is of by then, not of when the sync began",
+        (
+            (
+                _SYNC,
+                "        yield from self._report_refresh_needed()\n        try:\n",
+                "        self._once = tuple(end.shards)\n        try:\n",
+            ),
+            (
+                _SYNC,
+                "            if set(self._shards()) == set(now.shards):\n                return tuple(now.shards)\n",
+                "            return self._once\n",
+            ),
+        ),
+        without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "behind-the-journal",
+        "a position counts only if the shard's primary answers afterwards: else a reshard may have ended the shard",
+        (
+            (
+                "keyspace.py",
+                'intersection(positions[shard], f"{FLAVOR}/{read_lineage(session, topology, shard)}")',
+                "positions[shard]",
+            ),
+        ),
+        without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "lost-copies",
+        "a copy that holds transactions which a failover lost needs a refresh",
+        (
+            (
+                "replication/provenance.py",
+                "        if not beyond:\n            return lineage\n",
+                "        return lineage\n",
+            ),
+        ),
+        without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "lost-position",
+        "a shared position with transactions that a failover lost ends the sync",
+        (
+            (
+                "replication/provenance.py",
+                "                    raise _foreign(saved.keyspace, shard)\n",
+                "                    pass\n",
+            ),
+            ("replication/provenance.py", "if finding.verdict is Verdict.FOREIGN:", "if False:"),
+        ),
+        without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "key-order",
+        "a copy goes on from a lastpk only by a key that compares as it is ordered",
+        (
+            (
+                _COPY,
+                "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
+                "return lastpk if self._table.has_primary_key else None",
+            ),
+        ),
+        without=("u", "p", "s", "q", "n", "f", "errant", "reshard", "hold", "emergency", *_SCHEMA),
+    ),
+    Mutant(
+        "another-key",
+        "a copy goes on from a lastpk only by the key that it was made with",
+        (
+            (
+                _COPY,
+                "            if keys[shard] != tuple(column.name for column in key_of_lastpk(lastpk)):\n",
+                "            if False:\n",
+            ),
+            (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+            (
+                _COPY,
+                "            if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+                "            if False:\n",
+            ),
+            (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
+            (
+                "vstream/lastpk.py",
+                "if tuple(field.name.lower() for field in result.fields) != tuple(name.lower() for name in table.key):",
+                "if False:",
+            ),
+        ),
+        without=("u", "e", "q", "n", "f", "errant", "reshard", "hold", "emergency", "schema", "discover"),
+    ),
+    Mutant(
+        "unique-key",
+        "a copy of a table without a primary key starts over: VTTablet may choose another unique key by then",
+        (
+            (
+                _COPY,
+                "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
+                "return lastpk",
+            ),
+            (
+                _COPY,
+                "            if keys[shard] != tuple(column.name for column in key_of_lastpk(lastpk)):\n",
+                "            if False:\n",
+            ),
+            (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+            (
+                _COPY,
+                "            if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+                "            if False:\n",
+            ),
+            (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
+        ),
+        without=("u", "p", "s", "e", "n", "f", "errant", "reshard", "hold", "emergency", "schema", "discover"),
+    ),
+    Mutant(
+        "missing-column",
+        "a tablet that does not know a selected column yet is not copied from",
+        ((_COPY, "        if missing:\n", "        if False:\n"),),
+        without=("errant", "reshard", "emergency", *_SPECIAL),
+    ),
+    Mutant(
+        "as-select",
+        "the DDL of a CREATE TABLE … AS SELECT does not end its transaction",
+        (("vstream/reader.py", "if opens_transaction(event.statement):", "if False:"),),
+        without=("errant", "reshard", "hold", "emergency", "schema", "discover", *_SPECIAL),
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plays against each mutant and returns the exit code: 0 if all were found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("names", nargs="*", help="some of the mutants; all of them if none is named")
+    parser.add_argument("--minutes", type=float, default=2, help="the budget for each")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(arguments)
+    unknown = set(given.names) - {mutant.name for mutant in MUTANTS}
+    if unknown:
+        parser.error(f"there is no mutant {', '.join(sorted(unknown))}")
+    alive = []
+    for mutant in MUTANTS:
+        if given.names and mutant.name not in given.names:
+            continue
+        print(f"=== {mutant.name}: {mutant.promise}", flush=True)
+        began = time.monotonic()
+        found, said = try_mutant(mutant, given.minutes, given.seed)
+        print(said)
+        print(f"--- {mutant.name}: {'found' if found else 'LIVES'} after {time.monotonic() - began:.0f} s", flush=True)
+        if not found:
+            alive.append(mutant.name)
+    print(f"{len(alive)} mutants live{': ' + ', '.join(alive) if alive else ''}")
+    return int(bool(alive))
+
+
+def try_mutant(mutant: Mutant, minutes: float, seed: int) -> tuple[bool, str]:
+    """Searches with a rule taken back; returns whether something was found, and what the search said."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        shutil.copytree(ROOT / PACKAGE, place / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("instruments", "unit_tests"):
+            (place / name).symlink_to(ROOT / name)
+        for file, text, instead in mutant.edits:
+            edit(place / PACKAGE / file, text, instead)
+        command = [sys.executable, "-m", "instruments.model_search", "--minutes", str(minutes), "--seed", str(seed)]
+        if mutant.without:
+            command += ["--without", *mutant.without]
+        done = subprocess.run(
+            command,
+            cwd=place,
+            env={**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return "made shorter:" in done.stdout, (done.stdout + done.stderr).strip()
+
+
+def edit(path: Path, text: str, instead: str) -> None:
+    """Replaces the one place of a text.
+
+    Raises:
+        ValueError: It is not there, or there are several.
+    """
+    source = path.read_text()
+    if source.count(text) != 1:
+        raise ValueError(f"{path.name} has {source.count(text)} places with {text!r}; the mutant is to be mended")
+    path.write_text(source.replace(text, instead))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

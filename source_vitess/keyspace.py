@@ -1,0 +1,236 @@
+"""The keyspace as it is read from VTGate: what a sync needs, from VTGate's two ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+
+from source_vitess.clock import SystemClock
+from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.lineage import read_lineage, read_shard_gtids
+from source_vitess.mysql.replication_status import read_lags
+from source_vitess.mysql.routing import Routed, read_routed
+from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.snapshot import read_primary_key, read_schema
+from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
+from source_vitess.naming import TabletType
+from source_vitess.position.gtid import FLAVOR
+from source_vitess.position.lag import Lag
+from source_vitess.position.lineage import Finding, Verdict, judge
+from source_vitess.position.vgtid import Vgtid, intersection
+from source_vitess.proto import query_pb2
+from source_vitess.schema import Schema, StreamedTable
+from source_vitess.settings.config import Config
+from source_vitess.types.codec import Codec, TypeOptions
+from source_vitess.types.column_type import parse_column_type
+from source_vitess.types.registry import codec_for
+from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.current_position import read_current_position
+from source_vitess.vstream.events import Event
+from source_vitess.vstream.reader import EventReader
+from source_vitess.vstream.request import StreamRequest
+
+
+class LiveVitess:
+    """A keyspace behind a VTGate. `connect` makes one.
+
+    Attributes:
+        topology: The keyspace's shards and tablets when it was connected.
+        tablet_type: The type of tablet that is streamed from.
+    """
+
+    def __init__(
+        self, config: Config, clock: SystemClock, client: VStreamClient, topology: Topology, tablet_type: TabletType
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._client = client
+        self._options = TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
+        self.topology = topology
+        self.tablet_type: TabletType = tablet_type
+        self._row_images: Mapping[str, str] = {}
+
+    @classmethod
+    def connect(cls, config: Config, clock: SystemClock) -> LiveVitess:
+        """Connects to VTGate's MySQL port, and to the gRPC port when it is first needed. To be closed, or entered.
+
+        Args:
+            config: Where VTGate is, and what to read.
+            clock: Time.
+
+        Raises:
+            ConfigError: The server cannot be found, or refuses the user, the keyspace, a shard or the tablet type.
+            TransientError: The server cannot be reached now, or a shard has no primary.
+        """
+        topology, tablet_type = _choose_tablets(config, clock)
+        return cls(config, clock, VStreamClient(config), topology, tablet_type)
+
+    def close(self) -> None:
+        """Ends every connection and stream."""
+        self._client.close()
+
+    def __enter__(self) -> LiveVitess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def describe(self) -> Iterator[str]:
+        """Yields lines for the log: what is read, and from which tablets."""
+        shards = self.topology.select_shards(self._config.shards)
+        how = "as configured" if self._config.tablet_type else "chosen, as every shard has one"
+        if self._config.tablet_type is None and self.tablet_type == "PRIMARY":
+            how = "chosen, as not every shard has a serving REPLICA"
+        yield (
+            f"Reading keyspace {self._config.keyspace!r} with {len(shards)} shards ({', '.join(shards)}) of Vitess "
+            f"{self.topology.version} from {self.tablet_type} tablets ({how})."
+        )
+
+    def inspect_binlogs(self) -> Sequence[str]:
+        """Reads how the shards' MySQL servers write binary logs, for the streams that follow.
+
+        Returns:
+            What should be set otherwise.
+
+        Raises:
+            TransientError: A shard has no tablet that answers now.
+        """
+        settings = self._read_settings()
+        self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
+        return [
+            f"The MySQL of shard {shard} runs with {wish}. "
+            "A change that is not whole in the binary log cannot be read, and ends its stream."
+            for shard, setting in settings.items()
+            for wish in setting.wishes
+        ]
+
+    def _read_settings(self) -> Mapping[str, ShardSettings]:
+        with _connect(self._config, self._clock) as session:
+            # Asked anew: a reshard may have switched the shards, and the old ones never answer again.
+            shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
+            return read_shard_settings(session, self._config.keyspace, shards, self.tablet_type)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Returns what the user should know about the settings, now that the tablets are known."""
+        return cell_warnings(self.topology, self._config.cells)
+
+    def schema(self) -> Schema:
+        """Reads the keyspace's schema.
+
+        Raises:
+            ConfigError: The keyspace or a shard is gone.
+            TransientError: The server cannot be reached now, or a reshard is switching the shards.
+        """
+        with _connect(self._config, self._clock) as session:
+            return read_schema(session, self._config.keyspace, shards=self._config.shards)
+
+    def routed(self, tables: Sequence[str]) -> Mapping[str, Routed]:
+        """Returns those of the tables whose queries VTGate sends to another keyspace.
+
+        Raises:
+            TransientError: The server cannot be reached now.
+        """
+        with _connect(self._config, self._clock) as session:
+            return read_routed(session, self._config.keyspace, tables)
+
+    @contextmanager
+    def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
+        """Opens a VStream; see `replication.ports.Vitess`."""
+        reader = EventReader(tables, self._codec, self._row_images)
+        proto = request.to_proto(
+            tablet_type=self.tablet_type, cells=",".join(self._config.cells), plain_names=self.topology.apart
+        )
+        with self._client.stream(proto) as call, self._clock.watch(call):
+            yield reader.read(call)
+
+    def shards(self) -> tuple[str, ...]:
+        """Returns the selected shards that serve now; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            return read_topology(session, self._config.keyspace).select_shards(self._config.shards)
+
+    def current(self) -> Vgtid:
+        """Returns the position of the selected shards that serve now; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+        shards = topology.select_shards(self._config.shards)
+        positions = read_current_position(
+            self._client,
+            self._config.keyspace,
+            shards,
+            self.tablet_type,
+            self._config.cells,
+            watch=self._clock.watch,
+        )
+        with _connect(self._config, self._clock) as session:
+            # Afterwards: see `mysql.lineage`.
+            return Vgtid(
+                self._config.keyspace,
+                {
+                    shard: intersection(positions[shard], f"{FLAVOR}/{read_lineage(session, topology, shard)}")
+                    for shard in shards
+                },
+            )
+
+    def lineage(self) -> Vgtid:
+        """Returns what the primaries of the selected shards have executed; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            shards = topology.select_shards(self._config.shards)
+            return Vgtid(
+                self._config.keyspace,
+                {shard: f"{FLAVOR}/{read_lineage(session, topology, shard)}" for shard in shards},
+            )
+
+    def verify(self, positions: Mapping[str, str]) -> Mapping[str, Finding]:
+        """Judges the positions of some shards; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            selected = topology.select_shards(self._config.shards)
+            return {shard: self._judge(session, topology, shard, gtid, selected) for shard, gtid in positions.items()}
+
+    def _judge(
+        self, session: VtgateSession, topology: Topology, shard: str, gtid: str, selected: Sequence[str]
+    ) -> Finding:
+        if shard not in topology.shards:
+            there = any(tablet.shard == shard for tablet in topology.tablets)
+            return Finding(Verdict.NOT_SERVING if there else Verdict.SHARD_GONE, gtid)
+        if shard not in selected:
+            return Finding(Verdict.NOT_SELECTED, gtid)
+        return judge(gtid, read_shard_gtids(session, topology, shard, self.tablet_type, self._config.cells))
+
+    def lags(self) -> Sequence[Lag]:
+        """Returns how far the tablets that are streamed from are behind; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
+            return read_lags(session, self._config.keyspace, shards, self.tablet_type)
+
+    def primary_keys(self, table: str, shards: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """Returns a table's primary key in some shards; see `replication.ports.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            return {shard: read_primary_key(session, topology, shard, table) for shard in shards}
+
+    def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
+        return codec_for(
+            parse_column_type(field.column_type),
+            collation_id=field.charset,
+            options=self._options,
+            enum_set_as_text=labels,
+            charset=charset,
+        )
+
+
+@contextmanager
+def _connect(config: Config, clock: SystemClock) -> Iterator[VtgateSession]:
+    with VtgateSession.connect(config) as session, clock.watch(session):
+        yield session
+
+
+def _choose_tablets(config: Config, clock: SystemClock) -> tuple[Topology, TabletType]:
+    with _connect(config, clock) as session:
+        topology = read_topology(session, config.keyspace)
+    shards = topology.select_shards(config.shards)
+    return topology, choose_tablet_type(topology, shards, config.tablet_type, config.cells)

@@ -1,0 +1,1 @@
+"""The way to VTGate: TLS, tunnels, and whether a port answers."""

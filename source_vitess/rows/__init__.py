@@ -1,0 +1,1 @@
+"""A table's rows: from VStream's bytes to members of JSON objects."""

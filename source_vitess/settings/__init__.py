@@ -1,0 +1,1 @@
+"""What the user says: the configuration, and what it is read with."""

@@ -1,0 +1,42 @@
+"""The Vitess in memory sends what a real one was recorded to send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from instruments.scripted_vtgate.client import Response, Stream, request
+from instruments.scripted_vtgate.comparable import Sequences, comparable
+from instruments.scripted_vtgate.scenarios import SCENARIOS, Driver
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.proto import binlogdata_pb2
+
+#: Written by instruments/scripted_vtgate/recorder.py from a cluster of v24.0.0 with MySQL 9.7.4.
+_RECORDED: Mapping[str, Sequences] = json.loads(
+    (Path(__file__).parent / "fixtures" / "vstream_v24.json").read_text(encoding="utf-8")
+)
+
+
+class ModelDriver(Vitess):
+    """The model as the scenarios see it."""
+
+    shard = "0"
+
+    def open(self, vgtid: binlogdata_pb2.VGtid, tables: Iterable[str], columns: Iterable[str] = ()) -> Stream:
+        """Opens a stream."""
+        return Stream(self.vstream.port, request(vgtid, tables, columns=columns))
+
+    def gtids(self) -> Mapping[str, str]:
+        """Returns the position of the shard."""
+        return self.positions()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_the_model_sends_what_vitess_sends(scenario: Callable[[Driver], list[Response]]) -> None:
+    """Events, their grouping into responses, fields, values, positions and lastpk bytes are those of Vitess."""
+    with ModelDriver("main", ["0"]) as driver:
+        played = comparable(scenario(driver))
+    assert played == _RECORDED[scenario.__name__]

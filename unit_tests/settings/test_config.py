@@ -1,0 +1,272 @@
+"""The configuration: defaults, every wrong value by name, secrets that stay secret, and the form."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import re
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from source_vitess.errors import ConfigError
+from source_vitess.settings.config import Config, InvalidPositionBehavior, TruncateBehavior
+from source_vitess.settings.url import VitessUrl
+
+URL = "vitess://gate/main"
+SPEC = json.loads(files("source_vitess").joinpath("spec.json").read_text())
+FORM: dict[str, Any] = SPEC["connectionSpecification"]
+PROPERTIES: dict[str, Any] = FORM["properties"]
+
+
+def message(config: Any) -> str:
+    """Returns what is said about a configuration that is wrong."""
+    with pytest.raises(ConfigError) as caught:
+        Config.from_json(config)
+    return str(caught.value)
+
+
+def test_a_url_is_enough() -> None:
+    """Everything but the URL has a default."""
+    config = Config.from_json({"url": URL})
+
+    assert Config(url=VitessUrl.parse(URL)) == config
+    assert (
+        config.keyspace,
+        config.tablet_type,
+        config.checkpoint_interval_seconds,
+        config.invalid_cdc_position_behavior,
+        config.truncate_behavior,
+        config.initial_load_timeout_hours,
+        config.no_progress_timeout_seconds,
+        config.keep_streaming_minutes,
+    ) == ("main", None, 60, InvalidPositionBehavior.FAIL, TruncateBehavior.REFRESH, 8, 300, 0)
+
+
+def test_everything_is_read() -> None:
+    """Each field's value arrives."""
+    config = Config.from_json(
+        {
+            "url": URL,
+            "username": "bob",
+            "password": "s3cret",
+            "tablet_type": "RDONLY",
+            "cells": ["zone1", "zone2"],
+            "shards": ["-80", "80-c0"],
+            "tinyint1_as_boolean": True,
+            "checkpoint_interval_seconds": 5,
+            "invalid_cdc_position_behavior": "Re-sync data",
+            "truncate_behavior": "Ignore",
+            "initial_load_timeout_hours": 4.0,
+            "no_progress_timeout_seconds": 600,
+            "keep_streaming_minutes": 30,
+            "__injected_by_airbyte": {"x": 1},
+        }
+    )
+
+    assert (
+        Config(
+            url=VitessUrl.parse(URL),
+            username="bob",
+            password="s3cret",
+            tablet_type="RDONLY",
+            cells=("zone1", "zone2"),
+            shards=("-80", "80-c0"),
+            tinyint1_as_boolean=True,
+            checkpoint_interval_seconds=5,
+            invalid_cdc_position_behavior=InvalidPositionBehavior.RESYNC,
+            truncate_behavior=TruncateBehavior.IGNORE,
+            initial_load_timeout_hours=4,
+            no_progress_timeout_seconds=600,
+            keep_streaming_minutes=30,
+        )
+        == config
+    )
+
+
+def test_nulls_are_fields_left_empty() -> None:
+    """A form may send null for what was not filled in."""
+    empty = {name: None for name in PROPERTIES if name != "url"}
+
+    assert Config.from_json({"url": URL}) == Config.from_json({"url": URL, **empty})
+
+
+def test_credentials_of_the_url() -> None:
+    """User and password may stand in the URL instead."""
+    config = Config.from_json({"url": "vitess://bob:p%40ss@gate/main", "username": "", "password": ""})
+
+    assert (config.username, config.password) == ("bob", "p@ss")
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+def test_credentials_are_given_once(field: str) -> None:
+    """Two places that may contradict each other are refused, even where they agree."""
+    assert "given twice" in message({"url": "vitess://bob@gate/main", field: "bob"})
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ([], "must be a JSON object, found a list"),
+        ("text", "must be a JSON object, found text"),
+        (None, "must be a JSON object, found null"),
+        ({}, "field url is missing"),
+        ({"url": ""}, "field url is missing"),
+        ({"url": 7}, "field url must be text, found a number"),
+        ({"url": "vitess://gate"}, "field url is not a Vitess URL: the keyspace is missing"),
+        ({"username": 7}, "field username must be text without line breaks, found 7"),
+        ({"username": "a\nb"}, r"field username must be text without line breaks, found 'a\nb'"),
+        ({"username": "bob", "password": ["CANARY"]}, "field password must be text, found a list"),
+        ({"username": "bob", "password": "CANARY\n"}, "field password holds a line break"),
+        ({"password": "CANARY"}, "field username is not"),
+        ({"tablet_type": "replica"}, "tablet_type must be one of PRIMARY, REPLICA, RDONLY, found 'replica'"),
+        ({"tablet_type": {}}, "tablet_type must be one of PRIMARY, REPLICA, RDONLY, found {}"),
+        ({"cells": "zone1"}, "cells must be a list of names of cells such as \"zone1\", found 'zone1'"),
+        ({"cells": ["zone1,zone2"]}, "found 'zone1,zone2'"),
+        ({"cells": ["zone1", "zone1"]}, "field cells lists 'zone1' twice"),
+        ({"shards": ["80-g0"]}, "found '80-g0'"),
+        ({"shards": [0]}, 'shards must be a list of names of shards such as "-80" or "0", found 0'),
+        ({"shards": ["main/0"]}, "found 'main/0'"),
+        ({"tinyint1_as_boolean": "yes"}, "tinyint1_as_boolean must be true or false, found 'yes'"),
+        ({"tinyint1_as_boolean": 1}, "tinyint1_as_boolean must be true or false, found 1"),
+        ({"checkpoint_interval_seconds": 0}, "a whole number from 1 to 600, found 0"),
+        ({"checkpoint_interval_seconds": "60"}, "a whole number from 1 to 600, found '60'"),
+        ({"checkpoint_interval_seconds": True}, "a whole number from 1 to 600, found True"),
+        ({"checkpoint_interval_seconds": 1.5}, "a whole number from 1 to 600, found 1.5"),
+        ({"checkpoint_interval_seconds": float("inf")}, "a whole number from 1 to 600, found inf"),
+        ({"initial_load_timeout_hours": 721}, "a whole number from 1 to 720, found 721"),
+        ({"no_progress_timeout_seconds": 9}, "a whole number from 10 to 86400, found 9"),
+        ({"invalid_cdc_position_behavior": "fail"}, "one of Fail sync, Re-sync data, found 'fail'"),
+        ({"truncate_behavior": "ignore"}, "one of Require refresh, Ignore, found 'ignore'"),
+        ({"cells": ["x " * 1000]}, "x x x ...."),
+    ],
+)
+def test_a_wrong_value_is_named(config: Any, said: str) -> None:
+    """A wrong value is told by field and value, a long one shortened; of a secret only the kind is told."""
+    if isinstance(config, dict) and config and "url" not in config:
+        config = {"url": URL, **config}
+
+    assert said in message(config)
+    assert "CANARY" not in message(config)
+
+
+def test_secrets_in_every_form() -> None:
+    """The log's filter is told the URL and the password, as written, decoded and encoded; longest first."""
+    text = "vitess://bob:p%40s%73 w%2b".replace(" ", "%20") + "@gate/main"
+    config = Config.from_json({"url": text})
+
+    assert (
+        "vitess://bob:p%40ss%20w%2B@gate:15991/main?mysql_port=15306",
+        text,
+        "p%40s%73%20w%2b",
+        "p%40ss%20w%2B",
+        "p%40ss+w%2B",
+        "p@ss w+",
+    ) == config.secrets
+
+
+def test_secrets_without_a_password() -> None:
+    """Without a password only the URL is hidden, and never an empty text, which would mask everything."""
+    config = Config.from_json({"url": "vitess://bob@gate/main"})
+
+    assert config.secrets == (
+        "vitess://bob@gate:15991/main?mysql_port=15306",
+        "vitess://bob@gate/main",
+    )
+
+
+def test_repr_has_no_secrets() -> None:
+    """A configuration that is logged by accident keeps its secrets to itself."""
+    assert "CANARY" not in repr(Config.from_json({"url": "vitess://bob:CANARY@gate/main"}))
+    assert "CANARY" not in repr(Config.from_json({"url": URL, "username": "bob", "password": "CANARY"}))
+
+
+def test_the_form_and_the_configuration_have_the_same_fields() -> None:
+    """What a user can fill in is what is read, and the defaults that are shown are those that count."""
+    fields = {field.name: field for field in dataclasses.fields(Config) if not field.name.startswith("_")}
+
+    assert set(fields) == set(PROPERTIES)
+    assert [
+        name
+        for name, shown in PROPERTIES.items()
+        if "default" in shown
+        and shown["default"] != json.loads(json.dumps(fields[name].default, default=lambda choice: choice.value))
+    ] == []
+
+
+def test_the_form_is_complete() -> None:
+    """Each field has a title, a description, a group that exists and a place of its own."""
+    groups = {group["id"] for group in FORM["groups"]}
+
+    assert all(shown["title"] and shown["description"].endswith(".") for shown in PROPERTIES.values())
+    assert all(
+        [*range(len(option["properties"]))] == [shown["order"] for shown in option["properties"].values()]
+        and all(shown["description"].endswith(".") for shown in [*option["properties"].values()][1:])
+        for name in ("tls", "tunnel_method")
+        for option in PROPERTIES[name]["oneOf"]
+    )
+    assert groups == {shown["group"] for shown in PROPERTIES.values()}
+    assert list(range(len(PROPERTIES))) == [shown["order"] for shown in PROPERTIES.values()]
+    assert FORM["required"] == ["url"]
+    assert {"url", "password"} == {name for name, shown in PROPERTIES.items() if shown.get("airbyte_secret")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "checkpoint_interval_seconds",
+        "initial_load_timeout_hours",
+        "no_progress_timeout_seconds",
+        "keep_streaming_minutes",
+    ],
+)
+def test_the_form_and_the_configuration_have_the_same_bounds(name: str) -> None:
+    """A number that the form takes is taken, and its neighbours outside are not."""
+    lowest, highest = PROPERTIES[name]["minimum"], PROPERTIES[name]["maximum"]
+
+    assert (lowest, highest) == tuple(getattr(Config.from_json({"url": URL, name: n}), name) for n in (lowest, highest))
+    for number in (lowest - 1, highest + 1):
+        message({"url": URL, name: number})
+
+
+@pytest.mark.parametrize("example", PROPERTIES["url"]["examples"])
+def test_the_examples_work(example: str) -> None:
+    """A person who copies an example has a URL that is read."""
+    VitessUrl.parse(example)
+
+    assert re.search(PROPERTIES["url"]["pattern"], example)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vitess://b%40b:p%2F@gate:1/main?mysql_port=2",
+        "vitess://[fe80::1%25eth0]:1/m",
+        "VITESS://gate/m",
+        "vitess://u:p@x@gate/m",
+    ],
+)
+def test_the_form_takes_what_is_read(text: str) -> None:
+    """The form's pattern refuses no URL that would work."""
+    VitessUrl.parse(text)
+
+    assert re.search(PROPERTIES["url"]["pattern"], text)
+
+
+def test_the_form_is_a_valid_schema() -> None:
+    """The form is JSON schema, and takes a full configuration."""
+    jsonschema: Any = pytest.importorskip("jsonschema")
+
+    jsonschema.Draft7Validator.check_schema(FORM)
+    jsonschema.validate({"url": URL, "cells": ["zone1"], "tablet_type": "REPLICA"}, FORM)
+
+
+def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Reading a configuration leaves no trace of it in the log."""
+    caplog.set_level(logging.DEBUG)
+
+    Config.from_json({"url": "vitess://bob:CANARY@gate/main"})
+
+    assert not caplog.records
