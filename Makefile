@@ -92,7 +92,7 @@ lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated 
 	check $(BIN)/ruff check .; \
 	check $(BIN)/ruff format --check .; \
 	check $(BIN)/mypy; \
-	cd vitess-local && check ../$(BIN)/mypy vitess_local tests; cd ..; \
+	cd vitess-local && check ../$(BIN)/mypy vitess_local tests && check ../$(BIN)/lint-imports; cd ..; \
 	cd destination_readyset && check ../$(BIN)/mypy destination_readyset tests && check ../$(BIN)/lint-imports; cd ..; \
 	check $(BIN)/lint-imports; \
 	PYTHON=$(PROTO_VENV)/bin/python check bash tools/compile_protos.sh --check; \
@@ -215,6 +215,6 @@ form-picture: ## render spec.json as a form in Chromium, to docs/connection-form
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
 	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) $(AUDIT_VENV) $(SHIPPED_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache \
+	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache vitess-local/.import_linter_cache \
 	  destination_readyset/.mypy_cache destination_readyset/.pytest_cache destination_readyset/.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,8 +24,8 @@ import pymysql
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
 from vitess_local.plain_mysql import PlainMysql
-from vitess_local.ports import choose_ports
 from vitess_local.progress import silent
+from vitess_local.servers.ports import choose_ports
 
 from demo import shop
 from demo.connector import Connector, DemoError, configured_catalog, write_json

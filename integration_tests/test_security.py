@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trustme
 from vitess_local.cluster import Cluster
-from vitess_local.gates import Gate
+from vitess_local.servers.extra_gate import Gate
 
 from instruments.connector import Connector
 from instruments.oracle import Store

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pymysql
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
-from vitess_local.topology import Tablet
+from vitess_local.servers.layout import Tablet
 
 from integration_tests.chaos.proxy import Proxy
 from integration_tests.chaos.writer import Writer

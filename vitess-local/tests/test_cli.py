@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from vitess_local.cli import join_shards, json_value, main, parser
-from vitess_local.shards import KeyspaceSpec
+from vitess_local.servers.keyspaces import KeyspaceSpec
 
 
 def parse(*words: str) -> argparse.Namespace:

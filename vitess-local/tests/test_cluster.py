@@ -15,7 +15,7 @@ import pytest
 
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
-from vitess_local.processes import start_ticks
+from vitess_local.servers.server import start_ticks
 
 pytestmark = pytest.mark.cluster
 

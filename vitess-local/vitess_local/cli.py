@@ -20,13 +20,13 @@ from typing import Any, NoReturn
 
 import pymysql
 
+from vitess_local.cache import CACHE_VARIABLE, Cache
 from vitess_local.cluster import DEFAULT_NAME, Cluster
 from vitess_local.errors import VitessLocalError
-from vitess_local.install import ensure_installed
-from vitess_local.mysql_access import MULTI_STATEMENTS, script_results
-from vitess_local.paths import CACHE_VARIABLE, Cache
-from vitess_local.resharding import ReshardStep
-from vitess_local.shards import KeyspaceSpec, parse_keyspace_shard, parse_shards
+from vitess_local.install.steps import ensure_installed
+from vitess_local.operations.resharding import ReshardStep
+from vitess_local.servers.connections import MULTI_STATEMENTS, script_results
+from vitess_local.servers.keyspaces import KeyspaceSpec, parse_keyspace_shard, parse_shards
 
 NAME_VARIABLE = "VITESS_LOCAL_NAME"
 

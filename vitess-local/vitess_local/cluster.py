@@ -31,29 +31,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vitess_local import binlogs, failover, lifecycle, registry, replication, resharding, schema, tablets
-from vitess_local.account import server_account
-from vitess_local.deployment import Deployment
-from vitess_local.description import describe, describe_health
+from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
-from vitess_local.gates import Gate
-from vitess_local.install import ensure_installed
-from vitess_local.mysql_access import (
+from vitess_local.install.account import server_account
+from vitess_local.install.steps import ensure_installed
+from vitess_local.operations import binlogs, failover, lifecycle, replication, resharding, schema, tablets
+from vitess_local.operations.resharding import Reshard, ReshardStep
+from vitess_local.operations.routing import read_routing
+from vitess_local.operations.serving import wait_for_service
+from vitess_local.operations.status import describe, describe_health
+from vitess_local.progress import Tell, tell_stderr
+from vitess_local.servers import registry
+from vitess_local.servers.connections import (
     Connection,
     Rows,
     connect_mysqld,
     connect_vtgate,
     query,
 )
-from vitess_local.paths import Cache
-from vitess_local.processes import Server
-from vitess_local.progress import Tell, tell_stderr
-from vitess_local.resharding import Reshard, ReshardStep
-from vitess_local.routing import read_routing
-from vitess_local.serving import wait_for_service
-from vitess_local.shards import KeyspaceSpec, Shards, parse_keyspace_shard, shard_names
-from vitess_local.topology import ClusterSpec, Tablet
-from vitess_local.vtctl import client_argv, vtctl
+from vitess_local.servers.deployment import Deployment
+from vitess_local.servers.extra_gate import Gate
+from vitess_local.servers.keyspaces import KeyspaceSpec, Shards, parse_keyspace_shard, shard_names
+from vitess_local.servers.layout import ClusterSpec, Tablet
+from vitess_local.servers.server import Server
+from vitess_local.servers.vtctl import client_argv, vtctl
 
 DEFAULT_NAME = "local"
 

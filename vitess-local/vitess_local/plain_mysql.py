@@ -17,17 +17,17 @@ from typing import Any
 
 import pymysql
 
-from vitess_local.account import Account, server_account
+from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
-from vitess_local.install import ensure_installed
-from vitess_local.mysql_access import Connection, Rows, query
-from vitess_local.mysql_template import render_settings, small_server_settings
-from vitess_local.paths import Cache
-from vitess_local.ports import LOOPBACK, accepts_connections, choose_ports
-from vitess_local.processes import Server
+from vitess_local.install.account import Account, server_account
+from vitess_local.install.mysql_template import render_settings, small_server_settings
+from vitess_local.install.steps import ensure_installed
+from vitess_local.install.toolchain import Toolchain
 from vitess_local.progress import tell_stderr
-from vitess_local.toolchain import Toolchain
-from vitess_local.waiting import wait_until
+from vitess_local.servers.connections import Connection, Rows, query
+from vitess_local.servers.ports import LOOPBACK, accepts_connections, choose_ports
+from vitess_local.servers.server import Server
+from vitess_local.servers.waiting import wait_until
 
 USER = "local"
 

@@ -1,0 +1,110 @@
+"""A cluster's folder and its place in the register."""
+
+import json
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from vitess_local.cache import CACHE_VARIABLE, Cache, cache_root
+from vitess_local.errors import VitessLocalError
+from vitess_local.install.account import Account
+from vitess_local.install.toolchain import Toolchain
+from vitess_local.servers import registry
+from vitess_local.servers.deployment import Deployment, check_data_dir
+from vitess_local.servers.keyspaces import KeyspaceSpec
+from vitess_local.servers.layout import ClusterSpec, new_topology
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    """A cluster that was laid out but never started."""
+    spec = ClusterSpec("demo", (KeyspaceSpec.parse("commerce:2"), KeyspaceSpec.parse("main")))
+    entry = pwd.getpwuid(os.geteuid())
+    made = Deployment(
+        new_topology(spec, tmp_path / "data", list(range(21000, 21100))),
+        Toolchain(*(Path("/x"),) * 5, "24.0.0", "9.7.4"),
+        Account(entry.pw_name, entry.pw_uid, entry.pw_gid),
+    )
+    made.create_folders()
+    made.save()
+    return made
+
+
+def test_a_connector_configuration_is_written_per_keyspace(deployment: Deployment) -> None:
+    """It can be given to the connector as it is."""
+    config = json.loads(deployment.config_file("commerce").read_text(encoding="utf-8"))
+
+    assert config == {"url": "vitess://127.0.0.1:21005/commerce?mysql_port=21006"}
+
+
+def test_a_saved_cluster_is_loaded_as_it_was(deployment: Deployment) -> None:
+    """Another process works with the same values."""
+    assert Deployment.load(deployment.data_dir, deployment.account) == deployment
+
+
+def test_servers_are_ended_gate_first_and_topology_last(deployment: Deployment) -> None:
+    """Nobody asks a server that is already gone."""
+    names = list(deployment.servers())
+
+    assert names[0] == "vtgate"
+    assert names[-2:] == ["vtctld", "etcd"]
+    assert names.index("vttablet-100") < names.index("mysqld-100")
+
+
+def test_a_data_folder_must_be_empty_and_short(tmp_path: Path) -> None:
+    """A Unix socket's path has at most 107 characters."""
+    check_data_dir(tmp_path / "new")
+    (tmp_path / "file").touch()
+
+    with pytest.raises(VitessLocalError, match="not empty"):
+        check_data_dir(tmp_path)
+    with pytest.raises(VitessLocalError, match="too long"):
+        check_data_dir(tmp_path / ("x" * 100))
+    with pytest.raises(VitessLocalError, match="absolute"):
+        check_data_dir(Path("relative"))
+
+
+def test_a_data_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """In a shared folder somebody else could have put it there."""
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+
+    with pytest.raises(VitessLocalError, match="somebody else"):
+        check_data_dir(tmp_path / "link")
+
+
+def test_known_clusters_reserve_their_ports(deployment: Deployment, tmp_path: Path) -> None:
+    """Until they are forgotten, or their data is gone."""
+    cache = Cache(tmp_path / "cache")
+    registry.register(cache, "demo", deployment.data_dir)
+    registry.register(cache, "lost", tmp_path / "deleted")
+
+    assert registry.names(cache) == ["demo"]
+    assert registry.reserved_ports(cache) == deployment.topology.all_ports
+    assert registry.data_dir_of(cache, "lost") is None
+
+    registry.forget(cache, "demo")
+    assert registry.names(cache) == []
+
+
+@pytest.mark.parametrize("name", ["", "A", "a/b", "..", "-a", "x" * 32])
+def test_names_that_cannot_be_part_of_a_path_are_refused(name: str) -> None:
+    """A name becomes a folder, a lock file and part of socket paths."""
+    with pytest.raises(VitessLocalError, match="no cluster name"):
+        registry.check_name(name)
+
+
+def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else in the platform's usual place, which for root is readable by the servers' account."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    assert cache_root() == tmp_path
+
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert cache_root() == Path("/var/cache/source-vitess")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/home/u/.c")
+    assert cache_root() == Path("/home/u/.c/source-vitess")

@@ -1,0 +1,71 @@
+"""Describes a cluster as JSON: what `up` and `status` print."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from vitess_local.operations.routing import read_routing
+from vitess_local.operations.serving import missing_for_service, tablets_seen_by_vtgate
+from vitess_local.servers.deployment import Deployment
+from vitess_local.servers.ports import LOOPBACK
+
+
+def describe(deployment: Deployment) -> dict[str, Any]:
+    """Return everything a client or a test needs to know about a cluster."""
+    topology = deployment.topology
+    keyspaces = [keyspace.name for keyspace in topology.spec.keyspaces]
+    return {
+        "name": topology.spec.name,
+        "host": LOOPBACK,
+        "grpc_port": topology.ports.vtgate_grpc,
+        "mysql_port": topology.ports.vtgate_mysql,
+        "vtgate_http_port": topology.ports.vtgate_http,
+        "vtctld_grpc_port": topology.ports.vtctld_grpc,
+        "vtctld_http_port": topology.ports.vtctld_http,
+        "etcd_port": topology.ports.etcd_client,
+        "keyspaces": keyspaces,
+        "shards": {name: [shard for _, shard in topology.shards(name)] for name in keyspaces},
+        "tablets": [
+            {
+                "alias": tablet.alias,
+                **asdict(tablet),
+                "mysql_socket": str(deployment.socket(tablet)),
+            }
+            for tablet in topology.tablets
+        ],
+        "data_dir": str(deployment.data_dir),
+        "log_dir": str(deployment.log_dir),
+        "configs": {name: str(deployment.config_file(name)) for name in keyspaces},
+        "pids": {name: server.pid() for name, server in deployment.servers().items()},
+        "vitess_version": deployment.toolchain.vitess_version,
+        "mysql_version": deployment.toolchain.mysql_version,
+    }
+
+
+def _missing(deployment: Deployment) -> str | None:
+    if deployment.vtctld.pid() is None:
+        return "vtctld is not running"
+    routing = read_routing(deployment)
+    return missing_for_service(deployment, routing, routing.writable, deployment.topology.tablets)
+
+
+def describe_health(deployment: Deployment) -> dict[str, Any]:
+    """Return the description together with what VTGate says of the tablets."""
+    missing = _missing(deployment)
+    health = [
+        {
+            "alias": seen.alias,
+            "keyspace": seen.keyspace,
+            "shard": seen.shard,
+            "type": seen.tablet_type,
+            "state": seen.state,
+        }
+        for seen in tablets_seen_by_vtgate(deployment)
+    ]
+    return {
+        **describe(deployment),
+        "ready": missing is None,
+        "missing": missing,
+        "health": health,
+    }

@@ -1,0 +1,136 @@
+"""The command line of every server of a cluster.
+
+Everything listens on the loopback interface only. Flags are Vitess 24's, as printed
+by `--help` (go/flags/endtoend/*.txt in the Vitess module).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vitess_local.install.toolchain import Toolchain
+from vitess_local.servers.layout import CELL, Tablet, Topology
+from vitess_local.servers.ports import LOOPBACK
+
+GLOBAL_ROOT = "/vitess/global"
+CELL_ROOT = f"/vitess/{CELL}"
+
+# Vitess' default intervals suit large clusters. Here a change (a new tablet, a table, a
+# migration) should be noticed within a second or two, so that tests need not wait.
+_FAST = "1s"
+
+
+def topo_flags(topology: Topology) -> list[str]:
+    """Return the flags that lead any Vitess program to etcd."""
+    return [
+        "--topo-implementation=etcd2",
+        f"--topo-global-server-address={LOOPBACK}:{topology.ports.etcd_client}",
+        f"--topo-global-root={GLOBAL_ROOT}",
+    ]
+
+
+def _backup_flags(topology: Topology) -> list[str]:
+    return [
+        "--backup-storage-implementation=file",
+        f"--file-backup-storage-root={topology.data_dir / 'backups'}",
+    ]
+
+
+def _listen_flags(http_port: int, grpc_port: int) -> list[str]:
+    return [
+        f"--bind-address={LOOPBACK}",
+        f"--port={http_port}",
+        f"--grpc-bind-address={LOOPBACK}",
+        f"--grpc-port={grpc_port}",
+        "--log-format=text",
+    ]
+
+
+def etcd_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
+    """Return the command of etcd, which holds Vitess' topology."""
+    client = f"http://{LOOPBACK}:{topology.ports.etcd_client}"
+    peer = f"http://{LOOPBACK}:{topology.ports.etcd_peer}"
+    return [
+        toolchain.etcd,
+        "--name=local",
+        f"--data-dir={topology.data_dir / 'etcd'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=local={peer}",
+        "--log-level=warn",
+    ]
+
+
+def vtctld_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
+    """Return the command of vtctld, which carries out administrative commands."""
+    return [
+        toolchain.vitess("vtctld"),
+        *topo_flags(topology),
+        f"--cell={CELL}",
+        "--service-map=grpc-vtctl,grpc-vtctld",
+        *_listen_flags(topology.ports.vtctld_http, topology.ports.vtctld_grpc),
+        *_backup_flags(topology),
+    ]
+
+
+def vtgate_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
+    """Return the command of vtgate, which clients and connectors talk to."""
+    return [
+        toolchain.vitess("vtgate"),
+        *topo_flags(topology),
+        f"--cell={CELL}",
+        f"--cells-to-watch={CELL}",
+        "--tablet-types-to-wait=PRIMARY",
+        f"--tablet-refresh-interval={_FAST}",
+        # Also the longest pause between attempts to reach a tablet that was down
+        # (go/vt/discovery/tablet_health_check.go); the default is a minute.
+        "--healthcheck-timeout=5s",
+        "--service-map=grpc-vtgateservice",
+        *_listen_flags(topology.ports.vtgate_http, topology.ports.vtgate_grpc),
+        f"--mysql-server-port={topology.ports.vtgate_mysql}",
+        f"--mysql-server-bind-address={LOOPBACK}",
+        "--mysql-auth-server-impl=none",
+        "--vschema-ddl-authorized-users=%",
+        *topology.spec.vtgate_args,
+    ]
+
+
+def mysqld_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> list[str | Path]:
+    """Return the command of a tablet's MySQL server, as mysqlctl would start it."""
+    return [
+        toolchain.mysqld,
+        defaults_file(topology, tablet),
+        f"--basedir={toolchain.mysql_root}",
+    ]
+
+
+def defaults_file(topology: Topology, tablet: Tablet) -> str:
+    """Return the flag that names the tablet's settings; vttablet uses the same."""
+    return f"--defaults-file={topology.data_dir / tablet.folder / 'my.cnf'}"
+
+
+def vttablet_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> list[str | Path]:
+    """Return the command of a tablet."""
+    tracking = ["--track-schema-versions"] if topology.spec.track_schema_versions else []
+    return [
+        toolchain.vitess("vttablet"),
+        *topo_flags(topology),
+        f"--tablet-path={tablet.alias}",
+        f"--tablet-hostname={LOOPBACK}",
+        f"--init-keyspace={tablet.keyspace}",
+        f"--init-shard={tablet.shard}",
+        f"--init-tablet-type={tablet.kind}",
+        "--service-map=grpc-queryservice,grpc-tabletmanager,grpc-updatestream",
+        *_listen_flags(tablet.http_port, tablet.grpc_port),
+        *_backup_flags(topology),
+        "--health-check-interval=1s",
+        # How soon replicas know a new table; the primary knows at once.
+        "--queryserver-config-schema-reload-time=5s",
+        "--queryserver-enable-views",
+        # How often a submitted online schema change is looked at.
+        "--migration-check-interval=2s",
+        *tracking,
+        *topology.spec.vttablet_args,
+    ]
