@@ -15,7 +15,7 @@ import pytest
 
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
-from vitess_local.servers.server import start_ticks
+from vitess_local.servers.process_identity import ProcessRecord
 
 pytestmark = pytest.mark.cluster
 
@@ -39,7 +39,7 @@ def end_clusters_of_dead_runs() -> None:
     """A run that was killed could not end its cluster."""
     for name in Cluster.names():
         pid = name.removeprefix(PREFIX).partition("-")[0]
-        if name.startswith(PREFIX) and pid.isdecimal() and start_ticks(int(pid)) is None:
+        if name.startswith(PREFIX) and pid.isdecimal() and ProcessRecord.of(int(pid)) is None:
             Cluster.find(name).down()
 
 

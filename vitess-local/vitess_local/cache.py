@@ -70,12 +70,3 @@ class Cache:
     def go_toolchain(self) -> Path:
         """A virtual environment that holds the Go toolchain."""
         return self.root / "go-toolchain"
-
-
-def module_file(name: str) -> Path:
-    """Return `go.mod` or `go.sum`: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    for folder in (package, package.parent):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"{name} is missing beside {package}")

@@ -20,7 +20,7 @@ import pymysql
 from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import Account, server_account
-from vitess_local.install.mysql_template import render_settings, small_server_settings
+from vitess_local.install.mysql_settings import render_settings, small_server_settings
 from vitess_local.install.steps import ensure_installed
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.progress import tell_stderr
@@ -152,9 +152,6 @@ class PlainMysql:
         (self.data_dir / "my.cnf").write_text(text, encoding="utf-8")
         self._account.own_tree(self.data_dir)
         argv = [str(self._toolchain.mysqld), f"--defaults-file={self.data_dir / 'my.cnf'}", "--initialize-insecure"]
-        identity: dict[str, Any] = {}
-        if self._account.drops_privileges:
-            identity = {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
@@ -163,7 +160,7 @@ class PlainMysql:
             cwd=self.data_dir,
             env=self._environment(),
             check=False,
-            **identity,
+            **self._account.identity,
         )
         if done.returncode != 0:
             raise VitessLocalError(f"MySQL cannot be initialised: {done.stderr.decode(errors='replace')[-2000:]}")

@@ -12,7 +12,6 @@ from vitess_local.install.debian_packages import (
     is_needed,
     parse_origins,
     source_line,
-    wrapper_script,
 )
 
 LISTING = """http://mirror.example/debian/ bookworm main
@@ -87,11 +86,3 @@ def test_apt_is_kept_inside_its_folder() -> None:
 def test_packages_that_no_server_loads_are_left_out(file: str, needed: bool) -> None:
     """They come as dependencies of scripts that are not used."""
     assert needed == is_needed(file)
-
-
-def test_a_wrapper_starts_the_program_in_its_own_place() -> None:
-    """`exec` keeps the process id that the launcher has recorded."""
-    script = wrapper_script(Path("/r/ld.so"), [Path("/r/lib"), Path("/r/usr/lib")], Path("/r/mysqld"))
-
-    assert script.startswith("#!/bin/sh\n")
-    assert script.splitlines()[-1] == "exec '/r/ld.so' --library-path '/r/lib:/r/usr/lib' '/r/mysqld' \"$@\""

@@ -14,7 +14,8 @@ import pytest
 
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import Account
-from vitess_local.servers.server import RestartedElsewhere, Server, parse_start_ticks, start_ticks
+from vitess_local.servers.process_identity import ProcessRecord, RestartedElsewhere
+from vitess_local.servers.server import Server
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 STUBBORN = [
@@ -94,14 +95,13 @@ def test_stop_ends_a_server_that_ignores_it(server: Server, caller: Account) -> 
 def test_a_process_id_used_again_is_left_alone(server: Server) -> None:
     """A record whose process has ended must never hit the next one of that number."""
     with subprocess.Popen(SLEEP, stdout=subprocess.DEVNULL) as other:
-        ticks = start_ticks(other.pid)
-        assert ticks is not None
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        right = ProcessRecord.of(other.pid)
+        assert right is not None
         for wrong in (
-            {"pid": other.pid, "start_ticks": ticks - 1, "boot_id": boot},
-            {"pid": other.pid, "start_ticks": ticks, "boot_id": "another"},
+            dataclasses.replace(right, start_ticks=right.start_ticks - 1),
+            dataclasses.replace(right, boot_id="another"),
         ):
-            server.record_file.write_text(json.dumps(wrong), encoding="utf-8")
+            server.record_file.write_text(json.dumps(dataclasses.asdict(wrong)), encoding="utf-8")
 
             assert server.pid() is None
             assert not server.signal(signal.SIGKILL)
@@ -129,12 +129,6 @@ def test_a_server_restarted_by_another_one_is_found(server: Server, tmp_path: Pa
         pid_file.write_text(f"{process.pid}\n", encoding="ascii")
         assert mine.pid() is None
         process.kill()
-
-
-def test_a_zombie_has_ended() -> None:
-    """Only its parent keeps it in the table."""
-    assert parse_start_ticks("1 (a) b) S 1 " + "0 " * 17 + "4711 0") == 4711
-    assert parse_start_ticks("1 (a) b) Z 1 " + "0 " * 17 + "4711 0") is None
 
 
 def test_a_server_that_does_not_run_is_reported_with_its_log(server: Server, caller: Account) -> None:

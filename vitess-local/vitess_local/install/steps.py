@@ -10,42 +10,24 @@ Steps, each with its own log in the cache folder, each skipped if its result is 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from vitess_local.cache import Cache, module_file
+from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
-from vitess_local.install import debian_packages, go_toolchain, mysql_template, vitess_build
+from vitess_local.install import go_toolchain, mysql_and_etcd, mysql_template, vitess_build
 from vitess_local.install.account import Account, server_account
-from vitess_local.install.debian_packages import PrivateRoot
+from vitess_local.install.go_module import pinned_version, read_go_mod, release_name, required_go
+from vitess_local.install.mysql_and_etcd import MysqlAndEtcd
+from vitess_local.install.mysql_settings import small_server_settings
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.locks import locked
 from vitess_local.progress import Step, step, tell_stderr
 
-_PACKAGES = ("mysql-server-core", "mysql-client-core", "etcd-server")
-_PROGRAMS = ("usr/sbin/mysqld", "usr/bin/mysql", "usr/bin/mysqladmin", "usr/bin/etcd")
-
-_OLDEST_MYSQL = (8, 0, 0)
-# Where distributions put servers that are not on an ordinary user's PATH.
-_SERVER_FOLDERS = "/usr/local/sbin:/usr/sbin:/usr/libexec"
-
 # A first build on a small machine takes minutes; somebody waiting for it waits longer.
 _LOCK_SECONDS = 7200.0
-
-
-@dataclass(frozen=True)
-class Servers:
-    """The servers that are not Vitess' own."""
-
-    mysqld: Path
-    mysql_root: Path
-    mysql_version: tuple[int, ...]
-    etcd: Path
 
 
 def ensure_installed(cache: Cache) -> Toolchain:
@@ -68,7 +50,7 @@ def find_installed(cache: Cache) -> Toolchain | None:
     vitess = vitess_build.target_folder(cache)
     if not vitess_build.is_built(vitess):
         return None
-    servers = _find_servers(cache)
+    servers = mysql_and_etcd.find(cache)
     if servers is None:
         return None
     toolchain = _toolchain(cache, vitess, servers)
@@ -80,9 +62,9 @@ def _install(cache: Cache) -> Toolchain:
         folder.mkdir(parents=True, exist_ok=True)
     account = server_account(cache.locks)
     vitess = vitess_build.target_folder(cache)
-    if _find_servers(cache) is None:
-        _run_step(cache, "MySQL and etcd", "servers", lambda log, now: _fetch_servers(cache, log, now))
-    servers = _find_servers(cache)
+    if mysql_and_etcd.find(cache) is None:
+        _run_step(cache, "MySQL and etcd", "servers", lambda log, now: mysql_and_etcd.fetch(cache, log, now))
+    servers = mysql_and_etcd.find(cache)
     if servers is None:
         raise VitessLocalError("MySQL or etcd is missing although the step succeeded.")
     if not vitess_build.is_built(vitess):
@@ -118,20 +100,14 @@ def _run_step(cache: Cache, title: str, log_name: str, action: Callable[[Path, S
             ) from error
 
 
-def _fetch_servers(cache: Cache, log: Path, now: Step) -> None:
-    """Fetch both servers, even if one is on PATH: what PATH holds may change later."""
-    debian_packages.install(_private_root(cache), _PACKAGES, _PROGRAMS, log, now)
-
-
 def _build(cache: Cache, vitess: Path, log: Path, now: Step) -> None:
-    needed = go_toolchain.required_version(module_file("go.mod").read_text(encoding="utf-8"))
-    go = go_toolchain.find_or_fetch(cache, needed, log, now)
+    go = go_toolchain.find_or_fetch(cache, required_go(read_go_mod()), log, now)
     vitess_build.build(vitess, go, log, now)
     # Gigabytes that only an interrupted build needs again.
     shutil.rmtree(cache.go, ignore_errors=True)
 
 
-def _create_template(toolchain: Toolchain, servers: Servers, account: Account, log: Path) -> None:
+def _create_template(toolchain: Toolchain, servers: MysqlAndEtcd, account: Account, log: Path) -> None:
     mysql_template.create(
         toolchain.mysql_template,
         mysqlctl=toolchain.vitess("mysqlctl"),
@@ -142,64 +118,16 @@ def _create_template(toolchain: Toolchain, servers: Servers, account: Account, l
     )
 
 
-def _toolchain(cache: Cache, vitess: Path, servers: Servers) -> Toolchain:
+def _toolchain(cache: Cache, vitess: Path, servers: MysqlAndEtcd) -> Toolchain:
     version = ".".join(map(str, servers.mysql_version))
-    settings = mysql_template.small_server_settings(servers.mysql_version)
+    settings = small_server_settings(servers.mysql_version)
     key = hashlib.sha256(f"{sorted(settings.items())}{servers.mysqld}".encode()).hexdigest()[:8]
-    module_version = vitess_build.pinned_version(module_file("go.mod").read_text(encoding="utf-8"))
     return Toolchain(
         vitess_root=vitess,
         mysql_root=servers.mysql_root,
         mysqld=servers.mysqld,
         etcd=servers.etcd,
         mysql_template=cache.root / f"mysql-template-{version}-{key}",
-        vitess_version=vitess_build.release_name(module_version),
+        vitess_version=release_name(pinned_version(read_go_mod())),
         mysql_version=version,
     )
-
-
-def _private_root(cache: Cache) -> PrivateRoot:
-    return PrivateRoot(cache.root / f"servers-{debian_packages.SUITE}-{os.uname().machine}")
-
-
-def _find_servers(cache: Cache) -> Servers | None:
-    """Return the servers to use, or None if one has to be fetched first."""
-    private = _private_root(cache).bin
-    mysqld = _mysqld_on_path() or _if_file(private / "mysqld")
-    on_path = shutil.which("etcd")
-    etcd = Path(on_path) if on_path is not None else _if_file(private / "etcd")
-    if mysqld is None or etcd is None:
-        return None
-    version = _mysql_version(mysqld)
-    if version is None:
-        return None
-    return Servers(mysqld, mysqld.parent.parent, version, etcd)
-
-
-def _if_file(path: Path) -> Path | None:
-    return path if path.is_file() else None
-
-
-def _mysqld_on_path() -> Path | None:
-    """Return a `mysqld` that Vitess can use, if the machine has one."""
-    found = shutil.which("mysqld", path=os.environ.get("PATH", "") + ":" + _SERVER_FOLDERS)
-    if found is None:
-        return None
-    version = _mysql_version(Path(found))
-    return Path(found) if version is not None and version >= _OLDEST_MYSQL else None
-
-
-def _mysql_version(mysqld: Path) -> tuple[int, ...] | None:
-    try:
-        done = subprocess.run([mysqld, "--version"], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return parse_mysql_version(done.stdout) if done.returncode == 0 else None
-
-
-def parse_mysql_version(text: str) -> tuple[int, ...] | None:
-    """Return the version that `mysqld --version` printed, or None if it is MariaDB's."""
-    if "mariadb" in text.lower():
-        return None
-    match = re.search(r"\bVer (\d+)\.(\d+)\.(\d+)", text)
-    return tuple(int(part) for part in match.groups()) if match else None

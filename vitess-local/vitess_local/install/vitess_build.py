@@ -6,45 +6,25 @@ would ask for the list of all versions, which not every module proxy serves.)
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
 from pathlib import Path
 
-from vitess_local.cache import Cache, module_file
-from vitess_local.errors import VitessLocalError
+from vitess_local.atomic import new_folder
+from vitess_local.cache import Cache
+from vitess_local.install.go_module import MODULE, content_key, module_file, pinned_version, read_go_mod
 from vitess_local.install.go_toolchain import Go
 from vitess_local.install.logged_command import run_logged
 from vitess_local.progress import Step
 
-_MODULE = "vitess.io/vitess"
 _PROGRAMS = ("mysqlctl", "vtctld", "vtctldclient", "vtgate", "vttablet")
 
 # Without symbol tables the programs are a third smaller and load faster.
 _LINK_FLAGS = "-ldflags=-s -w"
 
-_REQUIRE = re.compile(rf"^\s*(?:require\s+)?{re.escape(_MODULE)}\s+(v\S+)", re.MULTILINE)
-
-
-def pinned_version(go_mod: str) -> str:
-    """Return the Vitess release that a `go.mod` asks for, such as `v0.24.0`."""
-    match = _REQUIRE.search(go_mod)
-    if match is None:
-        raise VitessLocalError(f"go.mod does not require {_MODULE}.")
-    return match.group(1)
-
-
-def release_name(module_version: str) -> str:
-    """Return Vitess' own version for that of its module: `v0.24.0` is Vitess 24.0.0."""
-    match = re.fullmatch(r"v0\.(\d+)\.(\d+)", module_version)
-    return f"{match.group(1)}.0.{match.group(2)}" if match else module_version
-
 
 def target_folder(cache: Cache) -> Path:
     """Return the folder for this release; its name changes with `go.mod` and `go.sum`."""
-    content = module_file("go.mod").read_bytes() + module_file("go.sum").read_bytes()
-    version = pinned_version(module_file("go.mod").read_text(encoding="utf-8"))
-    return cache.root / f"vitess-{version}-{hashlib.sha256(content).hexdigest()[:10]}"
+    return cache.root / f"vitess-{pinned_version(read_go_mod())}-{content_key()}"
 
 
 def is_built(target: Path) -> bool:
@@ -57,15 +37,12 @@ def build(target: Path, go: Go, log: Path, step: Step) -> None:
 
     An interrupted build goes on where it stopped: Go keeps every package it compiled.
     """
-    work = target.with_name(target.name + ".new")
-    work.mkdir(parents=True, exist_ok=True)
-    for name in ("go.mod", "go.sum"):
-        shutil.copyfile(module_file(name), work / name)
-    total = _download(work, go, log, step)
-    _compile(work, go, log, step, total)
-    _copy_config(work, go, log)
-    shutil.rmtree(target, ignore_errors=True)
-    work.rename(target)
+    with new_folder(target, resume=True) as work:
+        for name in ("go.mod", "go.sum"):
+            shutil.copyfile(module_file(name), work / name)
+        total = _download(work, go, log, step)
+        _compile(work, go, log, step, total)
+        _copy_config(work, go, log)
 
 
 def _download(work: Path, go: Go, log: Path, step: Step) -> int:
@@ -92,7 +69,7 @@ def _download(work: Path, go: Go, log: Path, step: Step) -> int:
 
 def _compile(work: Path, go: Go, log: Path, step: Step, total: int) -> None:
     compiled = 0
-    programs = {f"{_MODULE}/go/cmd/{program}" for program in _PROGRAMS}
+    programs = {f"{MODULE}/go/cmd/{program}" for program in _PROGRAMS}
 
     def on_line(line: str) -> None:
         nonlocal compiled
@@ -116,7 +93,7 @@ def _compile(work: Path, go: Go, log: Path, step: Step, total: int) -> None:
 def _copy_config(work: Path, go: Go, log: Path) -> None:
     """Copy `config/` (templates of `my.cnf`, `init_db.sql`) out of the module's folder."""
     printed = run_logged(
-        [go.program, "list", "-m", "-f", "{{.Dir}}", _MODULE],
+        [go.program, "list", "-m", "-f", "{{.Dir}}", MODULE],
         log=log,
         doing="Finding Vitess' module",
         cwd=work,

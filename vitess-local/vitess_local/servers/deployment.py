@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vitess_local.atomic import write_file
 from vitess_local.errors import VitessLocalError
 from vitess_local.install import mysql_template
 from vitess_local.install.account import Account
@@ -26,7 +27,8 @@ from vitess_local.install.toolchain import Toolchain
 from vitess_local.servers import command_lines
 from vitess_local.servers.layout import Tablet, Topology
 from vitess_local.servers.ports import LOOPBACK
-from vitess_local.servers.server import RestartedElsewhere, Server, write_whole
+from vitess_local.servers.process_identity import RestartedElsewhere
+from vitess_local.servers.server import Server
 
 CLUSTER_FILE = "cluster.json"
 _EXTRA_GATE = "vtgate-"
@@ -165,9 +167,9 @@ class Deployment:
     def save(self) -> None:
         """Write `cluster.json` and the connector configurations."""
         text = json.dumps({**self.topology.to_json(), "toolchain": self.toolchain.to_json()}, indent=2)
-        write_whole(self.data_dir / CLUSTER_FILE, text + "\n")
+        write_file(self.data_dir / CLUSTER_FILE, text + "\n")
         for keyspace, config in self.connector_configs().items():
-            write_whole(self.config_file(keyspace), json.dumps(config, indent=2) + "\n")
+            write_file(self.config_file(keyspace), json.dumps(config, indent=2) + "\n")
 
     def config_file(self, keyspace: str) -> Path:
         """Where the connector configuration of a keyspace is."""

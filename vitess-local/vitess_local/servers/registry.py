@@ -10,11 +10,11 @@ import json
 import re
 from pathlib import Path
 
+from vitess_local.atomic import write_file
 from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
 from vitess_local.servers.deployment import CLUSTER_FILE
 from vitess_local.servers.layout import Topology
-from vitess_local.servers.server import write_whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 
@@ -43,7 +43,7 @@ def data_dir_of(cache: Cache, name: str) -> Path | None:
 def register(cache: Cache, name: str, data_dir: Path) -> None:
     """Make a cluster known."""
     cache.clusters.mkdir(parents=True, exist_ok=True)
-    write_whole(cache.clusters / f"{name}.json", json.dumps({"data_dir": str(data_dir)}) + "\n")
+    write_file(cache.clusters / f"{name}.json", json.dumps({"data_dir": str(data_dir)}) + "\n")
 
 
 def forget(cache: Cache, name: str) -> None:

@@ -1,8 +1,7 @@
 """Starts long-running servers, and later finds and ends exactly those.
 
-A server outlives the command that started it, so each has a record on disk: its
-process id together with the moment it was started and the boot it belongs to. A
-process is ours only if all three agree; a process id used again is left alone.
+A server outlives the command that started it, so each has a record on disk: see
+`process_identity`. A process id that another process uses by now is left alone.
 """
 
 from __future__ import annotations
@@ -16,44 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vitess_local.atomic import write_file
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import Account
+from vitess_local.servers.process_identity import ProcessRecord, RestartedElsewhere
 
 _POLL_SECONDS = 0.05
 
-# The shell starts the server in the background, tells its process id and ends: the
+# The shell starts the server in the background, prints its process id and ends: the
 # server is then no child of ours, so nobody has to wait for it.
 _LAUNCH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
-
-
-@dataclass(frozen=True)
-class ProcessRecord:
-    """What identifies a running process beyond doubt (`proc(5)`, stat field 22)."""
-
-    pid: int
-    start_ticks: int
-    boot_id: str
-
-
-@dataclass(frozen=True)
-class RestartedElsewhere:
-    """How to find a server that was restarted by another one.
-
-    vttablet does that to its mysqld during a backup. The process is the cluster's own if
-    its command line holds `argument`, which names a file in the cluster's folder.
-    """
-
-    pid_file: Path
-    argument: str
-
-    def find(self) -> int | None:
-        """Return the process id that the server wrote, if the process is the cluster's."""
-        try:
-            pid = int(self.pid_file.read_text(encoding="ascii"))
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError, ValueError):
-            return None
-        return pid if self.argument.encode() in words else None
 
 
 @dataclass(frozen=True)
@@ -87,18 +58,17 @@ class Server:
     def pid(self) -> int | None:
         """Return the process id if the server is running."""
         record = self.record()
-        if record is not None and _is_running(record):
-            return record.pid
-        return self._adopt() if self.restarted is not None else None
+        if record is None or not record.is_running():
+            record = self._adopt()
+        return None if record is None else record.pid
 
-    def _adopt(self) -> int | None:
+    def _adopt(self) -> ProcessRecord | None:
         """Look for a process that took the recorded one's place, and record it instead."""
         pid = self.restarted.find() if self.restarted is not None else None
-        ticks = start_ticks(pid) if pid is not None else None
-        if pid is None or ticks is None:
-            return None
-        self._write_record(pid, ticks)
-        return pid
+        record = ProcessRecord.of(pid) if pid is not None else None
+        if record is not None:
+            self._write(record)
+        return record
 
     def start(self, argv: Sequence[str | Path], *, account: Account, cwd: Path, env: Mapping[str, str]) -> None:
         """Start the server in a session of its own; does nothing if it is running."""
@@ -106,9 +76,6 @@ class Server:
             return
         self.log.touch()
         account.own(self.log)
-        identity: dict[str, int | list[int]] = {}
-        if account.drops_privileges:
-            identity = {"user": account.uid, "group": account.gid, "extra_groups": []}
         started = subprocess.run(
             ["/bin/sh", "-c", _LAUNCH, "sh", str(self.log), *(str(word) for word in argv)],
             stdin=subprocess.DEVNULL,
@@ -119,17 +86,15 @@ class Server:
             env=dict(env),
             start_new_session=True,
             umask=0o022,
-            **identity,  # type: ignore[call-overload]
+            **account.identity,
         )
-        pid = int(started.stdout)
-        ticks = start_ticks(pid)
-        if ticks is None:
+        record = ProcessRecord.of(int(started.stdout))
+        if record is None:
             raise VitessLocalError(f"{self.name} ended at once.\n{self.log_tail()}", log=self.log)
-        self._write_record(pid, ticks)
+        self._write(record)
 
-    def _write_record(self, pid: int, ticks: int) -> None:
-        record = ProcessRecord(pid, ticks, _boot_id())
-        write_whole(self.record_file, json.dumps(asdict(record)))
+    def _write(self, record: ProcessRecord) -> None:
+        write_file(self.record_file, json.dumps(asdict(record)))
 
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal if the server is running; tell whether it was."""
@@ -173,40 +138,3 @@ class Server:
         except FileNotFoundError:
             return ""
         return "\n".join(line[:400] for line in text.splitlines()[-lines:])
-
-
-def start_ticks(pid: int) -> int | None:
-    """Return when a process was started, in clock ticks since boot; None if it has ended.
-
-    A zombie has ended: only its parent, which may never ask, keeps it in the table.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return parse_start_ticks(stat)
-
-
-def parse_start_ticks(stat: str) -> int | None:
-    """Read state and start time out of one `/proc/<pid>/stat` line.
-
-    The command name is in parentheses and may itself hold spaces and parentheses.
-    """
-    fields = stat.rpartition(")")[2].split()
-    state, ticks = fields[0], int(fields[19])
-    return None if state in ("Z", "X") else ticks
-
-
-def _is_running(record: ProcessRecord) -> bool:
-    return record.boot_id == _boot_id() and start_ticks(record.pid) == record.start_ticks
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that readers see either the old or the new content."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

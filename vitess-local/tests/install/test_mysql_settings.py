@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vitess_local.errors import VitessLocalError
-from vitess_local.install.mysql_template import generalise, render, small_server_settings
+from vitess_local.install.mysql_settings import generalise, render, small_server_settings
 
 # Shaped like what `mysqlctl init` writes for tablet 1.
 WRITTEN = """[mysqld]
@@ -20,7 +20,7 @@ replica_net_timeout = 8
 
 def test_a_tablets_settings_are_vitess_own_with_its_own_places() -> None:
     """Folder, file names, port and server id are the tablet's; the rest is kept."""
-    template = generalise(WRITTEN, "/srv/vt_0000000001")
+    template = generalise(WRITTEN, "/srv/vt_0000000001", 1)
     text = render(template, Path("/data/vt_0000000105"), 105, 21005, {})
 
     assert text.splitlines()[:7] == [
@@ -44,7 +44,7 @@ def test_the_users_settings_come_last_and_so_win() -> None:
 def test_a_my_cnf_of_another_shape_is_refused() -> None:
     """If a Vitess release writes it differently, the mistake is found at installation."""
     with pytest.raises(VitessLocalError, match="port 0 times"):
-        generalise(WRITTEN.replace("port = 3306\n", ""), "/srv/vt_0000000001")
+        generalise(WRITTEN.replace("port = 3306\n", ""), "/srv/vt_0000000001", 1)
 
 
 @pytest.mark.parametrize(
