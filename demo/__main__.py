@@ -57,7 +57,7 @@ def _tell() -> None:
 
     title("source-vitess demo: a small shop in a real Vitess, copied and followed by the connector")
     Cluster.up(NAME, keyspaces={shop.KEYSPACE: shop.SHARDS})
-    cluster = Cluster.find(NAME, tell=silent)
+    cluster = Cluster.find(NAME, report=silent)
     print(f"  {_versions(cluster)}, keyspace {shop.KEYSPACE}, shards {' and '.join(cluster.shards(shop.KEYSPACE))}\n")
     with step("seed") as at:
         shop.reset(cluster, size)

@@ -60,7 +60,7 @@ def _tell() -> None:
     OUTPUT.mkdir()
     title("destination-readyset demo: a keyspace of a real Vitess, served from a MySQL that ReadySet replicates")
     Cluster.up("demo", keyspaces={shop.KEYSPACE: shop.SHARDS})
-    cluster = Cluster.find("demo", tell=silent)
+    cluster = Cluster.find("demo", report=silent)
     with step("seed") as at:
         shop.reset(cluster, shop.Size())
         at.result = f"{sum(shop.count_rows(cluster).values()):,} rows in Vitess"

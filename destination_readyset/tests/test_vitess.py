@@ -14,7 +14,7 @@ from instruments.type_matrix import TABLES, VECTORS, MatrixTable, quote
 from source_vitess.source import SourceVitess
 from source_vitess.types.column_type import parse_column_type
 from vitess_local.cluster import Cluster
-from vitess_local.servers.connections import Connection
+from vitess_local.servers.mysql_client import Connection
 
 from destination_readyset.destination import DestinationReadyset
 from tests.served import Json, Served

@@ -84,7 +84,7 @@ def test_status_names_every_tablet_and_process(cluster: Cluster) -> None:
 
 def test_servers_listen_on_loopback_only(cluster: Cluster) -> None:
     """Nothing of a test cluster can be reached from outside."""
-    ports = {f"{port:04X}" for port in cluster._deployment.topology.all_ports}  # noqa: SLF001
+    ports = {f"{port:04X}" for port in cluster._deployment.layout.all_ports}  # noqa: SLF001
     listening = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:

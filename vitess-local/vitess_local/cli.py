@@ -25,8 +25,8 @@ from vitess_local.cluster import DEFAULT_NAME, Cluster
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.steps import ensure_installed
 from vitess_local.operations.resharding import ReshardStep
-from vitess_local.servers.connections import MULTI_STATEMENTS, script_results
 from vitess_local.servers.keyspaces import KeyspaceSpec, parse_keyspace_shard, parse_shards
+from vitess_local.servers.mysql_client import MULTI_STATEMENTS, script_results
 
 NAME_VARIABLE = "VITESS_LOCAL_NAME"
 
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_lifecycle(commands)
     _add_access(commands)
-    _add_topology(commands)
+    _add_shards_and_primaries(commands)
     _add_faults(commands)
     return top
 
@@ -178,7 +178,7 @@ def _add_access(commands: Any) -> None:
     ddl.add_argument("text", metavar="SQL")
 
 
-def _add_topology(commands: Any) -> None:
+def _add_shards_and_primaries(commands: Any) -> None:
     add = _command(commands, "add-shard", _add_shard, "start tablets for more shards")
     add.add_argument("--keyspace", required=True)
     add.add_argument("--shards", required=True, type=_argument(parse_shards), metavar="SHARDS")

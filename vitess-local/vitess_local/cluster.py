@@ -19,13 +19,13 @@ Places are written as in Vitess: a target for SQL is `commerce`, `commerce:-80` 
 
 Every method waits until what it started is in effect, for a bounded time, and raises
 `VitessLocalError` if it does not come. Statements fail with PyMySQL's own errors.
-A `Cluster` may be used from several threads; topology changes exclude each other.
+A `Cluster` may be used from several threads; changes of the layout exclude each other.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -35,24 +35,20 @@ from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import server_account
 from vitess_local.install.steps import ensure_installed
-from vitess_local.operations import binlogs, failover, lifecycle, replication, resharding, schema, tablets
+from vitess_local.operations import binlogs, failover, faults, lifecycle, replication, resharding, schema, tablets
 from vitess_local.operations.resharding import Reshard, ReshardStep
 from vitess_local.operations.routing import read_routing
 from vitess_local.operations.serving import wait_for_service
-from vitess_local.operations.status import describe, describe_health
-from vitess_local.progress import Tell, tell_stderr
+from vitess_local.operations.shards import add_tablets, remove_tablets, start_shards
+from vitess_local.operations.status import describe, status
+from vitess_local.progress import Report, report_to_stderr
 from vitess_local.servers import registry
-from vitess_local.servers.connections import (
-    Connection,
-    Rows,
-    connect_mysqld,
-    connect_vtgate,
-    query,
-)
+from vitess_local.servers.connections import connect_mysqld, connect_vtgate
 from vitess_local.servers.deployment import Deployment
-from vitess_local.servers.extra_gate import Gate
+from vitess_local.servers.extra_gate import Gate, extra_gate
 from vitess_local.servers.keyspaces import KeyspaceSpec, Shards, parse_keyspace_shard, shard_names
 from vitess_local.servers.layout import ClusterSpec, Tablet
+from vitess_local.servers.mysql_client import Connection, Rows, query
 from vitess_local.servers.server import Server
 from vitess_local.servers.vtctl import client_argv, vtctl
 
@@ -62,10 +58,10 @@ DEFAULT_NAME = "local"
 class Cluster:
     """A handle on one cluster; see the module's docstring."""
 
-    def __init__(self, cache: Cache, deployment: Deployment, tell: Tell) -> None:
+    def __init__(self, cache: Cache, deployment: Deployment, report: Report) -> None:
         self._cache = cache
         self._deployment = deployment
-        self._tell = tell
+        self._report = report
 
     @classmethod
     def up(
@@ -83,7 +79,7 @@ class Cluster:
         vtgate_args: Sequence[str] = (),
         mysql_settings: Mapping[str, str] | None = None,
         timeout: float = 180.0,
-        tell: Tell = tell_stderr,
+        report: Report = report_to_stderr,
     ) -> Cluster:
         """Start a cluster, installing Vitess first if need be, and wait until it serves.
 
@@ -107,18 +103,18 @@ class Cluster:
         folder = registry.default_data_dir(name) if data_dir is None else Path(data_dir).absolute()
         cache = Cache.default()
         toolchain = ensure_installed(cache)
-        deployment = lifecycle.up(cache, toolchain, spec, folder, timeout=timeout, tell=tell)
-        return cls(cache, deployment, tell)
+        deployment = lifecycle.up(cache, toolchain, spec, folder, timeout=timeout, report=report)
+        return cls(cache, deployment, report)
 
     @classmethod
-    def find(cls, name: str = DEFAULT_NAME, *, tell: Tell = tell_stderr) -> Cluster:
+    def find(cls, name: str = DEFAULT_NAME, *, report: Report = report_to_stderr) -> Cluster:
         """Return a cluster that was started before, running or not."""
         cache = Cache.default()
         folder = registry.data_dir_of(cache, name)
         if folder is None:
             known = ", ".join(registry.names(cache)) or "none"
             raise VitessLocalError(f"There is no cluster {name} (known: {known}).")
-        return cls(cache, Deployment.load(folder, server_account(cache.locks)), tell)
+        return cls(cache, Deployment.load(folder, server_account(cache.locks)), report)
 
     @staticmethod
     def names() -> list[str]:
@@ -130,17 +126,17 @@ class Cluster:
     @property
     def name(self) -> str:
         """The cluster's name."""
-        return self._deployment.topology.spec.name
+        return self._deployment.layout.spec.name
 
     @property
     def grpc_port(self) -> int:
         """VTGate's gRPC port, which VStream uses."""
-        return self._deployment.topology.ports.vtgate_grpc
+        return self._deployment.layout.ports.vtgate_grpc
 
     @property
     def mysql_port(self) -> int:
         """VTGate's MySQL port."""
-        return self._deployment.topology.ports.vtgate_mysql
+        return self._deployment.layout.ports.vtgate_mysql
 
     @property
     def data_dir(self) -> Path:
@@ -155,11 +151,11 @@ class Cluster:
     @property
     def tablets(self) -> tuple[Tablet, ...]:
         """All tablets, whatever their present type."""
-        return self._deployment.topology.tablets
+        return self._deployment.layout.tablets
 
     def shards(self, keyspace: str) -> list[str]:
         """Return the shards of a keyspace that have tablets, serving or not."""
-        return [shard for _, shard in self._deployment.topology.shards(keyspace)]
+        return [shard for _, shard in self._deployment.layout.shards(keyspace)]
 
     def serving_shards(self, keyspace: str) -> set[str]:
         """Return the shards of a keyspace that take writes."""
@@ -183,7 +179,7 @@ class Cluster:
 
     def status(self) -> dict[str, Any]:
         """Return `describe()` together with what VTGate says: `ready`, `missing`, `health`."""
-        return describe_health(self._deployment)
+        return status(self._deployment)
 
     def server(self, name: str) -> Server:
         """Return a server process by name, such as `vtgate`, `vttablet-100` or `mysqld-100`."""
@@ -221,7 +217,7 @@ class Cluster:
 
     def load_schema(self, schema_dir: str | Path) -> None:
         """Apply DIR/<keyspace>/vschema.json and DIR/<keyspace>/*.sql."""
-        schema.load_schema_dir(self._deployment, Path(schema_dir), self._tell)
+        schema.load_schema_dir(self._deployment, Path(schema_dir), self._report)
 
     def apply_vschema(self, keyspace: str, file: str | Path) -> None:
         """Replace the VSchema of a keyspace by a JSON file's."""
@@ -240,7 +236,7 @@ class Cluster:
 
         With `strategy="vitess"` the change runs online; returns the migrations' ids.
         """
-        return schema.run_ddl(self._deployment, keyspace, sql, strategy, self._tell)
+        return schema.run_ddl(self._deployment, keyspace, sql, strategy, self._report)
 
     # Changing and breaking it.
 
@@ -277,39 +273,39 @@ class Cluster:
                 self._add_shards(keyspace, reshard.targets)
             if last is ReshardStep.CREATE:
                 return
-            resharding.create(self._deployment, reshard, self._tell)
+            resharding.create(self._deployment, reshard, self._report)
             if last is ReshardStep.SWITCH:
                 return
-            resharding.switch(self._deployment, reshard, self._tell, reverse=reverse)
+            resharding.switch(self._deployment, reshard, self._report, reverse=reverse)
             if last is ReshardStep.COMPLETE:
                 return
-            resharding.complete(self._deployment, reshard, self._tell)
+            resharding.complete(self._deployment, reshard, self._report)
             if not keep_old_shards:
                 self._drop_shards(keyspace, reshard.sources)
 
     def reparent(self, keyspace_shard: str, *, emergency: bool = False, to: str | None = None) -> Tablet:
         """Promote another tablet (`to`, or any running replica) and return it."""
         keyspace, shard = parse_keyspace_shard(keyspace_shard)
-        return failover.reparent(self._deployment, keyspace, shard, emergency=emergency, to=to, tell=self._tell)
+        return failover.reparent(self._deployment, keyspace, shard, emergency=emergency, to=to, report=self._report)
 
     def kill_tablet(self, selector: str, *, number: signal.Signals = signal.SIGKILL, mysqld: bool = False) -> Tablet:
         """Send a signal to a tablet's vttablet, and to its mysqld too if wanted."""
-        return failover.kill_tablet(self._deployment, selector, number=number, with_mysqld=mysqld)
+        return faults.kill_tablet(self._deployment, selector, number=number, with_mysqld=mysqld)
 
     def wait_replicated(self, keyspace_shard: str) -> None:
         """Wait until every running replica of a shard has what its primary has now.
 
         Before a primary is killed for good: what its replicas lack then is lost.
         """
-        replication.wait_replicated(self._deployment, *parse_keyspace_shard(keyspace_shard), tell=self._tell)
+        replication.wait_replicated(self._deployment, *parse_keyspace_shard(keyspace_shard), report=self._report)
 
     def start_tablet(self, selector: str, *, wait: bool = True) -> Tablet:
         """Start a tablet again; with `wait`, return when VTGate sees it serving."""
-        return failover.start_tablet(self._deployment, selector, wait=wait, tell=self._tell)
+        return faults.start_tablet(self._deployment, selector, wait=wait, report=self._report)
 
     def restart_vtgate(self, *, number: signal.Signals = signal.SIGTERM) -> None:
         """End VTGate, which cuts every connection and stream, and start it again."""
-        failover.restart_vtgate(self._deployment, number=number, tell=self._tell)
+        faults.restart_vtgate(self._deployment, number=number, report=self._report)
 
     @contextmanager
     def extra_gate(self, name: str, *args: str) -> Iterator[Gate]:
@@ -318,7 +314,7 @@ class Cluster:
         Flags such as `--grpc-cert=…` or `--mysql-auth-server-impl=static` come last and so win. Its ports take
         connections when it is returned; it may see the tablets a moment later.
         """
-        with lifecycle.extra_gate(self._cache, self._deployment, name, args, self._tell) as gate:
+        with extra_gate(self._cache, self._deployment, name, args, self._report) as gate:
             yield gate
 
     def purge_binlogs(self, selector: str) -> dict[str, str]:
@@ -326,18 +322,11 @@ class Cluster:
 
         Returns `gtid_purged` by tablet alias.
         """
-        deployment = self._deployment
-        chosen: Collection[Tablet]
-        if "/" in selector and "@" not in selector:
-            self.wait_replicated(selector)
-            chosen = deployment.topology.of_shard(*parse_keyspace_shard(selector))
-        else:
-            chosen = [self.tablet(selector)]
-        return binlogs.purge_binlogs(deployment, chosen, self._tell)
+        return binlogs.purge(self._deployment, selector, self._report)
 
     def wait_ready(self, *, timeout: float = 60.0) -> None:
         """Wait until every serving shard and every tablet that should serve does."""
-        wait_for_service(self._deployment, self._tell, timeout=timeout)
+        wait_for_service(self._deployment, self._report, timeout=timeout)
 
     def down(self, *, keep_data: bool = False) -> None:
         """End every server; delete the data unless it is to be kept for another `up`."""
@@ -360,16 +349,16 @@ class Cluster:
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
-        """Keep other processes from changing the topology, and see what they changed."""
-        with lifecycle.cluster_lock(self._cache, self.name, self._tell):
+        """Keep other processes from changing the layout, and see what they changed."""
+        with registry.cluster_lock(self._cache, self.name, self._report):
             self._deployment = Deployment.load(self.data_dir, self._deployment.account)
             yield
 
     def _add_shards(self, keyspace: str, shards: tuple[str, ...]) -> None:
         known = self.shards(keyspace)
         missing = tuple(shard for shard in shards if shard not in known)
-        self._deployment = lifecycle.add_tablets(self._cache, self._deployment, keyspace, missing)
-        resharding.start_shards(self._deployment, keyspace, shards, self._tell)
+        self._deployment = add_tablets(self._cache, self._deployment, keyspace, missing)
+        start_shards(self._deployment, keyspace, shards, self._report)
 
     def _drop_shards(self, keyspace: str, shards: tuple[str, ...]) -> None:
-        self._deployment = lifecycle.remove_tablets(self._deployment, keyspace, shards)
+        self._deployment = remove_tablets(self._deployment, keyspace, shards)

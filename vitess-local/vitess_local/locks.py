@@ -35,7 +35,7 @@ def locked(path: Path, *, timeout: float, on_wait: Callable[[str], None] | None 
 
 def _acquire(descriptor: int, path: Path, timeout: float, on_wait: Callable[[str], None] | None) -> None:
     deadline = time.monotonic() + timeout
-    told = False
+    reported = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +44,7 @@ def _acquire(descriptor: int, path: Path, timeout: float, on_wait: Callable[[str
             holder = os.pread(descriptor, 32, 0).decode() or "unknown"
             if time.monotonic() > deadline:
                 raise VitessLocalError(f"Process {holder} has held {path} for more than {timeout:.0f} s.") from None
-            if not told and on_wait is not None:
+            if not reported and on_wait is not None:
                 on_wait(holder)
-                told = True
+                reported = True
             time.sleep(_POLL_SECONDS)

@@ -23,8 +23,8 @@ from vitess_local.install.account import Account, server_account
 from vitess_local.install.mysql_settings import render_settings, small_server_settings
 from vitess_local.install.steps import ensure_installed
 from vitess_local.install.toolchain import Toolchain
-from vitess_local.progress import tell_stderr
-from vitess_local.servers.connections import Connection, Rows, query
+from vitess_local.progress import report_to_stderr
+from vitess_local.servers.mysql_client import Connection, Rows, connect, query
 from vitess_local.servers.ports import LOOPBACK, accepts_connections, choose_ports
 from vitess_local.servers.server import Server
 from vitess_local.servers.waiting import wait_until
@@ -78,15 +78,7 @@ class PlainMysql:
 
     def connect(self, **options: Any) -> Connection:
         """Return a PyMySQL connection as the administrator; each statement commits by itself."""
-        settings: dict[str, Any] = {
-            "host": LOOPBACK,
-            "port": self.port,
-            "user": USER,
-            "charset": "utf8mb4",
-            "autocommit": True,
-            "connect_timeout": 10,
-        }
-        return pymysql.connect(**{**settings, **options})
+        return connect(**{"host": LOOPBACK, "port": self.port, "user": USER, **options})
 
     def sql(self, text: str) -> Rows:
         """Run one statement and return its rows."""
@@ -101,7 +93,7 @@ class PlainMysql:
             self._missing,
             what="the MySQL server",
             timeout=_START_SECONDS,
-            tell=tell_stderr,
+            report=report_to_stderr,
             servers=[self._server],
             poll=0.05,
         )

@@ -15,15 +15,15 @@ from typing import TextIO
 # Often enough to show life in a CI log, rarely enough not to flood it.
 _LINE_INTERVAL_SECONDS = 10.0
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def silent(_: str) -> None:
-    """A `Tell` for callers that want no output."""
+    """A `Report` for callers that want no output."""
 
 
-def tell_stderr(text: str) -> None:
-    """A `Tell` that prints a plain line."""
+def report_to_stderr(text: str) -> None:
+    """A `Report` that prints a plain line."""
     print(f"vitess-local: {text}", file=sys.stderr, flush=True)
 
 

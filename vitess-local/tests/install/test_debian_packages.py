@@ -44,7 +44,7 @@ def test_a_machine_on_a_rolling_suite_has_a_mirror_too() -> None:
     assert choose_mirror(origins, "") == "http://mirror.example/debian/"
 
 
-def test_a_machine_without_a_debian_mirror_is_told_what_to_do() -> None:
+def test_a_machine_without_a_debian_mirror_explains_what_to_do() -> None:
     """The way out is to install the servers oneself."""
     with pytest.raises(VitessLocalError, match="bookworm") as raised:
         choose_mirror((), "bookworm")

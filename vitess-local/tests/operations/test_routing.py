@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vitess_local.operations.routing import Routing
 from vitess_local.servers.keyspaces import KeyspaceSpec
-from vitess_local.servers.layout import ClusterSpec, new_topology
+from vitess_local.servers.layout import ClusterSpec, new_layout
 
 
 def partition(served: object, *shards: str, off: tuple[str, ...] = ()) -> dict[str, object]:
@@ -41,7 +41,7 @@ def test_a_keyspace_without_partitions_serves_nothing() -> None:
 def test_in_a_new_cluster_everything_is_in_use() -> None:
     """No two shards overlap."""
     spec = ClusterSpec("demo", (KeyspaceSpec.parse("b:2"), KeyspaceSpec.parse("a")))
-    routing = Routing.everything(new_topology(spec, Path("/d"), list(range(21000, 21100))))
+    routing = Routing.everything(new_layout(spec, Path("/d"), list(range(21000, 21100))))
 
     assert routing.writable == [("a", "0"), ("b", "-80"), ("b", "80-")]
     assert routing.uses("b", "80-", "RDONLY")

@@ -7,7 +7,7 @@ import pytest
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.servers import command_lines
 from vitess_local.servers.keyspaces import KeyspaceSpec
-from vitess_local.servers.layout import ClusterSpec, Topology, new_topology
+from vitess_local.servers.layout import ClusterSpec, Layout, new_layout
 
 TOOLCHAIN = Toolchain(
     vitess_root=Path("/vt"),
@@ -20,9 +20,9 @@ TOOLCHAIN = Toolchain(
 )
 
 
-def topology(spec: ClusterSpec) -> Topology:
+def layout_of(spec: ClusterSpec) -> Layout:
     """Lay out a cluster in /data."""
-    return new_topology(spec, Path("/data"), list(range(21000, 21100)))
+    return new_layout(spec, Path("/data"), list(range(21000, 21100)))
 
 
 def spec(**changes: object) -> ClusterSpec:
@@ -30,7 +30,7 @@ def spec(**changes: object) -> ClusterSpec:
     return ClusterSpec("demo", (KeyspaceSpec.parse("main"),), **changes)  # type: ignore[arg-type]
 
 
-def every_argv(layout: Topology) -> dict[str, list[str]]:
+def every_argv(layout: Layout) -> dict[str, list[str]]:
     """Return the command line of every kind of server."""
     tablet = layout.tablets[0]
     argvs = {
@@ -46,7 +46,7 @@ def every_argv(layout: Topology) -> dict[str, list[str]]:
 @pytest.mark.parametrize("program", ["vtctld", "vtgate", "vttablet"])
 def test_vitess_listens_on_loopback_only(program: str) -> None:
     """Without these flags Vitess listens on every interface, without a password."""
-    argv = every_argv(topology(spec()))[program]
+    argv = every_argv(layout_of(spec()))[program]
 
     assert "--bind-address=127.0.0.1" in argv
     assert "--grpc-bind-address=127.0.0.1" in argv
@@ -54,7 +54,7 @@ def test_vitess_listens_on_loopback_only(program: str) -> None:
 
 def test_vtgates_mysql_port_and_etcd_listen_on_loopback_only() -> None:
     """The other ports have flags of their own."""
-    argvs = every_argv(topology(spec()))
+    argvs = every_argv(layout_of(spec()))
 
     assert "--mysql-server-bind-address=127.0.0.1" in argvs["vtgate"]
     urls = [word.split("=", 1)[1] for word in argvs["etcd"] if "-urls=" in word]
@@ -64,15 +64,15 @@ def test_vtgates_mysql_port_and_etcd_listen_on_loopback_only() -> None:
 
 def test_schema_versions_are_tracked_unless_switched_off() -> None:
     """Without them Vitess names old columns by the newest schema."""
-    assert "--track-schema-versions" in every_argv(topology(spec()))["vttablet"]
+    assert "--track-schema-versions" in every_argv(layout_of(spec()))["vttablet"]
 
-    off = every_argv(topology(spec(track_schema_versions=False)))["vttablet"]
+    off = every_argv(layout_of(spec(track_schema_versions=False)))["vttablet"]
     assert "--track-schema-versions" not in off
 
 
 def test_the_users_flags_come_last_and_so_win() -> None:
     """Vitess takes the last of two equal flags."""
-    argvs = every_argv(topology(spec(vttablet_args=("--x=1",), vtgate_args=("--y=2",))))
+    argvs = every_argv(layout_of(spec(vttablet_args=("--x=1",), vtgate_args=("--y=2",))))
 
     assert argvs["vttablet"][-1] == "--x=1"
     assert argvs["vtgate"][-1] == "--y=2"

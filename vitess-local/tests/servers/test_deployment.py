@@ -1,4 +1,4 @@
-"""A cluster's folder and its place in the register."""
+"""A cluster's folder."""
 
 import json
 import os
@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from vitess_local.cache import CACHE_VARIABLE, Cache, cache_root
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import Account
 from vitess_local.install.toolchain import Toolchain
-from vitess_local.servers import registry
 from vitess_local.servers.deployment import Deployment, check_data_dir
 from vitess_local.servers.keyspaces import KeyspaceSpec
-from vitess_local.servers.layout import ClusterSpec, new_topology
+from vitess_local.servers.layout import ClusterSpec, new_layout
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def deployment(tmp_path: Path) -> Deployment:
     spec = ClusterSpec("demo", (KeyspaceSpec.parse("commerce:2"), KeyspaceSpec.parse("main")))
     entry = pwd.getpwuid(os.geteuid())
     made = Deployment(
-        new_topology(spec, tmp_path / "data", list(range(21000, 21100))),
+        new_layout(spec, tmp_path / "data", list(range(21000, 21100))),
         Toolchain(*(Path("/x"),) * 5, "24.0.0", "9.7.4"),
         Account(entry.pw_name, entry.pw_uid, entry.pw_gid),
     )
@@ -73,38 +71,3 @@ def test_a_data_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(VitessLocalError, match="somebody else"):
         check_data_dir(tmp_path / "link")
-
-
-def test_known_clusters_reserve_their_ports(deployment: Deployment, tmp_path: Path) -> None:
-    """Until they are forgotten, or their data is gone."""
-    cache = Cache(tmp_path / "cache")
-    registry.register(cache, "demo", deployment.data_dir)
-    registry.register(cache, "lost", tmp_path / "deleted")
-
-    assert registry.names(cache) == ["demo"]
-    assert registry.reserved_ports(cache) == deployment.topology.all_ports
-    assert registry.data_dir_of(cache, "lost") is None
-
-    registry.forget(cache, "demo")
-    assert registry.names(cache) == []
-
-
-@pytest.mark.parametrize("name", ["", "A", "a/b", "..", "-a", "x" * 32])
-def test_names_that_cannot_be_part_of_a_path_are_refused(name: str) -> None:
-    """A name becomes a folder, a lock file and part of socket paths."""
-    with pytest.raises(VitessLocalError, match="no cluster name"):
-        registry.check_name(name)
-
-
-def test_the_cache_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Else in the platform's usual place, which for root is readable by the servers' account."""
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    assert cache_root() == tmp_path
-
-    monkeypatch.delenv(CACHE_VARIABLE)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert cache_root() == Path("/var/cache/source-vitess")
-
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("XDG_CACHE_HOME", "/home/u/.c")
-    assert cache_root() == Path("/home/u/.c/source-vitess")

@@ -30,7 +30,7 @@ class Account:
 
     @property
     def drops_privileges(self) -> bool:
-        """Tell whether servers must be started as somebody else than the caller."""
+        """Return whether servers must be started as somebody else than the caller."""
         return os.geteuid() == 0 and self.uid != 0
 
     @property

@@ -105,7 +105,7 @@ def apt_options(folder: Path) -> list[str]:
 
 
 def is_needed(package_file: str) -> bool:
-    """Tell whether a fetched package is worth unpacking."""
+    """Return whether a fetched package is worth unpacking."""
     return not package_file.startswith(_UNNEEDED)
 
 

@@ -24,7 +24,7 @@ from vitess_local.install.mysql_and_etcd import MysqlAndEtcd
 from vitess_local.install.mysql_settings import small_server_settings
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.locks import locked
-from vitess_local.progress import Step, step, tell_stderr
+from vitess_local.progress import Step, report_to_stderr, step
 
 # A first build on a small machine takes minutes; somebody waiting for it waits longer.
 _LOCK_SECONDS = 7200.0
@@ -39,7 +39,7 @@ def ensure_installed(cache: Cache) -> Toolchain:
         return ready
 
     def on_wait(holder: str) -> None:
-        tell_stderr(f"process {holder} is installing; waiting for it")
+        report_to_stderr(f"process {holder} is installing; waiting for it")
 
     with locked(cache.locks / "install.lock", timeout=_LOCK_SECONDS, on_wait=on_wait):
         return find_installed(cache) or _install(cache)

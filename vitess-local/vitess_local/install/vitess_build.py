@@ -28,7 +28,7 @@ def target_folder(cache: Cache) -> Path:
 
 
 def is_built(target: Path) -> bool:
-    """Tell whether the folder is finished (it appears in one rename)."""
+    """Return whether the folder is finished (it appears in one rename)."""
     return (target / "config").is_dir() and all((target / "bin" / program).is_file() for program in _PROGRAMS)
 
 

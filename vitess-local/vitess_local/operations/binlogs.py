@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from vitess_local.progress import Tell
-from vitess_local.servers.connections import Connection, connect_mysqld, query, query_dicts
+from vitess_local.operations.replication import wait_replicated
+from vitess_local.operations.tablets import find_tablet
+from vitess_local.progress import Report
+from vitess_local.servers.connections import connect_mysqld
 from vitess_local.servers.deployment import Deployment
+from vitess_local.servers.keyspaces import parse_keyspace_shard
 from vitess_local.servers.layout import Tablet
+from vitess_local.servers.mysql_client import Connection, query, query_dicts
 from vitess_local.servers.waiting import wait_until
 
 _PURGE_SECONDS = 30.0
 
 
-def purge_binlogs(deployment: Deployment, tablets: Collection[Tablet], tell: Tell) -> dict[str, str]:
-    """Purge all binary logs but a fresh one; return each tablet's `gtid_purged`.
+def purge(deployment: Deployment, selector: str, report: Report) -> dict[str, str]:
+    """Purge all binary logs but a fresh one, of a shard's tablets or of one tablet.
 
-    A position from before this call can then no longer be streamed from these tablets.
+    Returns each tablet's `gtid_purged`: a position from before this call can then no longer
+    be streamed from these tablets.
     """
-    return {tablet.alias: _purge(deployment, tablet, tell) for tablet in tablets}
+    return {tablet.alias: _purge(deployment, tablet, report) for tablet in _chosen(deployment, selector, report)}
 
 
-def _purge(deployment: Deployment, tablet: Tablet, tell: Tell) -> str:
+def _chosen(deployment: Deployment, selector: str, report: Report) -> Collection[Tablet]:
+    """Return the tablets meant by a shard or a tablet's name; those of a shard have caught up."""
+    if "/" not in selector or "@" in selector:
+        return [find_tablet(deployment, selector)]
+    keyspace, shard = parse_keyspace_shard(selector)
+    wait_replicated(deployment, keyspace, shard, report)
+    return deployment.layout.of_shard(keyspace, shard)
+
+
+def _purge(deployment: Deployment, tablet: Tablet, report: Report) -> str:
     with connect_mysqld(deployment, tablet) as connection:
         before = str(query(connection, "SELECT @@global.gtid_executed")[0][0])
         query(connection, "FLUSH BINARY LOGS")
@@ -38,7 +52,7 @@ def _purge(deployment: Deployment, tablet: Tablet, tell: Tell) -> str:
             check,
             what=f"{tablet.alias} to purge its binary logs",
             timeout=_PURGE_SECONDS,
-            tell=tell,
+            report=report,
             servers=[deployment.mysqld(tablet)],
         )
         purged = str(query(connection, "SELECT @@global.gtid_purged")[0][0])

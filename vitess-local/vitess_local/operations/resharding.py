@@ -17,14 +17,14 @@ from enum import Enum
 from typing import Any
 
 from vitess_local.errors import VitessLocalError
-from vitess_local.operations.bringup import give_primaries, start_tablets
 from vitess_local.operations.routing import read_routing
-from vitess_local.operations.serving import tablets_seen_by_vtgate, wait_for_service
+from vitess_local.operations.serving import wait_for_service
 from vitess_local.operations.tablets import primary_of
-from vitess_local.progress import Tell
-from vitess_local.servers.connections import connect_mysqld, query
+from vitess_local.progress import Report
+from vitess_local.servers.connections import connect_mysqld
 from vitess_local.servers.deployment import Deployment
 from vitess_local.servers.layout import Tablet
+from vitess_local.servers.mysql_client import query
 from vitess_local.servers.vtctl import vtctl, vtctl_json
 from vitess_local.servers.waiting import wait_until
 
@@ -61,41 +61,12 @@ class Reshard:
         return ["Reshard", *flags, *action]
 
 
-def start_shards(deployment: Deployment, keyspace: str, shards: tuple[str, ...], tell: Tell) -> None:
-    """Start the tablets of shards that the topology already has, each with a primary."""
-    wanted = [t for t in deployment.topology.tablets if t.keyspace == keyspace and t.shard in shards]
-    start_tablets(deployment, wanted, tell)
-    pairs = [(keyspace, shard) for shard in shards]
-    give_primaries(deployment, pairs, tell)
-    wait_until(
-        lambda: _primaries_unknown(deployment, pairs),
-        what="vtgate to know the new shards",
-        timeout=_SERVE_SECONDS,
-        tell=tell,
-        servers=[deployment.vtgate, *(deployment.vttablet(tablet) for tablet in wanted)],
-    )
-
-
-def _primaries_unknown(deployment: Deployment, shards: list[tuple[str, str]]) -> str | None:
-    """Return the shards of which VTGate sees no primary.
-
-    Serving is not asked for: shards that overlap the serving ones have to wait.
-    """
-    seen = {
-        (health.keyspace, health.shard)
-        for health in tablets_seen_by_vtgate(deployment)
-        if health.tablet_type == "PRIMARY"
-    }
-    unknown = [f"{keyspace}/{shard}" for keyspace, shard in shards if (keyspace, shard) not in seen]
-    return ", ".join(unknown) or None
-
-
-def create(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+def create(deployment: Deployment, reshard: Reshard, report: Report) -> None:
     """Start copying and wait until all streams have caught up."""
     if serves(deployment, reshard):
         return
     if not _workflows(deployment, reshard):
-        tell(f"{reshard.keyspace}: copying {','.join(reshard.sources)} to {','.join(reshard.targets)}")
+        report(f"{reshard.keyspace}: copying {','.join(reshard.sources)} to {','.join(reshard.targets)}")
         vtctl(
             deployment,
             *reshard.words(
@@ -108,28 +79,28 @@ def create(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
         lambda: _not_running(deployment, reshard),
         what=f"the copy of workflow {reshard.workflow}",
         timeout=_COPY_SECONDS,
-        tell=tell,
+        report=report,
         servers=[deployment.vtctld],
         poll=0.3,
     )
 
 
-def switch(deployment: Deployment, reshard: Reshard, tell: Tell, *, reverse: bool = True) -> None:
+def switch(deployment: Deployment, reshard: Reshard, report: Report, *, reverse: bool = True) -> None:
     """Send reads and writes to the new shards, and with `reverse` what is written there back to the old ones."""
     if serves(deployment, reshard):
         return
-    _clean_up_migrations(deployment, reshard, tell)
-    tell(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
+    _clean_up_migrations(deployment, reshard, report)
+    report(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
     wait_until(
         lambda: _refused_switch(deployment, reshard, reverse=reverse),
         what=f"the copy of workflow {reshard.workflow}",
         timeout=_COPY_SECONDS,
-        tell=tell,
+        report=report,
         servers=[deployment.vtctld],
         poll=0.5,
     )
     pairs = [(reshard.keyspace, shard) for shard in reshard.targets]
-    wait_for_service(deployment, tell, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
+    wait_for_service(deployment, report, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
 
 
 def _refused_switch(deployment: Deployment, reshard: Reshard, *, reverse: bool) -> str | None:
@@ -143,7 +114,7 @@ def _refused_switch(deployment: Deployment, reshard: Reshard, *, reverse: bool) 
     return None
 
 
-def _clean_up_migrations(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+def _clean_up_migrations(deployment: Deployment, reshard: Reshard, report: Report) -> None:
     """Let Vitess delete what finished online schema changes have left on the old shards.
 
     It keeps their stopped streams for a day, and refuses to switch while there are any
@@ -157,13 +128,13 @@ def _clean_up_migrations(deployment: Deployment, reshard: Reshard, tell: Tell) -
 
     if check() is None:
         return
-    tell(f"{reshard.keyspace}: cleaning up after online schema changes")
+    report(f"{reshard.keyspace}: cleaning up after online schema changes")
     vtctl(deployment, "OnlineDDL", "cleanup", reshard.keyspace, "all")
     wait_until(
         check,
         what="the clean-up of online schema changes",
         timeout=_CLEAN_UP_SECONDS,
-        tell=tell,
+        report=report,
         servers=[deployment.vttablet(primary) for primary in primaries],
     )
 
@@ -175,16 +146,16 @@ def _stopped_migrations(deployment: Deployment, primary: Tablet) -> int:
     return int(rows[0][0])
 
 
-def complete(deployment: Deployment, reshard: Reshard, tell: Tell) -> None:
+def complete(deployment: Deployment, reshard: Reshard, report: Report) -> None:
     """End the workflow; Vitess deletes the old shards from its topology."""
     if not _workflows(deployment, reshard):
         return
-    tell(f"{reshard.keyspace}: completing, Vitess deletes {','.join(reshard.sources)}")
+    report(f"{reshard.keyspace}: completing, Vitess deletes {','.join(reshard.sources)}")
     vtctl(deployment, *reshard.words("complete"))
 
 
 def serves(deployment: Deployment, reshard: Reshard) -> bool:
-    """Tell whether the traffic is switched: the workflow's streams are then frozen."""
+    """Return whether the traffic is switched: the workflow's streams are then frozen."""
     writable = set(read_routing(deployment).writable)
     return writable >= {(reshard.keyspace, shard) for shard in reshard.targets}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitess_local.servers.deployment import Deployment
-from vitess_local.servers.layout import Topology
+from vitess_local.servers.layout import Layout
 from vitess_local.servers.vtctl import vtctl_json
 
 _TYPES = ("PRIMARY", "REPLICA", "RDONLY")
@@ -28,7 +28,7 @@ class Routing:
     in_use: Mapping[str, frozenset[Shard]]
 
     def uses(self, keyspace: str, shard: str, tablet_type: str) -> bool:
-        """Tell whether tablets of this type and shard should serve."""
+        """Return whether tablets of this type and shard should serve."""
         return (keyspace, shard) in self.in_use[tablet_type]
 
     @property
@@ -37,9 +37,9 @@ class Routing:
         return sorted(self.in_use["PRIMARY"])
 
     @classmethod
-    def everything(cls, topology: Topology) -> Routing:
+    def everything(cls, layout: Layout) -> Routing:
         """The routing of a cluster none of whose shards overlap."""
-        return cls(dict.fromkeys(_TYPES, frozenset(topology.shards())))
+        return cls(dict.fromkeys(_TYPES, frozenset(layout.shards())))
 
     @classmethod
     def parse(cls, srv_keyspaces: Mapping[str, Any]) -> Routing:
@@ -62,7 +62,7 @@ class Routing:
 def read_routing(deployment: Deployment) -> Routing:
     """Ask the topology; the cluster has a single cell."""
     records: dict[str, Any] = {}
-    for keyspace in deployment.topology.spec.keyspaces:
+    for keyspace in deployment.layout.spec.keyspaces:
         for record in vtctl_json(deployment, "GetSrvKeyspaces", keyspace.name).values():
             records[keyspace.name] = record
     return Routing.parse(records)

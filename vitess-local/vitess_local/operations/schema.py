@@ -7,9 +7,10 @@ from pathlib import Path
 
 from vitess_local.errors import VitessLocalError
 from vitess_local.operations.replication import wait_replicated
-from vitess_local.progress import Tell
-from vitess_local.servers.connections import MULTI_STATEMENTS, connect_vtgate, query_dicts, script_results
+from vitess_local.progress import Report
+from vitess_local.servers.connections import connect_vtgate
 from vitess_local.servers.deployment import Deployment
+from vitess_local.servers.mysql_client import MULTI_STATEMENTS, query_dicts, script_results
 from vitess_local.servers.vtctl import vtctl
 from vitess_local.servers.waiting import wait_until
 
@@ -30,19 +31,19 @@ def keyspace_folders(schema_dir: Path, keyspaces: tuple[str, ...]) -> dict[str, 
     return found
 
 
-def load_schema_dir(deployment: Deployment, schema_dir: Path, tell: Tell) -> None:
+def load_schema_dir(deployment: Deployment, schema_dir: Path, report: Report) -> None:
     """Apply DIR/<keyspace>/vschema.json and DIR/<keyspace>/*.sql.
 
     All VSchemas first: a table of one keyspace may take its ids from a sequence in another.
     """
-    names = tuple(keyspace.name for keyspace in deployment.topology.spec.keyspaces)
+    names = tuple(keyspace.name for keyspace in deployment.layout.spec.keyspaces)
     folders = keyspace_folders(schema_dir, names)
     for keyspace, folder in folders.items():
         if (folder / VSCHEMA_FILE).is_file():
             apply_vschema(deployment, keyspace, folder / VSCHEMA_FILE)
     for keyspace, folder in folders.items():
         for file in sorted(folder.glob("*.sql")):
-            tell(f"loading {keyspace}/{file.name}")
+            report(f"loading {keyspace}/{file.name}")
             load_sql(deployment, keyspace, file.read_text(encoding="utf-8"))
     for keyspace in folders:
         reload_schema(deployment, keyspace)
@@ -70,7 +71,7 @@ def reload_schema(deployment: Deployment, keyspace: str) -> None:
     vtctl(deployment, "ReloadSchemaKeyspace", "--include-primary", keyspace)
 
 
-def run_ddl(deployment: Deployment, keyspace: str, sql: str, strategy: str, tell: Tell) -> list[str]:
+def run_ddl(deployment: Deployment, keyspace: str, sql: str, strategy: str, report: Report) -> list[str]:
     """Change the schema of a keyspace on all shards and wait until that is done.
 
     `strategy` is `direct`, or one of Vitess' online strategies, such as `vitess`;
@@ -79,20 +80,20 @@ def run_ddl(deployment: Deployment, keyspace: str, sql: str, strategy: str, tell
     if strategy == "direct":
         vtctl(deployment, "ApplySchema", f"--sql={sql}", keyspace)
         # A replica that is behind would load the schema of before; an online change may copy from it next.
-        for place in deployment.topology.shards(keyspace):
-            wait_replicated(deployment, *place, tell=tell)
+        for place in deployment.layout.shards(keyspace):
+            wait_replicated(deployment, *place, report=report)
         reload_schema(deployment, keyspace)
         return []
     printed = vtctl(deployment, "ApplySchema", f"--ddl-strategy={strategy}", f"--sql={sql}", keyspace)
     migrations = printed.split()
     for migration in migrations:
-        _wait_for_migration(deployment, keyspace, migration, tell)
+        _wait_for_migration(deployment, keyspace, migration, report)
     reload_schema(deployment, keyspace)
     return migrations
 
 
-def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, tell: Tell) -> None:
-    shards = len(deployment.topology.shards(keyspace))
+def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, report: Report) -> None:
+    shards = len(deployment.layout.shards(keyspace))
 
     def check() -> str | None:
         with connect_vtgate(deployment, keyspace) as connection:
@@ -110,7 +111,7 @@ def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, t
         check,
         what=f"migration {migration}",
         timeout=_MIGRATION_SECONDS,
-        tell=tell,
+        report=report,
         servers=[deployment.vtgate],
         poll=0.3,
     )

@@ -1,4 +1,4 @@
-"""Describes a cluster as JSON: what `up` and `status` print."""
+"""A cluster as JSON: what `up` and `status` print."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from dataclasses import asdict
 from typing import Any
 
 from vitess_local.operations.routing import read_routing
-from vitess_local.operations.serving import missing_for_service, tablets_seen_by_vtgate
+from vitess_local.operations.serving import missing_for_service
+from vitess_local.operations.tablets import tablets_seen_by_vtgate
 from vitess_local.servers.deployment import Deployment
 from vitess_local.servers.ports import LOOPBACK
 
 
 def describe(deployment: Deployment) -> dict[str, Any]:
     """Return everything a client or a test needs to know about a cluster."""
-    topology = deployment.topology
-    keyspaces = [keyspace.name for keyspace in topology.spec.keyspaces]
+    layout = deployment.layout
+    keyspaces = [keyspace.name for keyspace in layout.spec.keyspaces]
     return {
-        "name": topology.spec.name,
+        "name": layout.spec.name,
         "host": LOOPBACK,
-        "grpc_port": topology.ports.vtgate_grpc,
-        "mysql_port": topology.ports.vtgate_mysql,
-        "vtgate_http_port": topology.ports.vtgate_http,
-        "vtctld_grpc_port": topology.ports.vtctld_grpc,
-        "vtctld_http_port": topology.ports.vtctld_http,
-        "etcd_port": topology.ports.etcd_client,
+        "grpc_port": layout.ports.vtgate_grpc,
+        "mysql_port": layout.ports.vtgate_mysql,
+        "vtgate_http_port": layout.ports.vtgate_http,
+        "vtctld_grpc_port": layout.ports.vtctld_grpc,
+        "vtctld_http_port": layout.ports.vtctld_http,
+        "etcd_port": layout.ports.etcd_client,
         "keyspaces": keyspaces,
-        "shards": {name: [shard for _, shard in topology.shards(name)] for name in keyspaces},
+        "shards": {name: [shard for _, shard in layout.shards(name)] for name in keyspaces},
         "tablets": [
             {
                 "alias": tablet.alias,
                 **asdict(tablet),
                 "mysql_socket": str(deployment.socket(tablet)),
             }
-            for tablet in topology.tablets
+            for tablet in layout.tablets
         ],
         "data_dir": str(deployment.data_dir),
         "log_dir": str(deployment.log_dir),
@@ -47,10 +48,10 @@ def _missing(deployment: Deployment) -> str | None:
     if deployment.vtctld.pid() is None:
         return "vtctld is not running"
     routing = read_routing(deployment)
-    return missing_for_service(deployment, routing, routing.writable, deployment.topology.tablets)
+    return missing_for_service(deployment, routing, routing.writable, deployment.layout.tablets)
 
 
-def describe_health(deployment: Deployment) -> dict[str, Any]:
+def status(deployment: Deployment) -> dict[str, Any]:
     """Return the description together with what VTGate says of the tablets."""
     missing = _missing(deployment)
     health = [

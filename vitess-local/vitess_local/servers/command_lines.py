@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vitess_local.install.toolchain import Toolchain
-from vitess_local.servers.layout import CELL, Tablet, Topology
+from vitess_local.servers.layout import CELL, Layout, Tablet
 from vitess_local.servers.ports import LOOPBACK
 
 GLOBAL_ROOT = "/vitess/global"
@@ -20,19 +20,19 @@ CELL_ROOT = f"/vitess/{CELL}"
 _FAST = "1s"
 
 
-def topo_flags(topology: Topology) -> list[str]:
+def topo_flags(layout: Layout) -> list[str]:
     """Return the flags that lead any Vitess program to etcd."""
     return [
         "--topo-implementation=etcd2",
-        f"--topo-global-server-address={LOOPBACK}:{topology.ports.etcd_client}",
+        f"--topo-global-server-address={LOOPBACK}:{layout.ports.etcd_client}",
         f"--topo-global-root={GLOBAL_ROOT}",
     ]
 
 
-def _backup_flags(topology: Topology) -> list[str]:
+def _backup_flags(layout: Layout) -> list[str]:
     return [
         "--backup-storage-implementation=file",
-        f"--file-backup-storage-root={topology.data_dir / 'backups'}",
+        f"--file-backup-storage-root={layout.data_dir / 'backups'}",
     ]
 
 
@@ -46,14 +46,14 @@ def _listen_flags(http_port: int, grpc_port: int) -> list[str]:
     ]
 
 
-def etcd_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
+def etcd_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
     """Return the command of etcd, which holds Vitess' topology."""
-    client = f"http://{LOOPBACK}:{topology.ports.etcd_client}"
-    peer = f"http://{LOOPBACK}:{topology.ports.etcd_peer}"
+    client = f"http://{LOOPBACK}:{layout.ports.etcd_client}"
+    peer = f"http://{LOOPBACK}:{layout.ports.etcd_peer}"
     return [
         toolchain.etcd,
         "--name=local",
-        f"--data-dir={topology.data_dir / 'etcd'}",
+        f"--data-dir={layout.data_dir / 'etcd'}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
         f"--listen-peer-urls={peer}",
@@ -63,23 +63,23 @@ def etcd_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
     ]
 
 
-def vtctld_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
+def vtctld_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
     """Return the command of vtctld, which carries out administrative commands."""
     return [
         toolchain.vitess("vtctld"),
-        *topo_flags(topology),
+        *topo_flags(layout),
         f"--cell={CELL}",
         "--service-map=grpc-vtctl,grpc-vtctld",
-        *_listen_flags(topology.ports.vtctld_http, topology.ports.vtctld_grpc),
-        *_backup_flags(topology),
+        *_listen_flags(layout.ports.vtctld_http, layout.ports.vtctld_grpc),
+        *_backup_flags(layout),
     ]
 
 
-def vtgate_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
+def vtgate_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
     """Return the command of vtgate, which clients and connectors talk to."""
     return [
         toolchain.vitess("vtgate"),
-        *topo_flags(topology),
+        *topo_flags(layout),
         f"--cell={CELL}",
         f"--cells-to-watch={CELL}",
         "--tablet-types-to-wait=PRIMARY",
@@ -88,35 +88,35 @@ def vtgate_argv(toolchain: Toolchain, topology: Topology) -> list[str | Path]:
         # (go/vt/discovery/tablet_health_check.go); the default is a minute.
         "--healthcheck-timeout=5s",
         "--service-map=grpc-vtgateservice",
-        *_listen_flags(topology.ports.vtgate_http, topology.ports.vtgate_grpc),
-        f"--mysql-server-port={topology.ports.vtgate_mysql}",
+        *_listen_flags(layout.ports.vtgate_http, layout.ports.vtgate_grpc),
+        f"--mysql-server-port={layout.ports.vtgate_mysql}",
         f"--mysql-server-bind-address={LOOPBACK}",
         "--mysql-auth-server-impl=none",
         "--vschema-ddl-authorized-users=%",
-        *topology.spec.vtgate_args,
+        *layout.spec.vtgate_args,
     ]
 
 
-def mysqld_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> list[str | Path]:
+def mysqld_argv(toolchain: Toolchain, layout: Layout, tablet: Tablet) -> list[str | Path]:
     """Return the command of a tablet's MySQL server, as mysqlctl would start it."""
     return [
         toolchain.mysqld,
-        defaults_file(topology, tablet),
+        defaults_file(layout, tablet),
         f"--basedir={toolchain.mysql_root}",
     ]
 
 
-def defaults_file(topology: Topology, tablet: Tablet) -> str:
+def defaults_file(layout: Layout, tablet: Tablet) -> str:
     """Return the flag that names the tablet's settings; vttablet uses the same."""
-    return f"--defaults-file={topology.data_dir / tablet.folder / 'my.cnf'}"
+    return f"--defaults-file={layout.data_dir / tablet.folder / 'my.cnf'}"
 
 
-def vttablet_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> list[str | Path]:
+def vttablet_argv(toolchain: Toolchain, layout: Layout, tablet: Tablet) -> list[str | Path]:
     """Return the command of a tablet."""
-    tracking = ["--track-schema-versions"] if topology.spec.track_schema_versions else []
+    tracking = ["--track-schema-versions"] if layout.spec.track_schema_versions else []
     return [
         toolchain.vitess("vttablet"),
-        *topo_flags(topology),
+        *topo_flags(layout),
         f"--tablet-path={tablet.alias}",
         f"--tablet-hostname={LOOPBACK}",
         f"--init-keyspace={tablet.keyspace}",
@@ -124,7 +124,7 @@ def vttablet_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> l
         f"--init-tablet-type={tablet.kind}",
         "--service-map=grpc-queryservice,grpc-tabletmanager,grpc-updatestream",
         *_listen_flags(tablet.http_port, tablet.grpc_port),
-        *_backup_flags(topology),
+        *_backup_flags(layout),
         "--health-check-interval=1s",
         # How soon replicas know a new table; the primary knows at once.
         "--queryserver-config-schema-reload-time=5s",
@@ -132,5 +132,5 @@ def vttablet_argv(toolchain: Toolchain, topology: Topology, tablet: Tablet) -> l
         # How often a submitted online schema change is looked at.
         "--migration-check-interval=2s",
         *tracking,
-        *topology.spec.vttablet_args,
+        *layout.spec.vttablet_args,
     ]

@@ -2,7 +2,7 @@
 
 The data folder:
 
-    cluster.json    topology and toolchain
+    cluster.json    layout and toolchain
     run/            one record per running process
     logs/           one log per server
     config/         one ready connector configuration per keyspace
@@ -25,7 +25,7 @@ from vitess_local.install import mysql_template
 from vitess_local.install.account import Account
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.servers import command_lines
-from vitess_local.servers.layout import Tablet, Topology
+from vitess_local.servers.layout import Layout, Tablet
 from vitess_local.servers.ports import LOOPBACK
 from vitess_local.servers.process_identity import RestartedElsewhere
 from vitess_local.servers.server import Server
@@ -42,14 +42,14 @@ _MAX_DATA_DIR_LENGTH = 107 - len("/vt_0000000100/mysql.sock.lock")
 class Deployment:
     """Everything needed to start, find and end the servers of one cluster."""
 
-    topology: Topology
+    layout: Layout
     toolchain: Toolchain
     account: Account
 
     @property
     def data_dir(self) -> Path:
         """The cluster's folder."""
-        return self.topology.data_dir
+        return self.layout.data_dir
 
     @property
     def log_dir(self) -> Path:
@@ -86,7 +86,7 @@ class Deployment:
     def mysqld(self, tablet: Tablet) -> Server:
         """The MySQL half of a tablet."""
         folder = self.tablet_dir(tablet)
-        restarted = RestartedElsewhere(folder / "mysql.pid", command_lines.defaults_file(self.topology, tablet))
+        restarted = RestartedElsewhere(folder / "mysql.pid", command_lines.defaults_file(self.layout, tablet))
         return replace(self.server(f"mysqld-{tablet.uid}"), restarted=restarted)
 
     def tablet_dir(self, tablet: Tablet) -> Path:
@@ -101,26 +101,26 @@ class Deployment:
         """Every server, in the order in which they should be ended."""
         extra = sorted((self.data_dir / "run").glob(f"{_EXTRA_GATE}*.json"))
         gates = [self.vtgate, *(self.server(record.stem) for record in extra)]
-        tablets = [self.vttablet(tablet) for tablet in self.topology.tablets]
-        mysqlds = [self.mysqld(tablet) for tablet in self.topology.tablets]
+        tablets = [self.vttablet(tablet) for tablet in self.layout.tablets]
+        mysqlds = [self.mysqld(tablet) for tablet in self.layout.tablets]
         ordered = [*gates, *tablets, *mysqlds, self.vtctld, self.etcd]
         return {server.name: server for server in ordered}
 
-    def with_topology(self, topology: Topology) -> Deployment:
+    def with_layout(self, layout: Layout) -> Deployment:
         """Return the same deployment with other tablets."""
-        return replace(self, topology=topology)
+        return replace(self, layout=layout)
 
     def start_etcd(self) -> None:
         """Start the topology server."""
-        self._start(self.etcd, command_lines.etcd_argv(self.toolchain, self.topology))
+        self.start(self.etcd, command_lines.etcd_argv(self.toolchain, self.layout))
 
     def start_vtctld(self) -> None:
         """Start the server of administrative commands."""
-        self._start(self.vtctld, command_lines.vtctld_argv(self.toolchain, self.topology))
+        self.start(self.vtctld, command_lines.vtctld_argv(self.toolchain, self.layout))
 
     def start_vtgate(self) -> None:
         """Start the gate."""
-        self._start(self.vtgate, command_lines.vtgate_argv(self.toolchain, self.topology))
+        self.start(self.vtgate, command_lines.vtgate_argv(self.toolchain, self.layout))
 
     def start_mysqld(self, tablet: Tablet) -> None:
         """Start a tablet's MySQL server, giving it a data folder first if it has none."""
@@ -132,7 +132,7 @@ class Deployment:
                 uid=tablet.uid,
                 port=tablet.mysql_port,
                 # With the other logs, where the reason of a failed start is looked for.
-                settings={"log-error": str(self.mysqld(tablet).log), **self.topology.spec.mysql_settings},
+                settings={"log-error": str(self.mysqld(tablet).log), **self.layout.spec.mysql_settings},
                 account=self.account,
             )
         server = self.mysqld(tablet)
@@ -140,13 +140,14 @@ class Deployment:
             # Left behind by a killed server; the next one would refuse to start.
             for leftover in ("mysql.sock", "mysql.sock.lock"):
                 (folder / leftover).unlink(missing_ok=True)
-        self._start(server, command_lines.mysqld_argv(self.toolchain, self.topology, tablet))
+        self.start(server, command_lines.mysqld_argv(self.toolchain, self.layout, tablet))
 
     def start_vttablet(self, tablet: Tablet) -> None:
         """Start the Vitess half of a tablet."""
-        self._start(self.vttablet(tablet), command_lines.vttablet_argv(self.toolchain, self.topology, tablet))
+        self.start(self.vttablet(tablet), command_lines.vttablet_argv(self.toolchain, self.layout, tablet))
 
-    def _start(self, server: Server, argv: Sequence[str | Path]) -> None:
+    def start(self, server: Server, argv: Sequence[str | Path]) -> None:
+        """Start one of the cluster's servers with the toolchain's environment."""
         server.start(
             argv,
             account=self.account,
@@ -166,7 +167,7 @@ class Deployment:
 
     def save(self) -> None:
         """Write `cluster.json` and the connector configurations."""
-        text = json.dumps({**self.topology.to_json(), "toolchain": self.toolchain.to_json()}, indent=2)
+        text = json.dumps({**self.layout.to_json(), "toolchain": self.toolchain.to_json()}, indent=2)
         write_file(self.data_dir / CLUSTER_FILE, text + "\n")
         for keyspace, config in self.connector_configs().items():
             write_file(self.config_file(keyspace), json.dumps(config, indent=2) + "\n")
@@ -177,19 +178,19 @@ class Deployment:
 
     def connector_configs(self) -> dict[str, dict[str, str]]:
         """Return, per keyspace, the configuration with which the connector reads it."""
-        ports = self.topology.ports
+        ports = self.layout.ports
         return {
             keyspace.name: {
                 "url": f"vitess://{LOOPBACK}:{ports.vtgate_grpc}/{keyspace.name}?mysql_port={ports.vtgate_mysql}"
             }
-            for keyspace in self.topology.spec.keyspaces
+            for keyspace in self.layout.spec.keyspaces
         }
 
     @classmethod
     def load(cls, data_dir: Path, account: Account) -> Deployment:
         """Read `cluster.json`."""
         data = json.loads((data_dir / CLUSTER_FILE).read_text(encoding="utf-8"))
-        return cls(Topology.from_json(data), Toolchain.from_json(data["toolchain"]), account)
+        return cls(Layout.from_json(data), Toolchain.from_json(data["toolchain"]), account)
 
 
 def check_data_dir(data_dir: Path) -> None:

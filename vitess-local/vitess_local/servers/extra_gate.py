@@ -6,11 +6,12 @@ They come and go with a `with` block; the cluster's own VTGate, which this packa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from vitess_local.progress import Tell
-from vitess_local.servers import command_lines
+from vitess_local.cache import Cache
+from vitess_local.progress import Report
+from vitess_local.servers import command_lines, registry
 from vitess_local.servers.deployment import Deployment
 from vitess_local.servers.ports import LOOPBACK, accepts_connections
 from vitess_local.servers.server import Server
@@ -19,8 +20,8 @@ from vitess_local.servers.waiting import wait_until
 _START_SECONDS = 60
 _END_SECONDS = 30
 
-#: HTTP, gRPC and MySQL.
-PORTS = 3
+# HTTP, gRPC and MySQL.
+_PORTS = 3
 
 
 @dataclass(frozen=True)
@@ -43,32 +44,24 @@ class Gate:
 
 
 @contextmanager
-def running_gate(
-    deployment: Deployment, name: str, ports: Sequence[int], args: Sequence[str], tell: Tell
-) -> Iterator[Gate]:
-    """Start a VTGate, wait until both of its ports take connections, and end it afterwards.
+def extra_gate(cache: Cache, deployment: Deployment, name: str, args: Sequence[str], report: Report) -> Iterator[Gate]:
+    """Start a VTGate on free ports, wait until both of its ports take connections, and end it afterwards.
 
     It is up then, but may see the tablets only a moment later.
     """
-    http, grpc, mysql = ports
-    own = replace(deployment.topology.ports, vtgate_http=http, vtgate_grpc=grpc, vtgate_mysql=mysql)
-    topology = replace(deployment.topology, ports=own)
     server = deployment.extra_gate(name)
-    argv = [*command_lines.vtgate_argv(deployment.toolchain, topology), *args]
-    server.start(
-        argv,
-        account=deployment.account,
-        cwd=deployment.data_dir,
-        env=deployment.toolchain.environment(deployment.data_dir),
-    )
-    try:
-        wait_until(
-            lambda: None if accepts_connections(grpc) and accepts_connections(mysql) else "it does not listen yet",
-            what=server.name,
-            timeout=_START_SECONDS,
-            tell=tell,
-            servers=[server],
-        )
+    with ExitStack() as stack:
+        # Until it listens, another process could choose the same ports.
+        with registry.free_ports(cache, _PORTS) as (http, grpc, mysql):
+            own = replace(deployment.layout.ports, vtgate_http=http, vtgate_grpc=grpc, vtgate_mysql=mysql)
+            layout = replace(deployment.layout, ports=own)
+            stack.callback(server.stop, _END_SECONDS)
+            deployment.start(server, [*command_lines.vtgate_argv(deployment.toolchain, layout), *args])
+            wait_until(
+                lambda: None if accepts_connections(grpc) and accepts_connections(mysql) else "it does not listen yet",
+                what=server.name,
+                timeout=_START_SECONDS,
+                report=report,
+                servers=[server],
+            )
         yield Gate(server, grpc, mysql)
-    finally:
-        server.stop(_END_SECONDS)

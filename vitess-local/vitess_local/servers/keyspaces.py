@@ -59,7 +59,7 @@ def shard_names(shards: Shards) -> tuple[str, ...]:
 
 
 def covers_everything(shards: tuple[str, ...]) -> bool:
-    """Tell whether the shards divide the whole key space without gap or overlap."""
+    """Return whether the shards divide the whole key space without gap or overlap."""
     if shards == ("0",):
         return True
     ranges = sorted(tuple(shard.split("-")) for shard in shards if "-" in shard)
@@ -82,7 +82,7 @@ class KeyspaceSpec:
 
     @property
     def is_sharded(self) -> bool:
-        """Tell whether the keyspace needs a sharded VSchema."""
+        """Return whether the keyspace needs a sharded VSchema."""
         return self.shards != ("0",)
 
     @classmethod

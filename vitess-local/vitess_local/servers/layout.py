@@ -78,7 +78,7 @@ class Tablet:
 
 
 @dataclass(frozen=True)
-class Topology:
+class Layout:
     """A cluster as it was built."""
 
     spec: ClusterSpec
@@ -103,15 +103,15 @@ class Topology:
         """Return the tablets of one shard."""
         return tuple(t for t in self.tablets if (t.keyspace, t.shard) == (keyspace, shard))
 
-    def with_shards(self, keyspace: str, shards: tuple[str, ...], ports: list[int]) -> Topology:
-        """Return the topology with tablets for more shards; `ports` is used up in order."""
+    def with_shards(self, keyspace: str, shards: tuple[str, ...], ports: list[int]) -> Layout:
+        """Return the layout with tablets for more shards; `ports` is used up in order."""
         uid = max((tablet.uid for tablet in self.tablets), default=_FIRST_UID - 1) + 1
         supply = iter(ports)
         added = tuple(_tablets(self.spec, keyspace, shards, uid, supply))
         return replace(self, tablets=self.tablets + added)
 
-    def without_shards(self, keyspace: str, shards: tuple[str, ...]) -> Topology:
-        """Return the topology without the tablets of these shards."""
+    def without_shards(self, keyspace: str, shards: tuple[str, ...]) -> Layout:
+        """Return the layout without the tablets of these shards."""
         kept = (t for t in self.tablets if t.keyspace != keyspace or t.shard not in shards)
         return replace(self, tablets=tuple(kept))
 
@@ -128,7 +128,7 @@ class Topology:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Topology:
+    def from_json(cls, data: dict[str, Any]) -> Layout:
         """Read what `to_json` wrote."""
         if data["format"] != _FORMAT:
             raise ValueError(f"cluster.json has format {data['format']}, not {_FORMAT}")
@@ -155,15 +155,15 @@ def ports_needed(spec: ClusterSpec, shards: int) -> int:
     return shards * tablets_per_shard(spec) * Tablet.PORTS
 
 
-def new_topology(spec: ClusterSpec, data_dir: Path, ports: list[int]) -> Topology:
+def new_layout(spec: ClusterSpec, data_dir: Path, ports: list[int]) -> Layout:
     """Lay out a new cluster; `ports` is used up in order."""
-    topology = Topology(spec, data_dir, Ports(*ports[: Ports.COUNT]), ())
+    layout = Layout(spec, data_dir, Ports(*ports[: Ports.COUNT]), ())
     rest = ports[Ports.COUNT :]
     for keyspace in spec.keyspaces:
         needed = ports_needed(spec, len(keyspace.shards))
-        topology = topology.with_shards(keyspace.name, keyspace.shards, rest[:needed])
+        layout = layout.with_shards(keyspace.name, keyspace.shards, rest[:needed])
         rest = rest[needed:]
-    return topology
+    return layout
 
 
 def _tablets(

@@ -35,7 +35,7 @@ def choose_ports(
 
 
 def port_is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port, on loopback and on every interface."""
+    """Return whether a server could listen on this port, on loopback and on every interface."""
     for address in (LOOPBACK, "0.0.0.0"):  # noqa: S104 - bound for a moment, never listened on
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             # Go's servers and mysqld set this too: a connection in TIME_WAIT is no obstacle.
@@ -48,7 +48,7 @@ def port_is_free(port: int) -> bool:
 
 
 def accepts_connections(port: int) -> bool:
-    """Tell whether somebody listens on this port."""
+    """Return whether somebody listens on this port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,20 +1,31 @@
-"""The clusters of this machine: names, data folders, reserved ports.
+"""The registry of this machine's clusters: names, data folders, reserved ports, and who may change them.
 
 One small file per cluster in the cache folder. A cluster is known from before its
 first server starts until `down` has deleted its data.
+
+Two kinds of lock keep processes from interfering: one per cluster, held while its layout
+changes, and one for the choice of ports, held until they are written down or listened on.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vitess_local.atomic import write_file
 from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
+from vitess_local.locks import locked
+from vitess_local.progress import Report
 from vitess_local.servers.deployment import CLUSTER_FILE
-from vitess_local.servers.layout import Topology
+from vitess_local.servers.layout import Layout
+from vitess_local.servers.ports import choose_ports
+
+_CLUSTER_LOCK_SECONDS = 900.0
+_PORT_LOCK_SECONDS = 60.0
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 
@@ -66,5 +77,24 @@ def reserved_ports(cache: Cache) -> set[int]:
         folder = data_dir_of(cache, name)
         if folder is not None:
             data = json.loads((folder / CLUSTER_FILE).read_text(encoding="utf-8"))
-            taken |= Topology.from_json(data).all_ports
+            taken |= Layout.from_json(data).all_ports
     return taken
+
+
+@contextmanager
+def free_ports(cache: Cache, count: int) -> Iterator[list[int]]:
+    """Choose free ports; until the end of the body no other process chooses any."""
+    with locked(cache.locks / "ports.lock", timeout=_PORT_LOCK_SECONDS):
+        yield choose_ports(count, reserved_ports(cache))
+
+
+@contextmanager
+def cluster_lock(cache: Cache, name: str, report: Report) -> Iterator[None]:
+    """Keep other processes from changing this cluster."""
+    path = cache.locks / f"cluster-{check_name(name)}.lock"
+
+    def on_wait(holder: str) -> None:
+        report(f"process {holder} is changing {name}; waiting for it")
+
+    with locked(path, timeout=_CLUSTER_LOCK_SECONDS, on_wait=on_wait):
+        yield

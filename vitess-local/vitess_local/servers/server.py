@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from vitess_local.install.account import Account
 from vitess_local.servers.process_identity import ProcessRecord, RestartedElsewhere
 
 _POLL_SECONDS = 0.05
+_KILLED_SECONDS = 60.0
 
 # The shell starts the server in the background, prints its process id and ends: the
 # server is then no child of ours, so nobody has to wait for it.
@@ -97,7 +98,7 @@ class Server:
         write_file(self.record_file, json.dumps(asdict(record)))
 
     def signal(self, number: signal.Signals) -> bool:
-        """Send a signal if the server is running; tell whether it was."""
+        """Send a signal if the server is running; return whether it was."""
         pid = self.pid()
         if pid is None:
             return False
@@ -108,7 +109,7 @@ class Server:
         return True
 
     def wait_ended(self, timeout: float) -> bool:
-        """Wait until the server has ended; tell whether it has."""
+        """Wait until the server has ended; return whether it has."""
         deadline = time.monotonic() + timeout
         while self.pid() is not None:
             if time.monotonic() > deadline:
@@ -138,3 +139,13 @@ class Server:
         except FileNotFoundError:
             return ""
         return "\n".join(line[:400] for line in text.splitlines()[-lines:])
+
+
+def kill_all(servers: Iterable[Server]) -> None:
+    """End servers at once whose data is of no more use."""
+    chosen = list(servers)
+    for server in chosen:
+        server.signal(signal.SIGKILL)
+    for server in chosen:
+        if not server.wait_ended(_KILLED_SECONDS):
+            raise VitessLocalError(f"{server.name} (process {server.pid()}) cannot be ended.")

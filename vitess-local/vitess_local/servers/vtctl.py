@@ -22,7 +22,7 @@ _LOOK_SECONDS = 1.0
 def client_argv(deployment: Deployment) -> list[str]:
     """Return the command that talks to this cluster's vtctld."""
     program = str(deployment.toolchain.vitess("vtctldclient"))
-    server = f"{LOOPBACK}:{deployment.topology.ports.vtctld_grpc}"
+    server = f"{LOOPBACK}:{deployment.layout.ports.vtctld_grpc}"
     return [program, f"--server={server}", "--log-format=text"]
 
 
@@ -43,7 +43,7 @@ def vtctl_json(deployment: Deployment, *words: str) -> Any:
 def topo_command(deployment: Deployment, *words: str) -> str:
     """Run a command that only writes to etcd; it needs no vtctld."""
     program = str(deployment.toolchain.vitess("vtctldclient"))
-    topo = topo_flags(deployment.topology)
+    topo = topo_flags(deployment.layout)
     return _run([program, "--server=internal", *topo, "--log-format=text", *words], words, deployment.etcd)
 
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 
 from vitess_local.errors import VitessLocalError
-from vitess_local.progress import Tell
+from vitess_local.progress import Report
 from vitess_local.servers.server import Server
 
 _POLL_SECONDS = 0.1
 # A wait longer than this is worth a line.
-_TELL_AFTER_SECONDS = 10.0
+_REPORT_AFTER_SECONDS = 10.0
 
 
 def wait_until(
@@ -19,7 +19,7 @@ def wait_until(
     *,
     what: str,
     timeout: float,
-    tell: Tell,
+    report: Report,
     servers: Iterable[Server] = (),
     poll: float = _POLL_SECONDS,
 ) -> None:
@@ -29,7 +29,7 @@ def wait_until(
     have done will then never happen.
     """
     started = time.monotonic()
-    told = started
+    reported = started
     watched = tuple(servers)
     while (missing := check()) is not None:
         now = time.monotonic()
@@ -40,7 +40,7 @@ def wait_until(
                 f"Waited {timeout:.0f} s for {what}, in vain: {missing}",
                 log=watched[0].log if watched else None,
             )
-        if now - told > _TELL_AFTER_SECONDS:
-            told = now
-            tell(f"waiting for {what} ({now - started:.0f} s): {missing}")
+        if now - reported > _REPORT_AFTER_SECONDS:
+            reported = now
+            report(f"waiting for {what} ({now - started:.0f} s): {missing}")
         time.sleep(poll)
