@@ -8,7 +8,9 @@ import signal
 
 import pytest
 
-from vitess_local.cli import join_shards, json_value, main, parser
+from vitess_local.argument_types import join_shards
+from vitess_local.cli import main, parser
+from vitess_local.commands import json_value
 from vitess_local.servers.keyspaces import KeyspaceSpec
 
 
