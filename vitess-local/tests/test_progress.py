@@ -21,7 +21,7 @@ def test_on_a_terminal_the_state_is_one_line_that_is_rewritten() -> None:
     current = Step("Vitess", stream)
     current.update("a long text")
     current.update("short")
-    current.say("done")
+    current.report("done")
 
     first, second, third = stream.getvalue().lstrip("\r").split("\r", 2)
     assert first == "vitess-local: Vitess: a long text (0s)"
@@ -46,7 +46,7 @@ def test_elsewhere_the_state_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_a_step_says_how_it_ended() -> None:
+def test_a_step_reports_how_it_ended() -> None:
     """Also when it failed."""
     stream = io.StringIO()
     with step("one", stream):

@@ -84,8 +84,8 @@ class Cluster:
         """Start a cluster, installing Vitess first if need be, and wait until it serves.
 
         A shard has one primary, and `replicas` and `rdonly` tablets besides. A cluster of
-        this name that runs, or was ended with its data kept, is taken as it is: the other
-        arguments then do not count.
+        this name that runs, or was ended with its data kept, keeps its own settings: the other
+        arguments are then ignored.
         """
         wanted = {"commerce": 2} if keyspaces is None else keyspaces
         spec = ClusterSpec(
@@ -178,7 +178,7 @@ class Cluster:
         return describe(self._deployment)
 
     def status(self) -> dict[str, Any]:
-        """Return `describe()` together with what VTGate says: `ready`, `missing`, `health`."""
+        """Return `describe()` together with what VTGate reports: `ready`, `missing`, `health`."""
         return status(self._deployment)
 
     def server(self, name: str) -> Server:
@@ -269,7 +269,7 @@ class Cluster:
         last = None if stop_before is None else ReshardStep(stop_before)
         reshard = Reshard(keyspace, shard_names(sources), shard_names(targets))
         with self._exclusively():
-            if not resharding.serves(self._deployment, reshard):
+            if not resharding.is_switched(self._deployment, reshard):
                 self._add_shards(keyspace, reshard.targets)
             if last is ReshardStep.CREATE:
                 return
@@ -309,7 +309,7 @@ class Cluster:
 
     @contextmanager
     def extra_gate(self, name: str, *args: str) -> Iterator[Gate]:
-        """Run a VTGate besides the cluster's own, with more flags, while the context lasts.
+        """Run a VTGate besides the cluster's own, with more flags, until the end of the `with` block.
 
         Flags such as `--grpc-cert=…` or `--mysql-auth-server-impl=static` come last and so win. Its ports take
         connections when it is returned; it may see the tablets a moment later.
@@ -349,7 +349,7 @@ class Cluster:
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
-        """Keep other processes from changing the layout, and see what they changed."""
+        """Keep other processes from changing the layout, and load what they changed before."""
         with registry.cluster_lock(self._cache, self.name, self._report):
             self._deployment = Deployment.load(self.data_dir, self._deployment.account)
             yield

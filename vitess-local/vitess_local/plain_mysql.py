@@ -1,7 +1,7 @@
-"""A plain MySQL server beside a cluster: what somebody feeds from Vitess, and reads the binlog of.
+"""A plain MySQL server beside a cluster: to be fed from Vitess, and to have its binlog read.
 
-It lives as long as the process that started it wants it to: `with PlainMysql.start() as server:`. It listens on the
-loopback interface only, and lets everybody in as `local`, without a password and with every right.
+It runs until the process that started it ends it: `with PlainMysql.start() as server:`. It listens on the loopback
+interface only, and accepts everybody as `local`, without a password and with every privilege.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class PlainMysql:
         )
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End the server in one blow; its data stays."""
+        """End the server with a signal; its data stays."""
         self._server.signal(number)
         if not self._server.wait_ended(60):
             raise VitessLocalError("The MySQL server does not end.", log=self._server.log)

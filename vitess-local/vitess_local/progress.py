@@ -1,4 +1,4 @@
-"""Tells a waiting person what is going on, on standard error.
+"""Reports to a waiting person what is going on, on standard error.
 
 On a terminal the current state is one line that is rewritten; elsewhere (CI logs)
 it is a new line every few seconds. Standard output stays free for results.
@@ -28,7 +28,7 @@ def report_to_stderr(text: str) -> None:
 
 
 class Step:
-    """One named step with a clock; `update` says what it is doing now."""
+    """One named step with a clock; `update` shows what it is doing now."""
 
     def __init__(self, name: str, stream: TextIO) -> None:
         self.name = name
@@ -44,7 +44,7 @@ class Step:
         return format_seconds(time.monotonic() - self._started)
 
     def update(self, text: str) -> None:
-        """Say what the step is doing now; cheap to call often."""
+        """Show what the step is doing now; cheap to call often."""
         line = f"vitess-local: {self.name}: {text} ({self.elapsed})"
         if self._rewrites:
             self._stream.write("\r" + line[:110].ljust(self._width))
@@ -54,7 +54,7 @@ class Step:
             self._printed = time.monotonic()
             print(line, file=self._stream, flush=True)
 
-    def say(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Print a line that stays."""
         if self._rewrites and self._width:
             self._stream.write("\r" + " " * self._width + "\r")
@@ -66,13 +66,13 @@ class Step:
 def step(name: str, stream: TextIO | None = None) -> Iterator[Step]:
     """Announce a step, and its end with the time it took."""
     current = Step(name, stream if stream is not None else sys.stderr)
-    current.say("started")
+    current.report("started")
     try:
         yield current
     except BaseException:
-        current.say("failed")
+        current.report("failed")
         raise
-    current.say("done")
+    current.report("done")
 
 
 def format_seconds(seconds: float) -> str:

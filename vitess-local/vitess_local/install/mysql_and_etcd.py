@@ -75,9 +75,9 @@ def parse_mysql_version(text: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in match.groups()) if match else None
 
 
-def fetch(cache: Cache, log: Path, now: Step) -> None:
+def fetch(cache: Cache, log: Path, current: Step) -> None:
     """Fetch both servers, even if one is on PATH: what PATH holds may change later."""
-    private_root.install(_private_root(cache), _PACKAGES, _PROGRAMS, log, now)
+    private_root.install(_private_root(cache), _PACKAGES, _PROGRAMS, log, current)
 
 
 def _private_root(cache: Cache) -> PrivateRoot:

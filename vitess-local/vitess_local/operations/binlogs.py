@@ -1,4 +1,4 @@
-"""Makes MySQL servers forget old binary logs, and with them old positions."""
+"""Purges the binary logs of MySQL servers, and with them old positions."""
 
 from __future__ import annotations
 

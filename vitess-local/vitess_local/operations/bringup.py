@@ -29,7 +29,7 @@ from vitess_local.servers.vtctl import topo_command, vtctl
 def bring_up(deployment: Deployment, *, new: bool, timeout: float, report: Report) -> None:
     """Start every server that is not running, and wait until all shards serve.
 
-    `new` tells that the cluster has never run: keyspaces and schemas are created.
+    `new` means that the cluster has never run: keyspaces and schemas are created.
     """
     started = time.monotonic()
     tablets = deployment.layout.tablets

@@ -1,4 +1,4 @@
-"""Kills servers on purpose, and starts them again."""
+"""Faults made on purpose: kills tablets and VTGate, and starts them again."""
 
 from __future__ import annotations
 

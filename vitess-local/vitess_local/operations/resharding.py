@@ -63,7 +63,7 @@ class Reshard:
 
 def create(deployment: Deployment, reshard: Reshard, report: Report) -> None:
     """Start copying and wait until all streams have caught up."""
-    if serves(deployment, reshard):
+    if is_switched(deployment, reshard):
         return
     if not _workflows(deployment, reshard):
         report(f"{reshard.keyspace}: copying {','.join(reshard.sources)} to {','.join(reshard.targets)}")
@@ -87,7 +87,7 @@ def create(deployment: Deployment, reshard: Reshard, report: Report) -> None:
 
 def switch(deployment: Deployment, reshard: Reshard, report: Report, *, reverse: bool = True) -> None:
     """Send reads and writes to the new shards, and with `reverse` what is written there back to the old ones."""
-    if serves(deployment, reshard):
+    if is_switched(deployment, reshard):
         return
     _clean_up_migrations(deployment, reshard, report)
     report(f"{reshard.keyspace}: switching traffic to {','.join(reshard.targets)}")
@@ -154,7 +154,7 @@ def complete(deployment: Deployment, reshard: Reshard, report: Report) -> None:
     vtctl(deployment, *reshard.words("complete"))
 
 
-def serves(deployment: Deployment, reshard: Reshard) -> bool:
+def is_switched(deployment: Deployment, reshard: Reshard) -> bool:
     """Return whether the traffic is switched: the workflow's streams are then frozen."""
     writable = set(read_routing(deployment).writable)
     return writable >= {(reshard.keyspace, shard) for shard in reshard.targets}

@@ -1,4 +1,4 @@
-"""Which shards VTGate uses for which tablet type, as the topology tells it.
+"""Which shards VTGate uses for which tablet type, as the topology records it.
 
 During a reshard there are more shards than are in use: new ones before the switch, old
 ones after it. Tablets of those are healthy and yet refuse queries.

@@ -65,7 +65,7 @@ def wait_for_service(
 ) -> None:
     """Wait until shards and tablets (default: all that should) serve through VTGate.
 
-    What should serve is asked of the topology, unless `routing` says it.
+    `routing` says what should serve; by default the topology is asked.
     """
     routed = read_routing(deployment) if routing is None else routing
     wanted_shards = routed.writable if shards is None else shards

@@ -1,4 +1,4 @@
-"""Adds shards to a cluster and removes them: their tablets, whatever Vitess does with the data."""
+"""Adds shards to a cluster and removes them: their tablets, not their data, which Vitess moves (`resharding`)."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def start_mysqld(deployment: Deployment, tablet: Tablet, report: Report) -> None
 
 
 def start_tablets(deployment: Deployment, tablets: Collection[Tablet], report: Report) -> None:
-    """Start tablets, mysqld included, and wait until they take orders."""
+    """Start tablets, mysqld included, and wait until they accept calls."""
 
     def start(tablet: Tablet) -> None:
         start_mysqld(deployment, tablet, report)

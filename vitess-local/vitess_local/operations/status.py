@@ -52,7 +52,7 @@ def _missing(deployment: Deployment) -> str | None:
 
 
 def status(deployment: Deployment) -> dict[str, Any]:
-    """Return the description together with what VTGate says of the tablets."""
+    """Return the description together with what VTGate reports of the tablets."""
     missing = _missing(deployment)
     health = [
         {

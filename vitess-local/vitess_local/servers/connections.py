@@ -23,7 +23,7 @@ def connect_vtgate(deployment: Deployment, target: str = "", **options: Any) -> 
 def connect_mysqld(deployment: Deployment, tablet: Tablet, **options: Any) -> Connection:
     """Connect to a tablet's own MySQL server as its administrator.
 
-    The account has no password and is only let in through the socket
+    The account has no password and is only accepted through the socket
     (config/init_db.sql in the Vitess module).
     """
     path = str(deployment.socket(tablet))

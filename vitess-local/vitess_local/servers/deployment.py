@@ -94,7 +94,7 @@ class Deployment:
         return self.data_dir / tablet.folder
 
     def socket(self, tablet: Tablet) -> Path:
-        """The socket on which a tablet's MySQL server lets its administrator in."""
+        """The socket on which a tablet's MySQL server accepts its administrator."""
         return self.tablet_dir(tablet) / "mysql.sock"
 
     def servers(self) -> dict[str, Server]:

@@ -1,6 +1,6 @@
 """More VTGates in front of the same tablets, with flags of their own: TLS, passwords, limits.
 
-They come and go with a `with` block; the cluster's own VTGate, which this package uses itself, stays as it is.
+Each runs until the end of a `with` block; the cluster's own VTGate, which this package uses itself, is left alone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Gate:
 def extra_gate(cache: Cache, deployment: Deployment, name: str, args: Sequence[str], report: Report) -> Iterator[Gate]:
     """Start a VTGate on free ports, wait until both of its ports take connections, and end it afterwards.
 
-    It is up then, but may see the tablets only a moment later.
+    It accepts connections then, but may see the tablets only a moment later.
     """
     server = deployment.extra_gate(name)
     with ExitStack() as stack:

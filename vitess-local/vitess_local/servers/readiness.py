@@ -16,7 +16,7 @@ from vitess_local.servers.layout import Tablet
 from vitess_local.servers.ports import LOOPBACK, accepts_connections
 from vitess_local.servers.waiting import wait_until
 
-# What an HTTP/2 client says first, with an empty SETTINGS frame (RFC 9113, 3.4 and 6.5).
+# What an HTTP/2 client sends first, with an empty SETTINGS frame (RFC 9113, 3.4 and 6.5).
 _HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 _SETTINGS_FRAME = 4
 
@@ -46,7 +46,7 @@ def etcd_is_healthy(deployment: Deployment) -> bool:
 
 
 def wait_for_mysqld(deployment: Deployment, tablet: Tablet, report: Report) -> None:
-    """Wait until a tablet's MySQL server lets its administrator in."""
+    """Wait until a tablet's MySQL server accepts its administrator."""
 
     def check() -> str | None:
         try:
@@ -60,7 +60,7 @@ def wait_for_mysqld(deployment: Deployment, tablet: Tablet, report: Report) -> N
 
 
 def wait_for_vttablet(deployment: Deployment, tablet: Tablet, report: Report) -> None:
-    """Wait until a vttablet takes orders: it listens only after it has registered itself."""
+    """Wait until a vttablet accepts calls: it listens only after it has registered itself."""
     server = deployment.vttablet(tablet)
     wait_until(
         lambda: None if accepts_connections(tablet.grpc_port) else "it does not listen yet",
@@ -83,7 +83,7 @@ def wait_for_etcd(deployment: Deployment, report: Report) -> None:
 
 
 def wait_for_vtctld(deployment: Deployment, report: Report) -> None:
-    """Wait until vtctld takes commands."""
+    """Wait until vtctld accepts commands."""
     port = deployment.layout.ports.vtctld_grpc
     wait_until(
         lambda: None if accepts_connections(port) else "it does not listen yet",

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 
 
 def check_name(name: str) -> str:
-    """Return the name if it may be one: it becomes part of a path."""
+    """Return the name if it is valid: it becomes part of a path."""
     if _NAME.fullmatch(name) is None:
         raise VitessLocalError(f"{name!r} is no cluster name: up to 31 lower-case letters, digits, - and _.")
     return name
@@ -52,13 +52,13 @@ def data_dir_of(cache: Cache, name: str) -> Path | None:
 
 
 def register(cache: Cache, name: str, data_dir: Path) -> None:
-    """Make a cluster known."""
+    """Add a cluster to the registry."""
     cache.clusters.mkdir(parents=True, exist_ok=True)
     write_file(cache.clusters / f"{name}.json", json.dumps({"data_dir": str(data_dir)}) + "\n")
 
 
 def forget(cache: Cache, name: str) -> None:
-    """Make a cluster unknown."""
+    """Remove a cluster from the registry."""
     (cache.clusters / f"{name}.json").unlink(missing_ok=True)
 
 

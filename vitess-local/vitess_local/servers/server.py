@@ -119,7 +119,7 @@ class Server:
         return True
 
     def stop(self, timeout: float) -> None:
-        """End the server: politely, and after `timeout` seconds by force."""
+        """End the server: by SIGTERM, and after `timeout` seconds by SIGKILL."""
         self.signal(signal.SIGTERM)
         if self.wait_ended(timeout):
             return
@@ -142,7 +142,7 @@ class Server:
 
 
 def kill_all(servers: Iterable[Server]) -> None:
-    """End servers at once whose data is of no more use."""
+    """End servers at once whose data is no longer needed."""
     chosen = list(servers)
     for server in chosen:
         server.signal(signal.SIGKILL)

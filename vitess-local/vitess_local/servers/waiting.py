@@ -1,4 +1,4 @@
-"""Waits for a condition, for a bounded time, and says what it waited for."""
+"""Waits for a condition, for a limited time, and reports what it waits for."""
 
 from __future__ import annotations
 
