@@ -76,18 +76,3 @@ def test_the_users_flags_come_last_and_so_win() -> None:
 
     assert argvs["vttablet"][-1] == "--x=1"
     assert argvs["vtgate"][-1] == "--y=2"
-
-
-def test_the_environment_of_servers_holds_nothing_of_the_callers() -> None:
-    """A server must not behave differently in another shell."""
-    environment = TOOLCHAIN.environment(Path("/data"))
-
-    assert environment["VTDATAROOT"] == "/data"
-    assert environment["VT_MYSQL_ROOT"] == "/mysql"
-    assert environment["TZ"] == "UTC"
-    assert set(environment) == {"PATH", "HOME", "LANG", "TZ", "VTROOT", "VTDATAROOT", "VT_MYSQL_ROOT"}
-
-
-def test_a_toolchain_survives_its_file() -> None:
-    """A cluster keeps the programs it was started with."""
-    assert Toolchain.from_json(TOOLCHAIN.to_json()) == TOOLCHAIN
