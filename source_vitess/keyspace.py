@@ -138,7 +138,7 @@ class LiveVitess:
 
     @contextmanager
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
-        """Opens a VStream; see `replication.ports.Vitess`."""
+        """Opens a VStream; see `replication.interfaces.Vitess`."""
         reader = EventReader(tables, self._codec, self._row_images)
         proto = request.to_proto(
             tablet_type=self.tablet_type, cells=",".join(self._config.cells), plain_names=self.topology.apart
@@ -147,12 +147,12 @@ class LiveVitess:
             yield reader.read(call)
 
     def shards(self) -> tuple[str, ...]:
-        """Returns the selected shards that serve now; see `replication.ports.Vitess`."""
+        """Returns the selected shards that serve now; see `replication.interfaces.Vitess`."""
         with _connect(self._config, self._clock) as session:
             return read_topology(session, self._config.keyspace).select_shards(self._config.shards)
 
     def current(self) -> Vgtid:
-        """Returns the position of the selected shards that serve now; see `replication.ports.Vitess`."""
+        """Returns the position of the selected shards that serve now; see `replication.interfaces.Vitess`."""
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
         shards = topology.select_shards(self._config.shards)
@@ -175,7 +175,7 @@ class LiveVitess:
             )
 
     def lineage(self) -> Vgtid:
-        """Returns what the primaries of the selected shards have executed; see `replication.ports.Vitess`."""
+        """Returns what the primaries of the selected shards have executed; see `replication.interfaces.Vitess`."""
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             shards = topology.select_shards(self._config.shards)
@@ -185,7 +185,7 @@ class LiveVitess:
             )
 
     def verify(self, positions: Mapping[str, str]) -> Mapping[str, Finding]:
-        """Judges the positions of some shards; see `replication.ports.Vitess`."""
+        """Judges the positions of some shards; see `replication.interfaces.Vitess`."""
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             selected = topology.select_shards(self._config.shards)
@@ -202,13 +202,13 @@ class LiveVitess:
         return judge(gtid, read_shard_gtids(session, topology, shard, self.tablet_type, self._config.cells))
 
     def lags(self) -> Sequence[Lag]:
-        """Returns how far the tablets that are streamed from are behind; see `replication.ports.Vitess`."""
+        """Returns how far the tablets that are streamed from are behind; see `replication.interfaces.Vitess`."""
         with _connect(self._config, self._clock) as session:
             shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
             return read_lags(session, self._config.keyspace, shards, self.tablet_type)
 
     def primary_keys(self, table: str, shards: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-        """Returns a table's primary key in some shards; see `replication.ports.Vitess`."""
+        """Returns a table's primary key in some shards; see `replication.interfaces.Vitess`."""
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             return {shard: read_primary_key(session, topology, shard, table) for shard in shards}

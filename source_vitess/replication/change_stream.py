@@ -25,10 +25,10 @@ from source_vitess.position.vgtid import Distance, Vgtid, contains, gtid_set
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.ddl import ColumnChanges, column_changes, not_understood, rows_gone, shadows_swapped
 from source_vitess.replication.held_rows import HeldRows
+from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.oversized_rows import StallError, explain_changes
 from source_vitess.replication.patience import Retry, Silence
-from source_vitess.replication.ports import Clock, Vitess
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.rewritten import RewrittenValues
 from source_vitess.replication.settings import SelectedStream, SyncSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from source_vitess.errors import InternalError
 from source_vitess.position.gtid import GtidError, GtidSet
 from source_vitess.position.vgtid import difference
+from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Checkpoint, Message, Records
-from source_vitess.replication.ports import Clock
 from source_vitess.replication.records import Cursor
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import SyncState

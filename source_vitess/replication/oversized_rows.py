@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from source_vitess.errors import ConfigError, StreamError, TransientError, VitessSourceError
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.replication.ports import Clock, Vitess
+from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.schema import Table
 from source_vitess.vstream.events import Committed
 from source_vitess.vstream.request import NO_TABLE, StreamRequest

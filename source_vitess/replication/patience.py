@@ -7,8 +7,8 @@ from itertools import count
 from typing import TypeVar
 
 from source_vitess.errors import TransientError, VitessSourceError
+from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Log
-from source_vitess.replication.ports import Clock
 from source_vitess.vstream.events import Event
 
 #: Seconds before the first new attempt; doubled for each one that follows, up to the limit. A failover of a shard

@@ -22,9 +22,9 @@ from source_vitess.position.lineage import Finding, Verdict
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
 from source_vitess.replication.change_stream import ChangeStream
 from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.patience import ask_again
-from source_vitess.replication.ports import Clock, Vitess
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import CopiedAt, Copying, RefreshNeeded
 

@@ -30,9 +30,9 @@ from source_vitess.errors import (
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.change_stream import ChangeStream
 from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
 from source_vitess.replication.patience import Retry, ask_again
-from source_vitess.replication.ports import Clock, Vitess
 from source_vitess.replication.provenance import Provenance
 from source_vitess.replication.records import Cursor, RecordMaker
 from source_vitess.replication.settings import SelectedStream, SyncSettings

@@ -40,10 +40,10 @@ from source_vitess.errors import (
 from source_vitess.position.lineage import Verdict
 from source_vitess.position.vgtid import contains, union
 from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.messages import Estimate, Log, Message
 from source_vitess.replication.oversized_rows import StallError, explain_copy
 from source_vitess.replication.patience import Retry, Silence
-from source_vitess.replication.ports import Clock, Vitess
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.settings import SelectedStream, SyncSettings
 from source_vitess.replication.state import (

@@ -1,4 +1,4 @@
-"""What a sync needs of the world: streams, positions, time. Tests bring their own."""
+"""What a sync needs from outside: streams, positions, time. Tests bring their own."""
 
 from __future__ import annotations
 
