@@ -24,8 +24,8 @@ from integration_tests.ddl_forms import DdlForms, Example
 from source_vitess.ddl.parser import opens_transaction, parse
 from source_vitess.ddl.statements import AddColumn, AlterTable, ChangeColumn, DropColumn, RenameColumn
 from source_vitess.errors import ConfigError
-from source_vitess.replication.ddl import rows_gone
-from source_vitess.replication.rewritten import RewrittenValues
+from source_vitess.replication.ddl_effects import rows_gone
+from source_vitess.replication.rewritten_values import RewrittenValues
 from source_vitess.schema import Column, StreamedTable, Table
 
 _STATEMENTS = int(os.environ.get("SOURCE_VITESS_STATEMENTS", "200"))

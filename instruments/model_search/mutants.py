@@ -117,7 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a sync ends when every shard is where it was to come to, not when one is",
         (
             (
-                _CHANGES,
+                "replication/goal.py",
                 "                del self._missing[shard]\n        return self.is_reached\n",
                 "                del self._missing[shard]\n        return shard not in self._missing\n",
             ),
@@ -158,7 +158,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a copy that holds transactions which a failover lost needs a refresh",
         (
             (
-                "replication/provenance.py",
+                "replication/lineage_check.py",
                 "        if not beyond:\n            return lineage\n",
                 "        return lineage\n",
             ),
@@ -170,11 +170,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "a shared position with transactions that a failover lost ends the sync",
         (
             (
-                "replication/provenance.py",
+                "replication/lineage_check.py",
                 "                    raise _foreign(saved.keyspace, shard)\n",
                 "                    pass\n",
             ),
-            ("replication/provenance.py", "if finding.verdict is Verdict.FOREIGN:", "if False:"),
+            ("replication/lineage_check.py", "if finding.verdict is Verdict.FOREIGN:", "if False:"),
         ),
         without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
     ),

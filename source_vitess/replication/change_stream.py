@@ -21,16 +21,23 @@ from collections.abc import Generator, Iterator, Mapping
 
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
 from source_vitess.position.gtid import GtidSet
-from source_vitess.position.vgtid import Distance, Vgtid, contains, gtid_set
+from source_vitess.position.vgtid import Vgtid, contains, gtid_set
 from source_vitess.replication.checkpoint import Checkpointer
-from source_vitess.replication.ddl import ColumnChanges, column_changes, not_understood, rows_gone, shadows_swapped
+from source_vitess.replication.ddl_effects import (
+    ColumnChanges,
+    column_changes,
+    not_understood,
+    rows_gone,
+    shadows_swapped,
+)
+from source_vitess.replication.goal import Goal
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.oversized_rows import StallError, explain_changes
 from source_vitess.replication.patience import Retry, Silence
 from source_vitess.replication.records import RecordMaker
-from source_vitess.replication.rewritten import RewrittenValues
+from source_vitess.replication.rewritten_values import RewrittenValues
 from source_vitess.replication.settings import SelectedStream, SyncSettings
 from source_vitess.replication.stale_columns import ToldColumns
 from source_vitess.replication.state import FOLLOWED, Copied, CopiedAt, Copying, RefreshNeeded
@@ -203,7 +210,7 @@ class ChangeStream:
             tables,
             heartbeat_seconds=STREAMING_HEARTBEAT_SECONDS if streaming else HEARTBEAT_SECONDS,
         )
-        goal = _Goal(start, target)
+        goal = Goal(start, target)
         self._last = dict(start.shards)
         self._unpositioned = {}
         aimed = now()
@@ -220,7 +227,7 @@ class ChangeStream:
                         yield from self._committed(event)
                         if goal.resharded(event.shard):
                             self._settle_shards(frozenset(event.position.to_vgtid(start.keyspace).shards))
-                            goal = _Goal(event.position.to_vgtid(start.keyspace), self.current())
+                            goal = Goal(event.position.to_vgtid(start.keyspace), self.current())
                             self.asked_at = self._last_asked_at
                         if goal.awaits(event.shard):
                             # Not what a shard that is there already goes on to send: another one may be stuck.
@@ -279,7 +286,7 @@ class ChangeStream:
                         self.asked_at = self._last_asked_at
         raise TransientError("VTGate ended the change stream before its end position was reached.")
 
-    def _check_progress(self, silence: Silence, goal: _Goal) -> None:
+    def _check_progress(self, silence: Silence, goal: Goal) -> None:
         if silence.seconds < self._settings.no_progress_seconds:
             return
         self._checkpointer.settle()
@@ -353,7 +360,7 @@ class ChangeStream:
             if shard in lineage:
                 self.leave_out(shard, self._errant[shard] - gtid_set(lineage[shard]))
 
-    def _has_all(self, goal: _Goal) -> Generator[Message, None, bool]:
+    def _has_all(self, goal: Goal) -> Generator[Message, None, bool]:
         """Tells whether a target is reached by transactions that came without a position, and takes it over if so."""
         self._checkpointer.settle()
         here = self._state.vgtid
@@ -396,14 +403,14 @@ class ChangeStream:
             left = {other: gtid for other, gtid in state.shards.items() if other != shard}
             self._state.tables[name] = CopiedAt(left) if left else Copied()
 
-    def _goal_now(self) -> _Goal:
+    def _goal_now(self) -> Goal:
         """Returns the way from here to where the shards are now."""
         return self._goal_to(self.current())
 
-    def _goal_to(self, target: Vgtid) -> _Goal:
+    def _goal_to(self, target: Vgtid) -> Goal:
         """Returns the way from here to a target."""
         self._checkpointer.settle()
-        return _Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
+        return Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
 
     def _ddl(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
         def is_news(table: str) -> bool:
@@ -486,47 +493,3 @@ def _stale_columns(shard: str, table: str) -> SchemaMismatchError:
         "values would come under wrong names. It was started without --track-schema-versions, or has not noted the "
         "table's present columns: then alter any table of the keyspace, a comment will do. Refresh this stream.",
     )
-
-
-class _Goal:
-    """Which shards have not reached the end position yet.
-
-    Attributes:
-        target: The end position.
-    """
-
-    def __init__(self, start: Vgtid, target: Vgtid) -> None:
-        self.target = target
-        self._shards = frozenset(start.shards)
-        self._missing = {
-            shard: Distance(start.shards.get(shard), gtid)
-            for shard, gtid in target.shards.items()
-            if shard not in start.shards or not contains(start.shards[shard], gtid)
-        }
-
-    def resharded(self, shard: str) -> bool:
-        """Tells whether the stream goes over other shards than before, by the shard that has just spoken."""
-        return shard not in self._shards
-
-    @property
-    def missing(self) -> frozenset[str]:
-        """The shards that have not reached their end position yet."""
-        return frozenset(self._missing)
-
-    def awaits(self, shard: str) -> bool:
-        """Tells whether a shard has not reached its end position yet."""
-        return shard in self._missing
-
-    def reached(self, shard: str, position: StreamPosition) -> bool:
-        """Notes a shard's new position, and tells whether no shard is missing any more."""
-        distance = self._missing.get(shard)
-        if distance is not None:
-            gtid = position.gtid(shard)
-            if gtid is not None and distance.reached(gtid):
-                del self._missing[shard]
-        return self.is_reached
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether no shard is missing any more."""
-        return not self._missing

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from source_vitess.replication.ddl import column_changes, tables_replaced
+from source_vitess.replication.ddl_effects import column_changes, tables_replaced
 from source_vitess.vstream.events import Fields
 
 _Key = tuple[str, str]

@@ -10,7 +10,7 @@ read. A change is emitted if, and only if, its transaction is not contained in i
   cannot be followed is marked as needing a refresh before the position passes its changes.
 - Whatever ends a sync, the last thing it says about positions is a state from which another sync can go on.
 - A position is an answer of one tablet. So each that the state holds is compared with what the shards' primaries have
-  (`provenance`), and a table is copied from the shards that the shared position is of, once these are the ones that
+  (`lineage_check`), and a table is copied from the shards that the shared position is of, once these are the ones that
   serve.
 """
 
@@ -31,9 +31,9 @@ from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.change_stream import ChangeStream
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.interfaces import Clock, Vitess
+from source_vitess.replication.lineage_check import LineageCheck
 from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
 from source_vitess.replication.patience import Retry, ask_again
-from source_vitess.replication.provenance import Provenance
 from source_vitess.replication.records import Cursor, RecordMaker
 from source_vitess.replication.settings import SelectedStream, SyncSettings
 from source_vitess.replication.state import (
@@ -98,7 +98,7 @@ class Sync:
             {name: stream for name, stream in self._streams.items() if stream.incremental},
             self._makers,
         )
-        self._provenance = Provenance(vitess, clock, settings, self._checkpointer, self._changes)
+        self._lineage = LineageCheck(vitess, clock, settings, self._checkpointer, self._changes)
         self._refused = tuple(refused)
         self._failed: set[str] = set()
 
@@ -133,7 +133,7 @@ class Sync:
                 yield Completed(name)
 
     def _run(self) -> Iterator[Message]:
-        yield from self._provenance.report_lags()
+        yield from self._lineage.report_lags()
         end = yield from self._retrying(self._changes.current)
         yield from self._report_refresh_needed()
         try:
@@ -152,7 +152,7 @@ class Sync:
         if self._settings.streaming_seconds:
             yield from self._keep_streaming(end)
         if not self._clock.stopping:
-            yield from self._provenance.check_end()
+            yield from self._lineage.check_end()
 
     def _keep_streaming(self, end: Vgtid) -> Iterator[Message]:
         """Reads changes as they happen. Every stream has reached its goal by now, so a wish to stop is no failure."""
@@ -199,7 +199,7 @@ class Sync:
             self._state.vgtid = end
         else:
             _check_shards(saved, end)
-        yield from self._provenance.check_start()
+        yield from self._lineage.check_start()
 
     def _start_over(self, end: Vgtid, lost: PositionLostError) -> Iterator[Message]:
         """Forgets what was copied, because the changes since then are lost, and what it has become is not known."""
@@ -213,7 +213,7 @@ class Sync:
         }
         self._state.vgtid = end
         yield self._checkpointer.now()
-        yield from self._provenance.check_start()
+        yield from self._lineage.check_start()
 
     def _report_refresh_needed(self) -> Iterator[Message]:
         for name, table in self._state.tables.items():
@@ -226,7 +226,7 @@ class Sync:
         copied = bool(waiting)
         while waiting:
             yield from self._copy_tables(waiting)
-            waiting = yield from self._provenance.check_copies()
+            waiting = yield from self._lineage.check_copies()
         return copied
 
     def _copy_tables(self, names: frozenset[str]) -> Iterator[Message]:
@@ -323,7 +323,7 @@ class Sync:
                 break
             finally:
                 if self._streams[copy.stream].incremental:
-                    self._provenance.copied(copy.stream, copy.positions)
+                    self._lineage.copied(copy.stream, copy.positions)
         return shards
 
     def _group_size(self, names: Sequence[str]) -> int:

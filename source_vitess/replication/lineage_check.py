@@ -1,6 +1,6 @@
 """Where the positions of a sync come from: whether the shards' primaries have what they hold, and how old they are.
 
-Every position is the answer of one tablet. `Provenance` compares each that a state holds with what the shards'
+Every position is the answer of one tablet. `LineageCheck` compares each that a state holds with what the shards'
 primaries have executed, asked later: at the start of a sync, after the copies, and at the end.
 
 - What only some tablets hold is errant. It is no part of any position that is kept, the change stream leaves it out,
@@ -37,7 +37,7 @@ _SHOWN = 200
 Answer = TypeVar("Answer")
 
 
-class Provenance:
+class LineageCheck:
     """Compares the positions of one sync with what the shards' servers have.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_vitess.replication.rewritten import RewrittenValues
+from source_vitess.replication.rewritten_values import RewrittenValues
 from source_vitess.schema import Column, StreamedTable, Table
 
 #: By column: the discovered type, its character set, whether it can be NULL.

@@ -37,9 +37,9 @@ from source_vitess.ddl.statements import (
     DropColumn,
     RenameColumn,
 )
-from source_vitess.replication.ddl import shadows_swapped
-from source_vitess.schema import Column, StreamedTable, Table
-from source_vitess.types.column_type import ColumnType, parse_column_type
+from source_vitess.replication.column_values import ColumnValues
+from source_vitess.replication.ddl_effects import shadows_swapped
+from source_vitess.schema import StreamedTable, Table
 
 _NONE: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({})
 _ANY = "its columns"
@@ -108,7 +108,7 @@ class _TableColumns:
         self._table = streamed.table
         self._selected = {name.lower() for name in streamed.selected}
         # By name in lower case: what statements made of columns.
-        self._known: dict[str, _Values] = {}
+        self._known: dict[str, ColumnValues] = {}
         # Names that columns had and gave up.
         self._vacated = set(vacated)
         self._charset = _only_charset(streamed.table)
@@ -159,115 +159,20 @@ class _TableColumns:
         return any(column.charset and column.name.lower() in self._selected for column in self._table.columns)
 
     def _know(self, column: ColumnDefinition) -> None:
-        self._known[column.name.lower()] = _Values.of_definition(column, self._charset)
+        self._known[column.name.lower()] = ColumnValues.of_definition(column, self._charset)
 
     def _is_widened(self, column: ColumnDefinition) -> bool:
         if column.generated or column.numbered:
             return False  # which expression it had is not known; AUTO_INCREMENT gives a number to a row that has 0
-        new = _Values.of_definition(column, self._charset)
+        new = ColumnValues.of_definition(column, self._charset)
         old = self._known.get(column.name.lower())
         if old is not None:
             return old.fit(new)
         discovered = self._table.columns_by_name.get(column.name)
         if discovered is None:
             return False
-        old = _Values.of_column(discovered)
+        old = ColumnValues.of_column(discovered)
         return old.fit(new) and not new.fit(old)
-
-
-class _Values:
-    """The values that a column can have.
-
-    Args:
-        column_type: Its type.
-        charset: Its character set; None without one, or if it is not known.
-        nullable: Whether it can be NULL.
-    """
-
-    def __init__(self, column_type: ColumnType, charset: str | None, nullable: bool) -> None:
-        self.type = column_type
-        self.charset = charset
-        self.nullable = nullable
-
-    @classmethod
-    def of_column(cls, column: Column) -> _Values:
-        return cls(parse_column_type(column.column_type), column.charset, column.nullable)
-
-    @classmethod
-    def of_definition(cls, column: ColumnDefinition, charset: str | None) -> _Values:
-        has_charset = column.column_type.name in (*_CHARACTERS, "enum", "set")
-        return cls(column.column_type, (column.charset or charset) if has_charset else None, not column.not_null)
-
-    def fit(self, other: _Values) -> bool:
-        """Tells whether all of these stay what they are in the other column. A partial order, so far as they differ."""
-        if self.nullable and not other.nullable:
-            return False
-        old, new = self.type, other.type
-        if old.zerofill != new.zerofill:
-            return False
-        if old.name in (*_CHARACTERS, "enum", "set"):
-            if self.charset is None or other.charset is None:
-                return False
-            if other.charset not in (self.charset, "utf8mb4"):
-                return False
-        return _fits(old, new)
-
-
-#: Whole numbers, by their bytes.
-_INTEGERS = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
-#: Types without a length of their own, by the most bytes that they hold.
-_TEXTS_BY_SIZE = {"tinytext": 255, "text": 65535, "mediumtext": 2**24 - 1, "longtext": 2**32 - 1}
-_BLOBS_BY_SIZE = {"tinyblob": 255, "blob": 65535, "mediumblob": 2**24 - 1, "longblob": 2**32 - 1}
-_CHARACTERS = ("char", "varchar", *_TEXTS_BY_SIZE)
-_TIMES = ("datetime", "timestamp", "time")
-_BYTES_PER_CHARACTER = 4
-
-
-def _fits(old: ColumnType, new: ColumnType) -> bool:
-    if old.name in _INTEGERS and new.name in _INTEGERS:
-        # tinyint(1) may be a boolean to the destination.
-        if (old.arguments == (1,)) != (new.arguments == (1,)) and "tinyint" in (old.name, new.name):
-            return False
-        if old.unsigned == new.unsigned:
-            return _INTEGERS[old.name] <= _INTEGERS[new.name]
-        return old.unsigned and _INTEGERS[old.name] < _INTEGERS[new.name]
-    if old.name in _CHARACTERS and new.name in _CHARACTERS:
-        return _holds(old, new, _TEXTS_BY_SIZE, "varchar", _BYTES_PER_CHARACTER)
-    if old.name in ("varbinary", *_BLOBS_BY_SIZE) and new.name in ("varbinary", *_BLOBS_BY_SIZE):
-        return _holds(old, new, _BLOBS_BY_SIZE, "varbinary", 1)
-    if old.name != new.name:
-        return False
-    if old.name == "decimal":
-        scales = old.argument(1, 0), new.argument(1, 0)
-        digits = old.argument(0, 10) - scales[0], new.argument(0, 10) - scales[1]
-        return digits[0] <= digits[1] and scales[0] <= scales[1] and old.unsigned == new.unsigned
-    if old.name in _TIMES or old.name == "vector":
-        return old.argument(0, 0) <= new.argument(0, 0 if old.name in _TIMES else 2048)
-    if old.name == "enum":
-        return set(old.members) <= set(new.members)
-    if old.name == "set":
-        return bool(old.members) and new.members[: len(old.members)] == old.members
-    if old.name in ("bit", "binary"):
-        return old.argument(0, 1) == new.argument(0, 1)
-    if old.name in ("float", "double"):
-        return old == new
-    return old.name in _PLAIN
-
-
-_PLAIN = (
-    *("date", "year", "json", "geometry", "point", "linestring", "polygon"),
-    *("multipoint", "multilinestring", "multipolygon", "geomcollection"),
-)
-
-
-def _holds(old: ColumnType, new: ColumnType, sizes: Mapping[str, int], varying: str, width: int) -> bool:
-    if old.name in sizes:
-        return new.name in sizes and sizes[old.name] <= sizes[new.name]
-    length = old.argument(0, 1)
-    if new.name in sizes:
-        return length * width <= sizes[new.name]
-    # What ends in spaces would lose them in a CHAR.
-    return (new.name == varying or old.name == new.name) and length <= new.argument(0, 1)
 
 
 def _is_filled(column: ColumnDefinition) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.replication.ddl import column_changes, not_understood, rows_gone, shadows_swapped
+from source_vitess.replication.ddl_effects import column_changes, not_understood, rows_gone, shadows_swapped
 
 #: What the parser has to go on with.
 WORDS = (
