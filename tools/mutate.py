@@ -25,7 +25,7 @@ _COPIED = ("source_vitess", "instruments", "unit_tests", "integration_tests", "p
 _PATIENCE = 600.0
 
 _CHANGES = "source_vitess/replication/change_stream.py"
-_COPY = "source_vitess/replication/table_copy.py"
+_COPY = "source_vitess/replication/copy_progress.py"
 _SYNC_TESTS = (
     "unit_tests/replication/test_change_stream.py",
     "unit_tests/replication/test_sync.py",
@@ -142,8 +142,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "attempt",
         "a copy that was interrupted counts as exact at its last position",
         _COPY,
-        "self._attempt == 1 and",
-        "self._attempt >= 1 and",
+        "self.attempt == 1 and",
+        "self.attempt >= 1 and",
         _SYNC_TESTS,
     ),
     Mutant(

@@ -47,7 +47,8 @@ _FAILURES = ("kill", "cut", "restart", "emergency", "planned", "down", "complete
 #: Where only doubled rows of a table without a key show that a rule is gone.
 _NOTHING_TWICE = ("u", "p", "s", "e", "q", "f", "reshard", "alter", *_FAILURES)
 
-_CHANGES, _COPY, _SYNC = "replication/change_stream.py", "replication/table_copy.py", "replication/sync.py"
+_CHANGES, _SYNC = "replication/change_stream.py", "replication/sync.py"
+_COPY, _PROGRESS = "replication/copy_stream.py", "replication/copy_progress.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -74,8 +75,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 _COPY,
-                "self._stream.incremental and self._checkpointer.state.lower(",
-                "False and self._checkpointer.state.lower(",
+                "self._stream.incremental and self._context.state.lower(",
+                "False and self._context.state.lower(",
             ),
         ),
     ),
@@ -88,16 +89,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "interrupted-copy",
         "a copy that was interrupted is not exact: all changes since it began are replayed over it",
-        ((_COPY, "elif self._attempt == 1 and state.vgtid", "elif state.vgtid"),),
+        ((_PROGRESS, "elif self.attempt == 1 and state.vgtid", "elif state.vgtid"),),
     ),
     Mutant(
-        "told-again",
-        "columns that are told again in a copy mean that VTGate started over within the call",
+        "announced-again",
+        "columns that are announced again in a copy mean that VTGate started over within the call",
         (
             (
-                _COPY,
-                "        self._attempt += 1\n        self._store()\n\n    def _report",
-                "        self._store()\n\n    def _report",
+                _PROGRESS,
+                "        self.attempt += 1\n        self._store()\n\n    def forget",
+                "        self._store()\n\n    def forget",
             ),
         ),
     ),
@@ -183,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a copy goes on from a lastpk only by a key that compares as it is ordered",
         (
             (
-                _COPY,
+                _PROGRESS,
                 "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
                 "return lastpk if self._table.has_primary_key else None",
             ),
@@ -194,18 +195,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "another-key",
         "a copy goes on from a lastpk only by the key that it was made with",
         (
-            (
-                _COPY,
-                "            if keys[shard] != tuple(column.name for column in key_of_lastpk(lastpk)):\n",
-                "            if False:\n",
-            ),
             (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
             (
-                _COPY,
-                "            if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
-                "            if False:\n",
+                _PROGRESS,
+                "        if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+                "        if False:\n",
             ),
-            (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
+            (_PROGRESS, "            if keys[shard] != key:\n", "            if False:\n"),
             (
                 "vstream/lastpk.py",
                 "if tuple(field.name.lower() for field in result.fields) != tuple(name.lower() for name in table.key):",
@@ -219,22 +215,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "a copy of a table without a primary key starts over: VTTablet may choose another unique key by then",
         (
             (
-                _COPY,
+                _PROGRESS,
                 "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
                 "return lastpk",
             ),
-            (
-                _COPY,
-                "            if keys[shard] != tuple(column.name for column in key_of_lastpk(lastpk)):\n",
-                "            if False:\n",
-            ),
             (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
             (
-                _COPY,
-                "            if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
-                "            if False:\n",
+                _PROGRESS,
+                "        if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+                "        if False:\n",
             ),
-            (_COPY, "            if keys[shard] != key:\n", "            if False:\n"),
+            (_PROGRESS, "            if keys[shard] != key:\n", "            if False:\n"),
         ),
         without=("u", "p", "s", "e", "n", "f", "errant", "reshard", "hold", "emergency", "schema", "discover"),
     ),

@@ -30,6 +30,8 @@ from source_vitess.errors import (
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.change_stream import ChangeStream
 from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.context import SyncContext
+from source_vitess.replication.copy_stream import TableToCopy
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.lineage_check import LineageCheck
 from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
@@ -86,6 +88,7 @@ class Sync:
         started = clock.now()
         self._cursor = Cursor(state.cursor, started)
         self._checkpointer = Checkpointer(state, self._cursor, clock, settings)
+        self._context = SyncContext(vitess, clock, settings, self._checkpointer)
         self._makers = {
             stream.name: RecordMaker(stream.name, self._cursor, started, with_meta=stream.with_meta)
             for stream in streams
@@ -233,15 +236,7 @@ class Sync:
         """Copies some tables, group by group."""
         deadline = self._clock.monotonic() + self._settings.copy_seconds
         waiting = [
-            TableCopy(
-                self._vitess,
-                self._clock,
-                self._settings,
-                self._checkpointer,
-                self._makers[stream.name],
-                stream,
-                deadline,
-            )
+            TableCopy(self._context, TableToCopy(stream, self._makers[stream.name], deadline))
             for stream in self._streams.values()
             if stream.name in names
         ]

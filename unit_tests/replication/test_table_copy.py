@@ -16,7 +16,7 @@ from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.proto import binlogdata_pb2
-from source_vitess.replication.table_copy import CopyTimeUpError
+from source_vitess.replication.copy_stream import CopyTimeUpError
 from unit_tests.replication.conftest import Settings
 from unit_tests.syncing import (
     COLUMNS,

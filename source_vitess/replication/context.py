@@ -1,0 +1,44 @@
+"""What every part of one sync works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from source_vitess.errors import StreamError
+from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.interfaces import Clock, Vitess
+from source_vitess.replication.messages import Failed
+from source_vitess.replication.patience import Retry
+from source_vitess.replication.settings import SyncSettings
+from source_vitess.replication.state import RefreshNeeded, SyncState
+
+
+@dataclass(frozen=True)
+class SyncContext:
+    """The world around a sync, how the sync behaves, and what it has reached.
+
+    Attributes:
+        vitess: The keyspace.
+        clock: Time.
+        settings: How the sync behaves.
+        checkpointer: Holds the state.
+    """
+
+    vitess: Vitess
+    clock: Clock
+    settings: SyncSettings
+    checkpointer: Checkpointer
+
+    @property
+    def state(self) -> SyncState:
+        """The sync's state."""
+        return self.checkpointer.state
+
+    def new_retry(self) -> Retry:
+        """Returns a count of failures in a row that begins at none."""
+        return Retry(self.clock, self.settings.retries)
+
+    def give_up(self, error: StreamError) -> Failed:
+        """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""
+        self.state.tables[error.stream] = RefreshNeeded(error.message)
+        return Failed(error.stream, error)
