@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from source_vitess.errors import (
     ConfigError,
@@ -24,20 +25,18 @@ from source_vitess.mysql.lineage import read_lineage
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.snapshot import read_tables, use_shard
+from source_vitess.mysql.snapshot import FoundTable, read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
 from source_vitess.naming import TabletType
 from source_vitess.network.port_probe import Listener, Speech, probe
 from source_vitess.network.tls import grpc_trust, speaks_tls
 from source_vitess.network.tunnel import reachable
 from source_vitess.position.lag import Lag, lag_warnings, stopped_message
+from source_vitess.replication.messages import Log
 from source_vitess.schema import engine_warning
 from source_vitess.settings.config import Config
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current_position import read_current_position
-
-#: How lines begin that the user should heed.
-WARNING = "Warning: "
 
 #: Seconds for the whole check: people wait for it in front of a form.
 CHECK_SECONDS = 15.0
@@ -76,7 +75,7 @@ class _Deadline:
         return max(0.1, min(at_most, self._end - time.monotonic()))
 
 
-def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[str, ...]:
+def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[Log, ...]:
     """Tries everything that a sync needs.
 
     Args:
@@ -90,7 +89,7 @@ def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[str, ...]:
         VitessSourceError: Something does not work; the message says what, and what to do.
     """
     deadline = _Deadline(seconds)
-    outcome: list[tuple[str, ...] | BaseException] = []
+    outcome: list[tuple[Log, ...] | BaseException] = []
 
     def run() -> None:
         try:
@@ -111,45 +110,85 @@ def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[str, ...]:
     return outcome[0]
 
 
-def _run(config: Config, deadline: _Deadline) -> tuple[str, ...]:
+def _run(config: Config, deadline: _Deadline) -> tuple[Log, ...]:
     if config.tunnel_method is not None:
         deadline.begin(f"connecting to the SSH server {config.tunnel_method.host}:{config.tunnel_method.port}")
     with reachable(config, timeout=deadline.left(_TUNNEL_SECONDS)) as reached:
-        return (*(WARNING + text for text in config.warnings), *_try(reached, deadline))
+        return (*_warnings(config.warnings), *_try(reached, deadline))
 
 
-def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
+def _try(config: Config, deadline: _Deadline) -> tuple[Log, ...]:
     mysql, grpc = _check_ports(config, deadline)
     with _log_in(config, deadline, mysql) as session:
-        deadline.begin("asking VTGate for its keyspaces and tablets")
-        topology = _read_topology(session, config, mysql)
-        shards = topology.select_shards(config.shards)
-        tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
-        deadline.begin("reading the names of the tables")
-        use_shard(session, topology, shards[0])
-        tables = read_tables(session)
-        if not tables:
-            raise ConfigError(
-                # As Airbyte's own database sources: nothing could be selected.
-                f"The keyspace {config.keyspace} has no tables that can be read. Create some, give the user the right "
-                "to read them, or correct the keyspace in the field url."
-            )
-        deadline.begin("asking VTGate for its routing rules")
-        routed = read_routed(session, config.keyspace, [*tables])
-        deadline.begin("asking tablets for the settings of their binary logs")
-        settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
-        deadline.begin("asking VTGate how far replicas are behind")
-        lags = _read_lags(session, config.keyspace, shards, tablet_type)
-        deadline.begin("asking the shards' primaries for their positions")
-        for shard in shards:
-            read_lineage(session, topology, shard)
-    for shard, setting in settings.items():
+        found = _read_keyspace(session, config, deadline, mysql)
+    for shard, setting in found.settings.items():
         _check_settings(shard, setting)
     deadline.begin("opening a VStream on the gRPC port")
+    _check_grpc(config, deadline, grpc, found)
+    engines = engine_warning({name: table.engine for name, table in found.tables.items()})
+    return (
+        *_summary(config, found),
+        *_warnings(lag_warnings(found.lags)),
+        *_warnings([engines] if engines else []),
+        *_warnings(_routing_warnings(config.keyspace, found.routed)),
+    )
+
+
+@dataclass(frozen=True)
+class _Keyspace:
+    """What the MySQL port answers about the keyspace.
+
+    Attributes:
+        topology: Its shards and tablets.
+        shards: The selected shards.
+        tablet_type: The type of tablet that is read from.
+        tables: Its tables.
+        routed: Those whose queries are sent to another keyspace.
+        settings: By shard, how its MySQL writes binary logs.
+        lags: How far the tablets that are read from are behind.
+    """
+
+    topology: Topology
+    shards: Sequence[str]
+    tablet_type: TabletType
+    tables: Mapping[str, FoundTable]
+    routed: Mapping[str, Routed]
+    settings: Mapping[str, ShardSettings]
+    lags: Sequence[Lag]
+
+
+def _read_keyspace(session: VtgateSession, config: Config, deadline: _Deadline, mysql: Listener) -> _Keyspace:
+    deadline.begin("asking VTGate for its keyspaces and tablets")
+    topology = _read_topology(session, config, mysql)
+    shards = topology.select_shards(config.shards)
+    tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
+    deadline.begin("reading the names of the tables")
+    use_shard(session, topology, shards[0])
+    tables = read_tables(session)
+    if not tables:
+        raise ConfigError(
+            # As Airbyte's own database sources: nothing could be selected.
+            f"The keyspace {config.keyspace} has no tables that can be read. Create some, give the user the right "
+            "to read them, or correct the keyspace in the field url."
+        )
+    deadline.begin("asking VTGate for its routing rules")
+    routed = read_routed(session, config.keyspace, [*tables])
+    deadline.begin("asking tablets for the settings of their binary logs")
+    settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
+    deadline.begin("asking VTGate how far replicas are behind")
+    lags = _read_lags(session, config.keyspace, shards, tablet_type)
+    deadline.begin("asking the shards' primaries for their positions")
+    for shard in shards:
+        read_lineage(session, topology, shard)
+    return _Keyspace(topology, shards, tablet_type, tables, routed, settings, lags)
+
+
+def _check_grpc(config: Config, deadline: _Deadline, grpc: Listener, found: _Keyspace) -> None:
     # A gRPC server that says nothing by itself is possible, but one that is hung is likelier.
     is_quiet = grpc.speech is Speech.UNKNOWN
+    seconds = deadline.left(_PORT_SECONDS if is_quiet else CHECK_SECONDS)
     try:
-        _check_stream(config, shards, tablet_type, deadline.left(_PORT_SECONDS if is_quiet else CHECK_SECONDS))
+        _check_stream(config, found.shards, found.tablet_type, seconds)
     except TransientError as error:
         if not is_quiet:
             raise
@@ -158,13 +197,6 @@ def _try(config: Config, deadline: _Deadline) -> tuple[str, ...]:
             "the field url to VTGate's gRPC port (vtgate --grpc-port).",
             detail=error.detail,
         ) from error
-    engines = engine_warning({name: table.engine for name, table in tables.items()})
-    return (
-        *_summary(config, topology, shards, tablet_type, len(tables), settings),
-        *(WARNING + warning for warning in lag_warnings(lags)),
-        *([WARNING + engines] if engines else []),
-        *_routing_warnings(config.keyspace, routed),
-    )
 
 
 def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listener]:
@@ -286,37 +318,35 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
             raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error
 
 
+def _warnings(texts: Iterable[str]) -> Iterator[Log]:
+    return (Log(text, warning=True) for text in texts)
+
+
 def _routing_warnings(keyspace: str, routed: Mapping[str, Routed]) -> Iterator[str]:
     """Yields a line for each table whose queries go to another keyspace, of the first twenty."""
     for name in sorted(routed)[:20]:
-        yield WARNING + routed_message(name, keyspace, routed[name])
+        yield routed_message(name, keyspace, routed[name])
     if len(routed) > 20:
-        yield f"{WARNING}The queries of {len(routed) - 20} more tables are sent to other keyspaces."
+        yield f"The queries of {len(routed) - 20} more tables are sent to other keyspaces."
 
 
-def _summary(
-    config: Config,
-    topology: Topology,
-    shards: Sequence[str],
-    tablet_type: TabletType,
-    tables: int,
-    settings: Mapping[str, ShardSettings],
-) -> tuple[str, ...]:
-    versions = sorted({setting.mysql_version for setting in settings.values()})
-    types = serving_types(topology)
-    lines = [
-        f"VTGate {topology.version or 'of an unknown version'} answers on both ports; MySQL {', '.join(versions)}.",
-        f"Keyspace {config.keyspace}: {tables} tables; shards with the tablets that serve: "
-        + "; ".join(f"{shard} ({', '.join(types[shard])})" for shard in shards)
-        + ".",
-        f"Data is read from {tablet_type} tablets"
-        + (", because the field tablet_type is empty." if config.tablet_type is None else "."),
-    ]
-    lines += [
-        f"{WARNING}The MySQL of shard {shard} runs with {wish}. "
-        "A change that is not whole in the binary log cannot be read."
-        for shard, setting in settings.items()
+def _summary(config: Config, found: _Keyspace) -> Iterator[Log]:
+    versions = sorted({setting.mysql_version for setting in found.settings.values()})
+    types = serving_types(found.topology)
+    version = found.topology.version or "of an unknown version"
+    yield Log(f"VTGate {version} answers on both ports; MySQL {', '.join(versions)}.")
+    yield Log(
+        f"Keyspace {config.keyspace}: {len(found.tables)} tables; shards with the tablets that serve: "
+        + "; ".join(f"{shard} ({', '.join(types[shard])})" for shard in found.shards)
+        + "."
+    )
+    yield Log(
+        f"Data is read from {found.tablet_type} tablets"
+        + (", because the field tablet_type is empty." if config.tablet_type is None else ".")
+    )
+    yield from _warnings(
+        f"The MySQL of shard {shard} runs with {wish}. A change that is not whole in the binary log cannot be read."
+        for shard, setting in found.settings.items()
         for wish in setting.wishes
-    ]
-    lines += [WARNING + text for text in cell_warnings(topology, config.cells)]
-    return tuple(lines)
+    )
+    yield from _warnings(cell_warnings(found.topology, config.cells))

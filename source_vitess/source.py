@@ -28,7 +28,7 @@ from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
 from source_vitess.airbyte.state import parse_state, state_to_go_on_from
-from source_vitess.check import WARNING, check
+from source_vitess.check import check
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.keyspace import LiveVitess
@@ -58,10 +58,7 @@ class SourceVitess(Source):
         """Tells whether the keyspace can be read with this configuration, and if not, what to do."""
         try:
             for line in check(_parse_config(config)):
-                if line.startswith(WARNING):
-                    logger.warning(line.removeprefix(WARNING))
-                else:
-                    logger.info(line)
+                logger.log(logging.WARNING if line.warning else logging.INFO, line.text)
         except VitessSourceError as error:
             if error.detail:
                 logger.info(error.detail)

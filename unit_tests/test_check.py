@@ -62,15 +62,15 @@ def said(text: str, **fields: object) -> str:
 
 
 def test_what_was_found(shop: Vitess) -> None:
-    """The log tells version, shards, tables and tablets."""
+    """The log names version, shards, tables and tablets."""
     lines = check(Config.from_json({"url": shop.url}))
 
-    text = "\n".join(lines)
+    text = "\n".join(line.text for line in lines)
     assert "VTGate 24.0.0 answers on both ports; MySQL 8.4.6." in text
     assert "Keyspace commerce: 2 tables" in text
     assert "-80 (PRIMARY, REPLICA); 80- (PRIMARY, REPLICA)" in text
     assert "Data is read from REPLICA tablets, because the field tablet_type is empty." in text
-    assert "Warning" not in text
+    assert not any(line.warning for line in lines)
 
 
 def test_a_real_stream_is_opened(shop: Vitess) -> None:
@@ -92,7 +92,7 @@ def test_settings_to_warn_of(shop: Vitess, name: str, value: str, expected: str)
     """A setting that may spoil a sync later is a warning now, for each shard."""
     shop.sql.variables[name] = value
 
-    warnings = [line for line in check(Config.from_json({"url": shop.url})) if line.startswith("Warning")]
+    warnings = [line.text for line in check(Config.from_json({"url": shop.url})) if line.warning]
 
     assert len(warnings) == 2
     assert expected in warnings[0]
@@ -102,17 +102,20 @@ def test_a_cell_without_tablets(shop: Vitess) -> None:
     """VTGate uses its own cell instead of one that it does not know, so the user is warned."""
     config = Config.from_json({"url": shop.url, "cells": ["zone1", "mars"], "tablet_type": "PRIMARY"})
 
-    assert "no tablet in the cell mars" in check(config)[-1]
+    last = check(config)[-1]
+    assert last.warning
+    assert "no tablet in the cell mars" in last.text
 
 
 def test_replicas_that_are_behind(shop: Vitess) -> None:
     """Replicas that are far behind are named with their seconds; those that do not replicate fail the check."""
     shop.lag_seconds = 3600
     lines = check(Config.from_json({"url": shop.url, "tablet_type": "REPLICA"}))
-    late = [line for line in lines if "behind its primary" in line]
+    late = [line for line in lines if "behind its primary" in line.text]
     assert len(late) == 2
-    assert all(line.startswith(module.WARNING) and "is 3,600 s behind" in line for line in late)
-    assert not any("behind" in line for line in check(Config.from_json({"url": shop.url, "tablet_type": "PRIMARY"})))
+    assert all(line.warning and "is 3,600 s behind" in line.text for line in late)
+    lines = check(Config.from_json({"url": shop.url, "tablet_type": "PRIMARY"}))
+    assert not any("behind" in line.text for line in lines)
 
     shop.replicates = False
 

@@ -174,7 +174,7 @@ def test_both_ports_go_through_the_tunnel(ssh: SshServer, vitess: Vitess, login:
 
     lines = check_module.check(config(ssh, vitess, **login), seconds=120)
 
-    assert any("answers on both ports" in line for line in lines)
+    assert any("answers on both ports" in line.text for line in lines)
     assert {vitess.vstream.port, vitess.mysql.port} <= set(ssh.forwarded)
 
 
