@@ -24,7 +24,6 @@ _COPIED = ("source_vitess", "instruments", "unit_tests", "integration_tests", "p
 #: Seconds for the tests of a mutant: a sync that never ends is noticed, too.
 _PATIENCE = 600.0
 
-_CHANGES = "source_vitess/replication/change_stream.py"
 _COPY = "source_vitess/replication/copy_progress.py"
 _SYNC_TESTS = (
     "unit_tests/replication/test_change_stream.py",
@@ -76,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "copied_at",
         "changes that a copy contains already are emitted again",
-        _CHANGES,
+        "source_vitess/replication/exclusions.py",
         "contained = contained | gtid_set(shards[shard])",
         "pass",
         _SYNC_TESTS,
@@ -84,7 +83,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "copied_at",
         "changes after a copy's position are taken for contained in it",
-        _CHANGES,
+        "source_vitess/replication/exclusions.py",
         "contained = contained | gtid_set(shards[shard])",
         "return True",
         _SYNC_TESTS,
@@ -92,8 +91,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "state_first",
         "a copy's first record comes before the state that names the table as begun",
-        "source_vitess/replication/sync.py",
-        "copy.begin(shards)\n        yield self._checkpointer.now()",
+        "source_vitess/replication/copies.py",
+        "copy.begin(shards)\n        yield self._context.checkpointer.now()",
         "copy.begin(shards)",
         _SYNC_TESTS,
     ),
@@ -117,8 +116,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "refresh_needed",
         "a stream whose table was truncated is followed as if nothing had happened",
-        _CHANGES,
-        "self._state.tables[error.stream] = RefreshNeeded(error.message)",
+        "source_vitess/replication/context.py",
+        "self.state.tables[error.stream] = RefreshNeeded(error.message)",
         "pass",
         _SYNC_TESTS,
     ),

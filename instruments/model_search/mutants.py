@@ -48,13 +48,14 @@ _FAILURES = ("kill", "cut", "restart", "emergency", "planned", "down", "complete
 _NOTHING_TWICE = ("u", "p", "s", "e", "q", "f", "reshard", "alter", *_FAILURES)
 
 _CHANGES, _SYNC = "replication/change_stream.py", "replication/sync.py"
+_EXCLUSIONS, _COPIES = "replication/exclusions.py", "replication/copies.py"
 _COPY, _PROGRESS = "replication/copy_stream.py", "replication/copy_progress.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "copied-at",
         "a change that a table's copy contains is not emitted again (rows of tables without a key would be doubled)",
-        ((_CHANGES, "contained = contained | gtid_set(shards[shard])", "pass"),),
+        ((_EXCLUSIONS, "contained = contained | gtid_set(shards[shard])", "pass"),),
         _NOTHING_TWICE,
     ),
     Mutant(
@@ -107,8 +108,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a state names a table as begun before its first record",
         (
             (
-                _SYNC,
-                "            copy.begin(shards)\n        yield self._checkpointer.now()\n        try:",
+                _COPIES,
+                "            copy.begin(shards)\n        yield self._context.checkpointer.now()\n        try:",
                 "            copy.begin(shards)\n        try:",
             ),
         ),
@@ -132,12 +133,12 @@ MUTANTS: tuple[Mutant, ...] = (
             (
                 _SYNC,
                 "        yield from self._report_refresh_needed()\n        try:\n",
-                "        self._once = tuple(end.shards)\n        try:\n",
+                "        self._copies.once = tuple(end.shards)\n        try:\n",
             ),
             (
-                _SYNC,
+                _COPIES,
                 "            if set(self._shards()) == set(now.shards):\n                return tuple(now.shards)\n",
-                "            return self._once\n",
+                "            return self.once\n",
             ),
         ),
         without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
@@ -172,8 +173,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 "replication/lineage_check.py",
-                "                    raise _foreign(saved.keyspace, shard)\n",
-                "                    pass\n",
+                "            return _foreign(keyspace, shard)\n",
+                "            return None\n",
             ),
             ("replication/lineage_check.py", "if finding.verdict is Verdict.FOREIGN:", "if False:"),
         ),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 
 from source_vitess.errors import StreamError
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.interfaces import Clock, Vitess
-from source_vitess.replication.messages import Failed
-from source_vitess.replication.patience import Retry
+from source_vitess.replication.messages import Failed, Message
+from source_vitess.replication.patience import Answer, Retry, ask_again
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import RefreshNeeded, SyncState
 
@@ -22,12 +23,14 @@ class SyncContext:
         clock: Time.
         settings: How the sync behaves.
         checkpointer: Holds the state.
+        failed: The streams that have failed in this sync.
     """
 
     vitess: Vitess
     clock: Clock
     settings: SyncSettings
     checkpointer: Checkpointer
+    failed: set[str] = field(default_factory=set)
 
     @property
     def state(self) -> SyncState:
@@ -37,6 +40,10 @@ class SyncContext:
     def new_retry(self) -> Retry:
         """Returns a count of failures in a row that begins at none."""
         return Retry(self.clock, self.settings.retries)
+
+    def ask(self, question: Callable[[], Answer]) -> Generator[Message, None, Answer]:
+        """Returns an answer of VTGate's, asking again while it can be hoped for."""
+        return (yield from ask_again(question, self.clock, self.settings.retries))
 
     def give_up(self, error: StreamError) -> Failed:
         """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""

@@ -1,4 +1,4 @@
-"""Where the positions of a sync come from: whether the shards' primaries have what they hold, and how old they are.
+"""Whether the shards' primaries have what the positions of a sync hold.
 
 Every position is the answer of one tablet. `LineageCheck` compares each that a state holds with what the shards'
 primaries have executed, asked later: at the start of a sync, after the copies, and at the end.
@@ -11,72 +11,42 @@ primaries have executed, asked later: at the start of a sync, after the copies, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
-from typing import TypeVar
+from collections.abc import Generator, Iterator, Mapping
 
-from source_vitess.errors import ConfigError, LostTransactionsError, PositionLostError, TransientError
+from source_vitess.errors import (
+    ConfigError,
+    LostTransactionsError,
+    PositionLostError,
+    TransientError,
+    VitessSourceError,
+)
 from source_vitess.position.gtid import GtidSet
-from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.position.lineage import Finding, Verdict
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
-from source_vitess.replication.change_stream import ChangeStream
-from source_vitess.replication.checkpoint import Checkpointer
-from source_vitess.replication.interfaces import Clock, Vitess
+from source_vitess.replication.changes import Changes
+from source_vitess.replication.context import SyncContext
 from source_vitess.replication.messages import Failed, Log, Message
-from source_vitess.replication.patience import ask_again
-from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import CopiedAt, Copying, RefreshNeeded
-
-#: Seconds by which shards may differ before the log says for each how complete it is.
-SAME_SECONDS = 5.0
 
 #: Characters of a GTID set that a line shows.
 _SHOWN = 200
-
-Answer = TypeVar("Answer")
 
 
 class LineageCheck:
     """Compares the positions of one sync with what the shards' servers have.
 
     Args:
-        vitess: The keyspace.
-        clock: Time.
-        settings: The sync's settings.
-        checkpointer: Holds the state.
-        changes: Is told which transactions to leave out.
+        context: The sync.
+        changes: Leaves out what is errant.
     """
 
-    def __init__(
-        self, vitess: Vitess, clock: Clock, settings: SyncSettings, checkpointer: Checkpointer, changes: ChangeStream
-    ) -> None:
-        self._vitess = vitess
-        self._clock = clock
-        self._settings = settings
-        self._checkpointer = checkpointer
-        self._state = checkpointer.state
+    def __init__(self, context: SyncContext, changes: Changes) -> None:
+        self._context = context
+        self._vitess = context.vitess
+        self._state = context.state
         self._changes = changes
         self._copied: dict[str, dict[str, str]] = {}
         self._named: dict[str, GtidSet] = {}
-        self._lags: Sequence[Lag] = ()
-
-    def report_lags(self) -> Iterator[Message]:
-        """Says which tablets are far behind.
-
-        Raises:
-            TransientError: In a shard no tablet that could be streamed from replicates.
-        """
-
-        def replicating() -> tuple[str, ...]:
-            lags = self._vitess.lags()
-            if stopped := stopped_message(lags):
-                raise TransientError(stopped)
-            self._lags = lags
-            return lag_warnings(lags)
-
-        for warning in (yield from self._ask(replicating)):
-            yield Log(warning, warning=True)
 
     def copied(self, table: str, positions: Mapping[str, str]) -> None:
         """Remembers of which positions the rows are that were copied of a table, by shard."""
@@ -95,7 +65,7 @@ class LineageCheck:
         saved = self._state.vgtid
         if saved is None:
             return
-        findings = yield from self._ask(lambda: self._start_from(saved))
+        findings = yield from self._context.ask(lambda: self._start_from(saved))
         yield from self._note_errant(findings)
         yield from self._say_what_was_read(saved, findings)
         self._state.vgtid = saved.replaced({shard: finding.position for shard, finding in findings.items()})
@@ -127,56 +97,38 @@ class LineageCheck:
                     }
                 )
 
-    def check_end(self) -> Iterator[Message]:
-        """Checks once more what the sync has read, and says up to which time it is complete.
+    def check_end(self) -> Generator[Message, None, Mapping[str, str]]:
+        """Checks once more what the sync has read.
+
+        Returns:
+            By shard, what its primary has executed.
 
         Raises:
             PositionLostError: Changes were read that are lost since.
             TransientError: That is not known now, or the next sync starts over because of it.
         """
-        self._checkpointer.settle()
+        self._context.checkpointer.settle()
         reached = self._state.vgtid
         if reached is None:
-            return
-        now = self._clock.now()
+            return {}
         lineage = yield from self._check_tables(ending=True)
         if any(not contains(lineage[shard], gtid) for shard, gtid in reached.shards.items() if shard in lineage):
-            reached = yield from self._without_errant(reached)
-            self._state.vgtid = reached
-        yield from self._say_how_complete(reached, lineage, now)
+            self._state.vgtid = yield from self._without_errant(reached)
+        return lineage
 
     def _without_errant(self, reached: Vgtid) -> Generator[Message, None, Vgtid]:
-        findings = yield from self._ask(lambda: self._vitess.verify(reached.shards))
+        findings = yield from self._context.ask(lambda: self._vitess.verify(reached.shards))
         yield from self._note_errant(findings)
         yield from self._say_what_was_read(reached, findings)
         for shard, finding in findings.items():
             if finding.verdict is Verdict.FOREIGN:
                 lost = _foreign(reached.keyspace, shard)
-                if not self._settings.resync_lost_position:
+                if not self._context.settings.resync_lost_position:
                     raise lost
                 raise TransientError(f"{lost.message} The next sync copies everything again, as configured.")
         return reached.replaced(
             {shard: finding.position for shard, finding in findings.items() if finding.verdict is Verdict.OK}
         )
-
-    def _say_how_complete(self, reached: Vgtid, lineage: Mapping[str, str], now: float) -> Iterator[Message]:
-        lags: dict[str, float] = {}
-        for lag in (*self._lags, *(yield from self._ask(self._vitess.lags))):
-            lags[lag.shard] = max(lags.get(lag.shard, 0.0), lag.seconds or 0)
-        until = {
-            shard: now
-            if shard in lineage and contains(gtid, lineage[shard])
-            else self._changes.asked_at - lags.get(shard, 0.0)
-            for shard, gtid in reached.shards.items()
-        }
-        first = min(until.values())
-        if max(until.values()) - first <= SAME_SECONDS:
-            yield Log(f"The data is complete up to {_time(first)}.")
-        else:
-            yield Log(
-                "The data is complete up to "
-                + ", ".join(f"{_time(at)} in shard {shard}" for shard, at in until.items())
-            )
 
     def _start_from(self, saved: Vgtid) -> Mapping[str, Finding]:
         findings = self._vitess.verify(saved.shards)
@@ -187,38 +139,13 @@ class LineageCheck:
                 "the field shards back, or clear the connection's data to copy everything again."
             )
         for shard, finding in sorted(findings.items()):
-            match finding.verdict:
-                case Verdict.SHARD_GONE:
-                    raise PositionLostError(
-                        f"The saved position is on shard {shard}, which keyspace {saved.keyspace} does not have any "
-                        "more: its changes since then are gone. Re-sync the data; and after a reshard let a sync run "
-                        "before the old shards are deleted."
-                    )
-                case Verdict.PURGED:
-                    raise PositionLostError(
-                        f"Shard {shard} of keyspace {saved.keyspace} has purged the binary logs since the saved "
-                        "position. Re-sync the data, and keep binary logs longer (MySQL's binlog_expire_logs_seconds) "
-                        "or sync more often."
-                    )
-                case Verdict.FOREIGN:
-                    raise _foreign(saved.keyspace, shard)
-                case Verdict.BEHIND:
-                    raise TransientError(
-                        f"No {self._vitess.tablet_type} tablet of shard {shard} has replicated up to the saved "
-                        "position yet."
-                    )
-                case Verdict.UNKNOWN:
-                    raise TransientError(
-                        f"The saved position of shard {shard} holds transactions that the primary does not have, and "
-                        f"not all {self._vitess.tablet_type} tablets answered whether they do."
-                    )
-                case _:
-                    pass
+            if refusal := _refusal(saved.keyspace, shard, finding.verdict, self._vitess.tablet_type):
+                raise refusal
         return findings
 
     def _check_tables(self, *, ending: bool) -> Generator[Message, None, Mapping[str, str]]:
         """Takes out tables whose copies hold lost transactions. Returns what the primaries have, by shard."""
-        lineage = (yield from self._ask(self._vitess.lineage)).shards
+        lineage = (yield from self._context.ask(self._vitess.lineage)).shards
         beyond: dict[str, str] = {}
         held = self._held()
         for positions in held.values():
@@ -227,7 +154,7 @@ class LineageCheck:
                     beyond[shard] = union(beyond[shard], gtid) if shard in beyond else gtid
         if not beyond:
             return lineage
-        findings = yield from self._ask(lambda: self._vitess.verify(beyond))
+        findings = yield from self._context.ask(lambda: self._vitess.verify(beyond))
         yield from self._note_errant(findings)
         for name, positions in held.items():
             for shard, gtid in positions.items():
@@ -261,9 +188,8 @@ class LineageCheck:
 
     def _lost(self, error: LostTransactionsError, *, ending: bool) -> Iterator[Message]:
         self._copied.pop(error.stream, None)
-        if not self._settings.resync_lost_position:
-            self._state.tables[error.stream] = RefreshNeeded(error.message)
-            yield Failed(error.stream, error)
+        if not self._context.settings.resync_lost_position:
+            yield self._context.give_up(error)
             return
         self._state.tables.pop(error.stream, None)
         again = f"{error.message} It is copied again, as configured."
@@ -299,13 +225,39 @@ class LineageCheck:
                     warning=True,
                 )
 
-    def _ask(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
-        return (yield from ask_again(ask, self._clock, self._settings.retries))
-
 
 def _shown(gtids: GtidSet) -> str:
     text = str(gtids)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> VitessSourceError | None:
+    """Returns why a sync cannot start from a saved position; None if it can."""
+    match verdict:
+        case Verdict.SHARD_GONE:
+            return PositionLostError(
+                f"The saved position is on shard {shard}, which keyspace {keyspace} does not have any more: its "
+                "changes since then are gone. Re-sync the data; and after a reshard let a sync run before the old "
+                "shards are deleted."
+            )
+        case Verdict.PURGED:
+            return PositionLostError(
+                f"Shard {shard} of keyspace {keyspace} has purged the binary logs since the saved position. Re-sync "
+                "the data, and keep binary logs longer (MySQL's binlog_expire_logs_seconds) or sync more often."
+            )
+        case Verdict.FOREIGN:
+            return _foreign(keyspace, shard)
+        case Verdict.BEHIND:
+            return TransientError(
+                f"No {tablet_type} tablet of shard {shard} has replicated up to the saved position yet."
+            )
+        case Verdict.UNKNOWN:
+            return TransientError(
+                f"The saved position of shard {shard} holds transactions that the primary does not have, and not all "
+                f"{tablet_type} tablets answered whether they do."
+            )
+        case _:
+            return None
 
 
 def _foreign(keyspace: str, shard: str) -> PositionLostError:
@@ -314,7 +266,3 @@ def _foreign(keyspace: str, shard: str) -> PositionLostError:
         "was restored from a backup, or a failover without semi-synchronous replication has lost them. Re-sync the "
         "data."
     )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -17,7 +17,7 @@ from source_vitess.vstream.events import Fields
 _Key = tuple[str, str]
 
 
-class ToldColumns:
+class AnnouncedColumns:
     """Remembers what statements did to the columns of each shard's tables. One for all streams of a sync's changes.
 
     Args:
@@ -34,7 +34,7 @@ class ToldColumns:
             again = {name.lower() for name in present.get(table, ())}
             self._note((shard, table), unconfirmed[shard, table] - again)
         self._dropped = dict(unconfirmed)
-        self._told: dict[_Key, tuple[str, ...]] = {}
+        self._announced: dict[_Key, tuple[str, ...]] = {}
         self._replaced: set[_Key] = set()
 
     def changed(self, shard: str, statement: str) -> None:
@@ -45,7 +45,7 @@ class ToldColumns:
             before = self._dropped.get((shard, table), frozenset())
             self._dropped[shard, table] = (before | changes.dropped) - changes.mentioned
             self._note((shard, table), self._dropped[shard, table])
-            self._told.pop((shard, table), None)
+            self._announced.pop((shard, table), None)
         for table in tables_replaced(statement):
             self._dropped.pop((shard, table), None)
             self._unconfirmed.pop((shard, table), None)
@@ -54,7 +54,7 @@ class ToldColumns:
     def read_again(self, shard: str) -> None:
         """Forgets what statements did in a shard whose changes are read again from before them."""
         self._dropped = {key: names for key, names in self._dropped.items() if key[0] != shard}
-        self._told = {key: names for key, names in self._told.items() if key[0] != shard}
+        self._announced = {key: names for key, names in self._announced.items() if key[0] != shard}
         self._replaced = {key for key in self._replaced if key[0] != shard}
 
     def _note(self, key: _Key, dropped: frozenset[str]) -> None:
@@ -70,11 +70,11 @@ class ToldColumns:
         names = fields.columns
         if not self._dropped.get(key, frozenset()).isdisjoint(map(str.lower, names)):
             return True
-        before = self._told.get(key, ())
+        before = self._announced.get(key, ())
         if key in self._replaced and not fields.exist and len(names) < len(before) and before[: len(names)] == names:
             # Fewer values than before, under the first names of before, and not all of these columns are there now.
             return True
-        self._told[key] = names
+        self._announced[key] = names
         self._unconfirmed.pop(key, None)
         self._replaced.discard(key)
         return False

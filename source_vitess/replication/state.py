@@ -123,7 +123,7 @@ class SyncState:
         cursor: The last `_ab_cdc_cursor` given out.
         tables: By table; a table that is missing needs a copy.
         dropped_columns: By shard and table, the names, in lower case, of columns that were dropped at or before the
-            position, and that no tablet has left out of a change since (see `ToldColumns`).
+            position, and that no tablet has left out of a change since (see `AnnouncedColumns`).
     """
 
     keyspace: str

@@ -16,47 +16,32 @@ read. A change is emitted if, and only if, its transaction is not contained in i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 from source_vitess.errors import (
     ConfigError,
-    LostTransactionsError,
     PositionLostError,
     StreamError,
     TransientError,
     VitessSourceError,
 )
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.replication.change_stream import ChangeStream
+from source_vitess.replication.changes import Changes
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.context import SyncContext
-from source_vitess.replication.copy_stream import TableToCopy
+from source_vitess.replication.copies import Copies
+from source_vitess.replication.freshness import Freshness
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.lineage_check import LineageCheck
 from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
-from source_vitess.replication.patience import Retry, ask_again
 from source_vitess.replication.records import Cursor, RecordMaker
 from source_vitess.replication.settings import SelectedStream, SyncSettings
 from source_vitess.replication.state import (
     FOLLOWED,
-    Copied,
     CopiedAt,
-    Copying,
-    Refreshed,
     RefreshNeeded,
     SyncState,
-    TableState,
 )
-from source_vitess.replication.table_copy import ReshardedError, TableCopy
-
-#: Bytes of tables that are begun together, at least: 64 tables of InnoDB's least size.
-GROUP_BYTES = 1024 * 1024
-SMALL_TABLE_BYTES = 16 * 1024
-#: A guess at the bytes that a table has in a state.
-STATE_BYTES = 1024
-
-Answer = TypeVar("Answer")
 
 
 class Sync:
@@ -80,30 +65,22 @@ class Sync:
         state: SyncState,
         refused: Sequence[StreamError] = (),
     ) -> None:
-        self._vitess = vitess
-        self._clock = clock
-        self._settings = settings
         self._streams = {stream.name: stream for stream in streams}
         self._state = state
         started = clock.now()
-        self._cursor = Cursor(state.cursor, started)
-        self._checkpointer = Checkpointer(state, self._cursor, clock, settings)
+        cursor = Cursor(state.cursor, started)
+        self._checkpointer = Checkpointer(state, cursor, clock, settings)
         self._context = SyncContext(vitess, clock, settings, self._checkpointer)
-        self._makers = {
-            stream.name: RecordMaker(stream.name, self._cursor, started, with_meta=stream.with_meta)
-            for stream in streams
+        makers = {
+            stream.name: RecordMaker(stream.name, cursor, started, with_meta=stream.with_meta) for stream in streams
         }
-        self._changes = ChangeStream(
-            vitess,
-            clock,
-            settings,
-            self._checkpointer,
-            {name: stream for name, stream in self._streams.items() if stream.incremental},
-            self._makers,
+        self._changes = Changes(
+            self._context, {name: stream for name, stream in self._streams.items() if stream.incremental}, makers
         )
-        self._lineage = LineageCheck(vitess, clock, settings, self._checkpointer, self._changes)
+        self._freshness = Freshness(self._context)
+        self._lineage = LineageCheck(self._context, self._changes)
+        self._copies = Copies(self._context, self._streams, makers, self._changes, self._lineage)
         self._refused = tuple(refused)
-        self._failed: set[str] = set()
 
     def run(self) -> Iterator[Message]:
         """Yields everything the sync has to say.
@@ -120,56 +97,58 @@ class Sync:
         try:
             for message in self._run():
                 if isinstance(message, Failed):
-                    self._failed.add(message.stream)
+                    self._context.failed.add(message.stream)
                 yield message
         except Exception as error:
             if isinstance(error, VitessSourceError):
                 # Not after a fault of this program itself: the state may be a part of it.
                 yield self._checkpointer.now()
             for name in self._streams:
-                if name not in self._failed:
+                if name not in self._context.failed:
                     yield Failed(name, None)
             raise
         yield self._checkpointer.now()
         for name in self._streams:
-            if name not in self._failed:
+            if name not in self._context.failed:
                 yield Completed(name)
 
     def _run(self) -> Iterator[Message]:
-        yield from self._lineage.report_lags()
-        end = yield from self._retrying(self._changes.current)
+        yield from self._freshness.report_lags()
+        end = yield from self._context.ask(self._changes.current)
         yield from self._report_refresh_needed()
         try:
             yield from self._verify(end)
             yield from self._changes.run(end)
         except PositionLostError as error:
-            if not self._settings.resync_lost_position:
+            if not self._context.settings.resync_lost_position:
                 raise
             yield from self._start_over(end, error)
-        if (yield from self._copy_all()):
-            end = yield from self._retrying(self._changes.current)
+        if (yield from self._copies.run()):
+            end = yield from self._context.ask(self._changes.current)
             ahead = [state.shards for state in self._state.tables.values() if isinstance(state, CopiedAt)]
             for positions in ahead:
                 end = end.union(positions)
             yield from self._changes.run(end)
-        if self._settings.streaming_seconds:
+        if self._context.settings.streaming_seconds:
             yield from self._keep_streaming(end)
-        if not self._clock.stopping:
-            yield from self._lineage.check_end()
+        if not self._context.clock.stopping:
+            now = self._context.clock.now()
+            lineage = yield from self._lineage.check_end()
+            yield from self._freshness.report_completeness(lineage, now, self._changes.asked_at)
 
     def _keep_streaming(self, end: Vgtid) -> Iterator[Message]:
         """Reads changes as they happen. Every stream has reached its goal by now, so a wish to stop is no failure."""
-        until = self._clock.monotonic() + self._settings.streaming_seconds
+        until = self._context.clock.monotonic() + self._context.settings.streaming_seconds
         yield self._checkpointer.now()
         yield Log(
             "The streams are caught up; changes are read as they happen for another "
-            f"{self._settings.streaming_seconds / 60:g} minutes."
+            f"{self._context.settings.streaming_seconds / 60:g} minutes."
         )
         self._checkpointer.streaming = True
         try:
             yield from self._changes.run(end, until=until)
         except TransientError:
-            if not self._clock.stopping:
+            if not self._context.clock.stopping:
                 raise
             yield Log("Streaming has ended early, as asked.")
 
@@ -190,10 +169,6 @@ class Sync:
             if isinstance(self._state.tables.get(error.stream), FOLLOWED):
                 self._state.tables[error.stream] = RefreshNeeded(error.message)
             yield Failed(error.stream, error)
-
-    def _retrying(self, ask: Callable[[], Answer]) -> Generator[Message, None, Answer]:
-        """Returns an answer, asking again while it can be hoped for."""
-        return (yield from ask_again(ask, self._clock, self._settings.retries))
 
     def _verify(self, end: Vgtid) -> Iterator[Message]:
         """Checks that the saved position can be continued, and those of the tables."""
@@ -222,132 +197,6 @@ class Sync:
         for name, table in self._state.tables.items():
             if isinstance(table, RefreshNeeded) and name in self._streams:
                 yield Failed(name, StreamError(name, table.reason))
-
-    def _copy_all(self) -> Generator[Message, None, bool]:
-        """Copies what has no finished copy. Returns whether there was anything."""
-        waiting = frozenset(stream.name for stream in self._streams.values() if self._needs_copy(stream))
-        copied = bool(waiting)
-        while waiting:
-            yield from self._copy_tables(waiting)
-            waiting = yield from self._lineage.check_copies()
-        return copied
-
-    def _copy_tables(self, names: frozenset[str]) -> Iterator[Message]:
-        """Copies some tables, group by group."""
-        deadline = self._clock.monotonic() + self._settings.copy_seconds
-        waiting = [
-            TableCopy(self._context, TableToCopy(stream, self._makers[stream.name], deadline))
-            for stream in self._streams.values()
-            if stream.name in names
-        ]
-        while waiting:
-            size = self._group_size([copy.stream for copy in waiting])
-            yield from self._copy_group(waiting[:size])
-            del waiting[:size]
-
-    def _align_shards(self) -> Generator[Message, None, tuple[str, ...]]:
-        """Returns the shards that serve now, once the shared position is of them.
-
-        A copy of other shards would be of before a reshard that the change stream has come past, or its position could
-        not be compared with the shared one.
-        """
-        retry = Retry(self._clock, self._settings.retries)
-        while True:
-            now = yield from self._retrying(self._changes.current)
-            if set(self._shards()) == set(now.shards):
-                return tuple(now.shards)
-            yield from self._changes.run(now)
-            if set(self._shards()) != set(now.shards):
-                yield retry.failed(TransientError("The keyspace is being resharded: its traffic is not switched yet."))
-
-    def _shards(self) -> tuple[str, ...]:
-        return tuple(self._state.vgtid.shards) if self._state.vgtid is not None else ()
-
-    def _copy_group(self, copies: Sequence[TableCopy]) -> Iterator[Message]:
-        """Copies some tables one after the other, begun by one state."""
-        shards = yield from self._align_shards()
-        # On the way there the change stream may have met a statement that empties one of them.
-        copies = [copy for copy in copies if copy.stream not in self._failed]
-        left = {copy.stream: self._state.tables.get(copy.stream) for copy in copies}
-        for copy in copies:
-            copy.begin(shards)
-        yield self._checkpointer.now()
-        try:
-            for copy in copies:
-                left.pop(copy.stream, None)
-                shards = yield from self._copy(copy, shards, left)
-        finally:
-            # Nothing was emitted of these, so they need not be followed.
-            for name, state in left.items():
-                if state is None:
-                    del self._state.tables[name]
-                else:
-                    self._state.tables[name] = state
-
-    def _copy(
-        self, copy: TableCopy, shards: tuple[str, ...], left: dict[str, TableState | None]
-    ) -> Generator[Message, None, tuple[str, ...]]:
-        """Copies a table, and returns the shards that serve afterwards, as far as that is known.
-
-        Args:
-            copy: The copy.
-            shards: The shards that serve.
-            left: The tables of its group of which nothing was emitted, with what was their state before.
-        """
-        if not self._streams[copy.stream].incremental:
-            # No change stream brings what is written to other shards after a switch of traffic.
-            now = yield from self._retrying(self._vitess.shards)
-            if set(now) != set(shards):
-                shards = now
-                copy.begin(shards)
-        while copy.stream not in self._failed:
-            try:
-                yield from copy.run(shards)
-                break
-            except ReshardedError as error:
-                yield Log(error.message, warning=True)
-                left.clear()  # the change stream may emit changes of these
-                shards = yield from self._align_shards()
-                if copy.stream not in self._failed:
-                    copy.begin(shards)
-            except StreamError as error:
-                if isinstance(error, LostTransactionsError):
-                    self._state.tables[copy.stream] = RefreshNeeded(error.message)
-                # Else what was emitted of it stays followed where it can be; the next sync tries the copy again.
-                yield Failed(copy.stream, error)
-                break
-            finally:
-                if self._streams[copy.stream].incremental:
-                    self._lineage.copied(copy.stream, copy.positions)
-        return shards
-
-    def _group_size(self, names: Sequence[str]) -> int:
-        """Returns how many of the next tables one state names as begun.
-
-        A state names all tables. So as many are begun together as hold about as much as a state does: with a state
-        for each of many small tables, the states' bytes would grow with the square of their number. Not more, because
-        a table that was begun has changes followed that its copy would contain, if the sync is killed before it.
-        """
-        limit = max(GROUP_BYTES, STATE_BYTES * len(self._streams))
-        held = 0
-        for size, name in enumerate(names, 1):
-            held += max(self._streams[name].streamed.table.estimated_bytes, SMALL_TABLE_BYTES)
-            if held > limit:
-                return max(size - 1, 1)
-        return len(names)
-
-    def _needs_copy(self, stream: SelectedStream) -> bool:
-        if stream.name in self._failed:
-            return False
-        match self._state.tables.get(stream.name):
-            case None | Copying():
-                return True
-            case Refreshed(sync_id):
-                return sync_id is None or sync_id != stream.sync_id
-            case Copied() | CopiedAt() | RefreshNeeded():
-                return False
-            case _:
-                return True
 
 
 def _check_shards(saved: Vgtid, end: Vgtid) -> None:

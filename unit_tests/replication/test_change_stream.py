@@ -21,6 +21,7 @@ from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.replication import change_stream, held_rows
+from source_vitess.replication.changes import Changes
 from source_vitess.replication.messages import Message
 from source_vitess.source import SourceVitess
 from source_vitess.vstream.current_position import CURRENT_TIMEOUT
@@ -296,13 +297,13 @@ class TestErrantTransactions:
         assert syncs.run() is None
         vitess.insert("a", *rows(2, 50), shard="-80")
         gtids = GtidSet.parse(str(vitess.shards["-80"].executed).partition(":")[0] + ":1-1000")
-        real = change_stream.ChangeStream.run
+        real = Changes.run
 
-        def run(stream: change_stream.ChangeStream, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
-            stream.leave_out("-80", gtids)
-            return real(stream, target, until=until)
+        def run(changes: Changes, target: Vgtid, *, until: float = -math.inf) -> Iterator[Message]:
+            changes.leave_out("-80", gtids)
+            return real(changes, target, until=until)
 
-        monkeypatch.setattr(change_stream.ChangeStream, "run", run)
+        monkeypatch.setattr(Changes, "run", run)
         return syncs
 
     def test_one_that_the_primary_has_by_now(self, followed: Syncs) -> None:

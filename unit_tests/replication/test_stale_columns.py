@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from source_vitess.replication.stale_columns import ToldColumns
+from source_vitess.replication.stale_columns import AnnouncedColumns
 from source_vitess.vstream.events import Fields
 
 BEFORE = ("id", "a", "x", "b", "c")
 SWAP = "rename table t to _t_del, _t_gho to t"
 
 
-def told(*statements: str) -> ToldColumns:
+def told(*statements: str) -> AnnouncedColumns:
     """Returns what is remembered after BEFORE was told, and then statements came."""
-    columns = ToldColumns({}, {"t": BEFORE, "u": ()})
+    columns = AnnouncedColumns({}, {"t": BEFORE, "u": ()})
     assert not columns.are_stale(Fields("0", "t", BEFORE))
     for statement in statements:
         columns.changed("0", statement)
@@ -61,17 +61,17 @@ def test_columns_of_now(statements: list[str], names: tuple[str, ...]) -> None:
 def test_the_next_sync_knows_what_was_dropped() -> None:
     """A tablet can name a dropped column until the next statement: remembered until it has left it out once."""
     state: dict[tuple[str, str], frozenset[str]] = {}
-    first = ToldColumns(state, {"t": BEFORE})
+    first = AnnouncedColumns(state, {"t": BEFORE})
     first.changed("0", "alter table t drop column X")
     first.changed("0", "alter table not_read drop column x")
 
     assert state == {("0", "t"): {"x"}}
-    assert ToldColumns(dict(state), {"t": ("id", "a", "b", "c")}).are_stale(Fields("0", "t", BEFORE[:4]))
+    assert AnnouncedColumns(dict(state), {"t": ("id", "a", "b", "c")}).are_stale(Fields("0", "t", BEFORE[:4]))
 
-    again = ToldColumns(dict(state), {"t": BEFORE})
+    again = AnnouncedColumns(dict(state), {"t": BEFORE})
     assert not again.are_stale(Fields("0", "t", BEFORE)), "the table has the column again"
 
-    second = ToldColumns(state, {"t": ("id", "a", "b", "c")})
+    second = AnnouncedColumns(state, {"t": ("id", "a", "b", "c")})
     assert second.are_stale(Fields("0", "t", BEFORE[:4]))
     assert state, "not confirmed yet"
     assert not second.are_stale(Fields("0", "t", ("id", "a", "b", "c")))
@@ -84,7 +84,7 @@ def test_what_comes_again_is_forgotten(statement: str) -> None:
     """Neither a table of that name that took the place, nor a column of that name, was dropped."""
     state: dict[tuple[str, str], frozenset[str]] = {("0", "t"): frozenset({"x"})}
 
-    columns = ToldColumns(state, {"t": ("id", "a", "b", "c")})
+    columns = AnnouncedColumns(state, {"t": ("id", "a", "b", "c")})
     columns.changed("0", statement)
 
     assert not columns.are_stale(Fields("0", "t", BEFORE))

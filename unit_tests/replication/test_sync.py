@@ -18,7 +18,7 @@ from source_vitess.errors import ConfigError, PositionLostError, TransientError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
-from source_vitess.replication import sync
+from source_vitess.replication import copies
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
 from unit_tests.syncing import COLUMNS, Syncs, cut_again_and_again, is_row, rows, streamed, table_state
 
@@ -97,7 +97,7 @@ def test_a_copy_that_dies_after_any_message(
 ) -> None:
     """Killed after message k of the first sync, for every k, and written to: the next sync ends with the database."""
     if not together:
-        monkeypatch.setattr(sync, "GROUP_BYTES", 0)
+        monkeypatch.setattr(copies, "GROUP_BYTES", 0)
     settings(checkpoint_records=records)
     fill(vitess)
     syncs = Syncs(vitess)

@@ -1,0 +1,75 @@
+"""How old the data of a sync is: how far tablets are behind, and up to which time the sync is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+
+from source_vitess.errors import TransientError
+from source_vitess.position.lag import Lag, lag_warnings, stopped_message
+from source_vitess.position.vgtid import contains
+from source_vitess.replication.context import SyncContext
+from source_vitess.replication.messages import Log, Message
+
+#: Seconds by which shards may differ before the log reports for each how complete it is.
+SAME_SECONDS = 5.0
+
+
+class Freshness:
+    """Reports how old the data of one sync is.
+
+    Args:
+        context: The sync.
+    """
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+        self._lags: Sequence[Lag] = ()
+
+    def report_lags(self) -> Iterator[Message]:
+        """Reports which tablets are far behind.
+
+        Raises:
+            TransientError: In a shard no tablet that could be streamed from replicates.
+        """
+
+        def replicating() -> Sequence[Lag]:
+            lags = self._context.vitess.lags()
+            if stopped := stopped_message(lags):
+                raise TransientError(stopped)
+            return lags
+
+        self._lags = yield from self._context.ask(replicating)
+        for warning in lag_warnings(self._lags):
+            yield Log(warning, warning=True)
+
+    def report_completeness(self, lineage: Mapping[str, str], now: float, asked_at: float) -> Iterator[Message]:
+        """Reports up to which time the sync is complete.
+
+        Args:
+            lineage: By shard, what its primary had executed at the end.
+            now: When that was asked for, in seconds since 1970.
+            asked_at: When the end position that was reached was asked for.
+        """
+        reached = self._context.state.vgtid
+        if reached is None:
+            return
+        lags: dict[str, float] = {}
+        for lag in (*self._lags, *(yield from self._context.ask(self._context.vitess.lags))):
+            lags[lag.shard] = max(lags.get(lag.shard, 0.0), lag.seconds or 0)
+        until = {
+            shard: now if shard in lineage and contains(gtid, lineage[shard]) else asked_at - lags.get(shard, 0.0)
+            for shard, gtid in reached.shards.items()
+        }
+        first = min(until.values())
+        if max(until.values()) - first <= SAME_SECONDS:
+            yield Log(f"The data is complete up to {_time(first)}.")
+        else:
+            yield Log(
+                "The data is complete up to "
+                + ", ".join(f"{_time(at)} in shard {shard}" for shard, at in until.items())
+            )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
