@@ -195,8 +195,8 @@ class LiveVitess:
         self, session: VtgateSession, topology: Topology, shard: str, gtid: str, selected: Sequence[str]
     ) -> Finding:
         if shard not in topology.shards:
-            there = any(tablet.shard == shard for tablet in topology.tablets)
-            return Finding(Verdict.NOT_SERVING if there else Verdict.SHARD_GONE, gtid)
+            has_tablets = any(tablet.shard == shard for tablet in topology.tablets)
+            return Finding(Verdict.NOT_SERVING if has_tablets else Verdict.SHARD_GONE, gtid)
         if shard not in selected:
             return Finding(Verdict.NOT_SELECTED, gtid)
         return judge(gtid, read_shard_gtids(session, topology, shard, self.tablet_type, self._config.cells))

@@ -48,21 +48,21 @@ count_global_states()
 class SourceVitess(Source):
     """Reads a Vitess keyspace: its schema through VTGate's MySQL port, its rows through VStream."""
 
-    # Config.from_json says more than the JSON schema could.
+    # Config.from_json explains more than the JSON schema could.
     check_config_against_spec = False
 
     def __init__(self) -> None:
         self._clock = SystemClock()
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Tells whether the keyspace can be read with this configuration, and if not, what to do."""
+        """Returns whether the keyspace can be read with this configuration, and if not, what to do."""
         try:
             for line in check(_parse_config(config)):
                 logger.log(logging.WARNING if line.warning else logging.INFO, line.text)
         except VitessSourceError as error:
             if error.detail:
                 logger.info(error.detail)
-            # Unlike a log line, this is written as it is, and an error may show what a server said.
+            # Unlike a log line, this is written as it is, and an error may show what a server answered.
             return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
@@ -94,7 +94,7 @@ class SourceVitess(Source):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
-        """Yields what a sync has to say as the CDK's messages; `read_lines` is many times faster."""
+        """Yields a sync's messages as those of the CDK; `read_lines` is many times faster."""
         try:
             yield from to_messages(self.read_lines(config, catalog, state or []))
         except VitessSourceError as error:
@@ -103,7 +103,7 @@ class SourceVitess(Source):
     def read_lines(
         self, config: Mapping[str, Any], catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage]
     ) -> Iterator[bytes]:
-        """Yields what a sync has to say as lines of JSON, whole lines at a time.
+        """Yields a sync's messages as lines of JSON, whole lines at a time.
 
         Raises:
             ConfigError: The user has to act, for the sync or for some streams; what could be read was.
@@ -123,7 +123,7 @@ class SourceVitess(Source):
                 yield log_line("INFO", line)
             if not compiled.is_available():
                 yield log_line(
-                    "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not there."
+                    "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not installed."
                 )
             binlogs = yield from self._retried(vitess.inspect_binlogs, settings.retries)
             for warning in (*vitess.warnings(), *binlogs):
@@ -217,7 +217,7 @@ class SourceVitess(Source):
 
 def _parse_config(config: Mapping[str, Any]) -> Config:
     parsed = Config.from_json(config)
-    # Instead of those of another configuration in this process, which may be words of our messages.
+    # Instead of those of another configuration in this process, which may occur in our messages.
     update_secrets(list(parsed.secrets))
     return parsed
 

@@ -154,7 +154,7 @@ class Adversary(World):
 
     @property
     def ignores_removed_rows(self) -> bool:
-        """Whether the connector goes on after a statement that removes rows without telling which."""
+        """Whether the connector goes on after a statement that removes rows without row events."""
         return self.setup["removed"] == 1
 
     @property

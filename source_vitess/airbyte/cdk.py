@@ -5,7 +5,7 @@
   other callers within the process use that one.
 - `DefaultConnectorMixin.configure` writes the configuration, secrets included, to a temporary file that nobody reads.
   `SourceVitess.configure` does not.
-- `AirbyteEntrypoint` makes a monitor of memory that only its `read` asks, and that tells the log of itself.
+- `AirbyteEntrypoint` makes a monitor of memory that only its `read` asks, and that logs about itself.
 - `AirbyteEntrypoint.check` validates against the spec's JSON schema first, with messages made for programmers.
   `VitessEntrypoint` leaves all of it to `Config.from_json`, which names the field and says what to do.
 - A record takes 12 µs through `AirbyteEntrypoint.read` and loses its top-level nulls: see `lines.py`.

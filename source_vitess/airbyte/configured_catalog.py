@@ -69,7 +69,7 @@ def _with_defaults(entry: Any) -> Any:
 
 
 def _describe(path: str, message: str, streams: list[Any]) -> str:
-    """Turns the CDK's `streams/0/sync_mode` into words."""
+    """Turns the CDK's `streams/0/sync_mode` into a phrase."""
     parts = path.split("/")
     if len(parts) < 2 or parts[0] != "streams":
         return f"{path or 'the catalog'}: {message}"
@@ -266,7 +266,7 @@ def _check_key(
         raise StreamError(
             table.name,
             f"The key of stream {table.name!r} has the column {', '.join(map(repr, missing))}, which is not "
-            "selected or not there. Select it, or change the key.",
+            "selected or does not exist. Select it, or change the key.",
         )
 
 

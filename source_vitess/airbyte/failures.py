@@ -1,4 +1,4 @@
-"""Our errors in Airbyte's words: who has to act decides the failure type, and the platform retries accordingly."""
+"""Our errors as Airbyte's: who has to act decides the failure type, and the platform retries accordingly."""
 
 from __future__ import annotations
 

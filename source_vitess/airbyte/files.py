@@ -1,4 +1,4 @@
-"""The files that Airbyte passes: read, and told apart when they are wrong."""
+"""The files that Airbyte passes: read, and named when they are wrong."""
 
 from __future__ import annotations
 

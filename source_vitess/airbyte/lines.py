@@ -1,4 +1,4 @@
-"""What a sync says as lines of JSON: the fast face of `read`, and the only place that knows Airbyte's messages.
+"""A sync's messages as lines of JSON: the fast face of `read`, and the only place that knows Airbyte's messages.
 
 The CDK's own way costs 12 microseconds a record and drops top-level nulls (its serialiser omits None), so records
 are put together from bytes here: a head, the data, a tail.
@@ -71,7 +71,7 @@ class LineWriter:
                     yield log_line("WARN" if warning else "INFO", text)
 
     def render_summary(self) -> Iterator[bytes]:
-        """Yields what is to be said once, at the end of the sync, of values that were altered."""
+        """Yields what is reported once, at the end of the sync, of values that were altered."""
         if not self._altered:
             return
         kinds = []
@@ -81,7 +81,7 @@ class LineWriter:
             kinds.append(f"{'set to null' if change == 'NULLED' else 'changed'}, {reason}: {', '.join(fields)}{more}")
         yield log_line(
             "WARN",
-            "Values that cannot be emitted as they are (each such record says so in meta.changes): "
+            "Values that cannot be emitted as they are (each such record lists them in meta.changes): "
             f"{'; '.join(kinds)}.",
         )
 

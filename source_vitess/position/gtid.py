@@ -75,7 +75,7 @@ class GtidSet:
         return hash(tuple(self.intervals.items()))
 
     def __le__(self, other: GtidSet) -> bool:
-        """Tells whether every transaction of this set is in the other one."""
+        """Returns whether every transaction of this set is in the other one."""
         for uuid, mine in self.intervals.items():
             theirs = other.intervals.get(uuid)
             if theirs is None or not is_within(mine, theirs):
@@ -106,7 +106,7 @@ class GtidSet:
         return sum(b - a for intervals in self.intervals.values() for a, b in intervals)
 
     def isdisjoint(self, other: GtidSet) -> bool:
-        """Tells whether no transaction is in both sets."""
+        """Returns whether no transaction is in both sets."""
         return not self & other
 
 
@@ -114,7 +114,7 @@ def last_number(text: str, uuid: str) -> int:
     """Returns the last number in a set's text of one server, which is the largest one; 0 if it has none.
 
     Vitess keeps and writes intervals in ascending order (go/mysql/replication/mysql56_gtid_set.go), so that most
-    positions on the way to a target are told from it without a look at their intervals.
+    positions on the way to a target are recognised by it without a look at their intervals.
 
     Args:
         text: A set as Vitess writes it.
@@ -182,7 +182,7 @@ def _merged(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 def is_within(mine: tuple[Interval, ...], theirs: tuple[Interval, ...]) -> bool:
-    """Tells whether intervals are contained in others of the same server."""
+    """Returns whether intervals are contained in others of the same server."""
     at = 0
     for a, b in mine:
         while at < len(theirs) and theirs[at][1] < b:

@@ -42,7 +42,7 @@ def lag_warnings(lags: Sequence[Lag]) -> tuple[str, ...]:
 
 
 def stopped_message(lags: Sequence[Lag]) -> str | None:
-    """Returns what to say if in a shard no tablet replicates; None if there is none."""
+    """Returns what to report if in a shard no tablet replicates; None if there is none."""
     stopped = stopped_shards(lags)
     if not stopped:
         return None

@@ -99,7 +99,7 @@ class Finding:
 
 
 def judge(gtid: str, shard: ShardGtids) -> Finding:
-    """Tells whether a shard's changes can be followed from a position.
+    """Returns whether a shard's changes can be followed from a position.
 
     Args:
         gtid: The position, with or without Vitess' `MySQL56/` before it. Asked for before the tablets were.

@@ -29,7 +29,7 @@ def gtid_set(gtid: str) -> GtidSet:
 
 
 def contains(gtid: str, other: str) -> bool:
-    """Tells whether the position `gtid` contains every transaction of the position `other`."""
+    """Returns whether the position `gtid` contains every transaction of the position `other`."""
     return gtid == other or gtid_set(other) <= gtid_set(gtid)
 
 
@@ -64,7 +64,7 @@ class Distance:
         self._last = {uuid: intervals[-1][1] - 1 for uuid, intervals in self._left.items()}
 
     def reached(self, position: str) -> bool:
-        """Tells whether the target is contained in a position that contains all former ones."""
+        """Returns whether the target is contained in a position that contains all former ones."""
         for uuid in [*self._left]:
             if last_number(position, uuid) >= self._last[uuid] and is_within(
                 self._left[uuid], intervals_of(position, uuid)
@@ -101,7 +101,7 @@ class Vgtid:
         return hash((self.keyspace, tuple(self.shards.items())))
 
     def covers(self, target: Vgtid) -> bool:
-        """Tells whether every shard of the target has reached the target's position here."""
+        """Returns whether every shard of the target has reached the target's position here."""
         return all(shard in self.shards and contains(self.shards[shard], gtid) for shard, gtid in target.shards.items())
 
     def union(self, other: Mapping[str, str]) -> Vgtid:

@@ -194,7 +194,7 @@ class ChangeStream:
         here = position.to_vgtid(self._start.keyspace)
         self._context.exclusions.drop_other_shards(frozenset(here.shards))
         self._goal = Goal(here, self._context.end.ask())
-        self._context.end.settle()
+        self._context.end.adopt()
 
     def _end_transaction(self, shard: str, transaction: GtidSet | None) -> Iterator[Message]:
         """Emits or leaves out what was held back of a transaction, and carries out its statements."""
@@ -232,7 +232,7 @@ class ChangeStream:
         if not self._streaming and self._silence.seconds >= SILENCE_SECONDS:
             fresh = self._goal_now()
             if fresh.is_reached or (yield from self._has_all(fresh)):
-                self._context.end.settle()
+                self._context.end.adopt()
                 self._ended = True
                 return
         self._check_progress()
@@ -263,10 +263,10 @@ class ChangeStream:
             if self._goal.is_reached or fresh.is_reached:
                 # Else a shard is missing already; the others' progress must not hide that it is stuck.
                 self._goal = fresh
-                self._context.end.settle()
+                self._context.end.adopt()
 
     def _has_all(self, goal: Goal) -> Generator[Message, None, bool]:
-        """Tells whether a goal is reached by transactions that came without a position, and takes it over if so."""
+        """Returns whether a goal is reached by transactions that came without a position, and takes it over if so."""
         self._checkpointer.settle()
         here = self._state.vgtid
         if here is None or not goal.missing:

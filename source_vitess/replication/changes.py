@@ -78,7 +78,7 @@ class Changes:
         self._stalled_at = None
         shards: frozenset[str] | None = None
         self._forget_lowered()
-        self._end.settle()
+        self._end.adopt()
         while (start := self._state.vgtid) is not None and (self._is_streaming(until) or not start.covers(target)):
             tables = self._followed()
             if not tables:
@@ -92,7 +92,7 @@ class Changes:
                     # The stream that broke off had gone over a reshard: the target may be of shards that are no more.
                     # Or it had no end: reaching what was reached before is no progress.
                     target = self._end.ask()
-                    self._end.settle()
+                    self._end.adopt()
                 shards = frozenset(start.shards)
                 yield from self._read(ChangeStream(self._shared, start, target, retry, until), tables)
                 # That is final: a target that a failover or a reshard has made unreachable is never covered.

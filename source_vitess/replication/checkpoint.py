@@ -1,4 +1,4 @@
-"""When a state is due, and the making of it."""
+"""When a checkpoint is due, and what it holds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Checkpointer:
     stays in VTGate's form until a state is written.
 
     Attributes:
-        state: What the next state will say, but for `position` and the cursor.
+        state: What the next checkpoint will hold, but for the position and the cursor.
         errant: By shard, transactions that are no part of its lineage, and so of no position that is kept.
         streaming: Whether a consumer waits for each change, so that a state soon follows a transaction.
     """

@@ -107,8 +107,8 @@ class CopyProgress:
         lastpk = part.lastpk if part is not None else None
         if not self._table.key or (lastpk is not None and self.lastpk_to_send(lastpk) != lastpk):
             raise TransientError(
-                f"VTGate interrupted the copy of table {self._table.name!r} in shard {shard!r}, which cannot go on "
-                "there."
+                f"VTGate interrupted the copy of table {self._table.name!r} in shard {shard!r}, which cannot "
+                "continue from there."
             )
         self.attempt += 1
         self._store()
@@ -140,12 +140,12 @@ class CopyProgress:
         return to_resume(lastpk, self._table) if self._table.has_primary_key else None
 
     def can_go_on(self, shard: str) -> bool:
-        """Tells whether a shard's copy goes on where it is, should it be interrupted now."""
+        """Returns whether a shard's copy goes on where it is, should it be interrupted now."""
         part = self.shards.get(shard)
         return part is not None and (part.lastpk is None or self.lastpk_to_send(part.lastpk) is not None)
 
     def is_further(self, shard: str, gtid: str, *, rows: bool) -> bool:
-        """Tells whether a shard's copy has come further than ever: a new stream that repeats changes is no progress.
+        """Returns whether a shard's copy has come further than ever: a new stream that repeats changes is no progress.
 
         Args:
             shard: The shard.

@@ -51,7 +51,7 @@ class CopyReport:
         yield Log(f"Copying table {self._table.name!r}: {self.records:,} rows so far, {rate:,.0f} rows/s.")
 
     def again(self) -> Iterator[Message]:
-        """Yields a warning if the copy goes on in a way that emits rows twice which nothing tells apart."""
+        """Yields a warning if the copy goes on by emitting rows twice which cannot be told apart."""
         if self.records and not self._table.key:
             yield Log(
                 f"Table {self._table.name!r} has no key, so its copy starts from the beginning: the "

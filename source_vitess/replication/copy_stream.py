@@ -189,7 +189,7 @@ class CopyStream:
         self._check_key(fields)
 
     def _check_columns(self, fields: Fields) -> None:
-        """Checks that VTTablet took the columns that were meant: to it, some names are equal that MySQL tells apart.
+        """Checks that VTTablet took the columns that were meant: it takes some names for equal that MySQL does not.
 
         And that it has those that are selected: its schema may be of before an ALTER that the primary's is behind.
         """

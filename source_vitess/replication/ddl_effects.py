@@ -1,4 +1,4 @@
-"""What statements of the change stream do to rows and columns, as far as no row event tells it."""
+"""What statements of the change stream do to rows and columns, as far as no row event shows it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RowsGone:
 
     Attributes:
         table: The table.
-        how: The word for what was done to it.
+        how: What was done to it, as in `truncated`.
         replaced: Other rows may have come in their place, without row events too.
     """
 

@@ -35,6 +35,6 @@ class EndPosition:
         self._last_asked_at = asked_at
         return position
 
-    def settle(self) -> None:
-        """Has the position that was asked for last be the one that counts."""
+    def adopt(self) -> None:
+        """Makes the position that was asked for last the one that counts."""
         self.asked_at = self._last_asked_at

@@ -23,7 +23,7 @@ class Goal:
         }
 
     def resharded(self, shard: str) -> bool:
-        """Tells whether the stream goes over other shards than before, by the shard that has just spoken."""
+        """Returns whether the stream reads other shards than before, by the shard that has just sent something."""
         return shard not in self._shards
 
     @property
@@ -32,11 +32,11 @@ class Goal:
         return frozenset(self._missing)
 
     def awaits(self, shard: str) -> bool:
-        """Tells whether a shard has not reached its end position yet."""
+        """Returns whether a shard has not reached its end position yet."""
         return shard in self._missing
 
     def reached(self, shard: str, position: StreamPosition) -> bool:
-        """Notes a shard's new position, and tells whether no shard is missing any more."""
+        """Notes a shard's new position, and returns whether no shard is missing any more."""
         distance = self._missing.get(shard)
         if distance is not None:
             gtid = position.gtid(shard)

@@ -58,7 +58,7 @@ class Vitess(Protocol):
         ...
 
     def verify(self, positions: Mapping[str, str]) -> Mapping[str, Finding]:
-        """Tells by shard whether changes can be followed from a position, by all tablets that are streamed from.
+        """Returns by shard whether changes can be followed from a position, by all tablets that are streamed from.
 
         Raises TransientError, ConfigError.
         """

@@ -6,7 +6,7 @@ primaries have executed, asked later: at the start of a sync, after the copies, 
 - What only some tablets hold is errant. It is no part of any position that is kept, the change stream leaves it out,
   and the log names it once.
 - What no server holds is lost: an asynchronous failover, or another cluster. For the shared position that ends the
-  sync. A copy with such transactions holds rows that nobody can tell, so its table needs a refresh.
+  sync. A copy with such transactions holds rows that nobody can identify, so its table needs a refresh.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LineageCheck:
             return
         findings = yield from self._context.ask(lambda: self._start_from(saved))
         yield from self._note_errant(findings)
-        yield from self._say_what_was_read(saved, findings)
+        yield from self._report_errant_read(saved, findings)
         self._state.vgtid = saved.replaced({shard: finding.position for shard, finding in findings.items()})
         self._leave_out_of_copies((yield from self._check_tables(ending=False)))
 
@@ -119,7 +119,7 @@ class LineageCheck:
     def _without_errant(self, reached: Vgtid) -> Generator[Message, None, Vgtid]:
         findings = yield from self._context.ask(lambda: self._vitess.verify(reached.shards))
         yield from self._note_errant(findings)
-        yield from self._say_what_was_read(reached, findings)
+        yield from self._report_errant_read(reached, findings)
         for shard, finding in findings.items():
             if finding.verdict is Verdict.FOREIGN:
                 lost = _foreign(reached.keyspace, shard)
@@ -212,8 +212,8 @@ class LineageCheck:
                     warning=True,
                 )
 
-    def _say_what_was_read(self, position: Vgtid, findings: Mapping[str, Finding]) -> Iterator[Message]:
-        """Tells of errant transactions that are part of a position: they came before they were known to be errant."""
+    def _report_errant_read(self, position: Vgtid, findings: Mapping[str, Finding]) -> Iterator[Message]:
+        """Reports errant transactions that are part of a position: they came before they were known to be errant."""
         for shard, finding in findings.items():
             if finding.lineage is None or finding.verdict is Verdict.FOREIGN:
                 continue

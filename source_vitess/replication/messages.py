@@ -1,4 +1,4 @@
-"""What a sync says, in order. The Airbyte side turns each into lines."""
+"""The messages of a sync, in order. The Airbyte side turns each into lines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Failed:
 
     Attributes:
         stream: The table.
-        error: Why, and what to do; None when the sync as a whole failed, which is told once.
+        error: Why, and what to do; None when the sync as a whole failed, which is reported once.
     """
 
     stream: str

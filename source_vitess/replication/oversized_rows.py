@@ -1,9 +1,9 @@
-"""Nothing comes although there is something: is a row too large for VTGate, or do the tablets not stream?
+"""Nothing comes although there is something to send: is a row too large for VTGate, or do the tablets not stream?
 
-VTGate opens a tablet's stream again about once a second, without a word, when a message is larger than gRPC's limit
+VTGate opens a tablet's stream again about once a second, in silence, when a message is larger than gRPC's limit
 (go/vt/vtgate/vstream_manager.go): each time the stream begins, its count of failures starts over. A hung or lost tablet
 ends the call with an error within about 100 s (docs/vstream-observations.md). So silence has few causes, and this one
-can be told from the others: the stream does not get on when it is opened anew, but it does with the same transactions
+differs from the others: the stream does not get on when it is opened anew, but it does with the same transactions
 without the tables' rows, or the same rows without their wide columns, which fit into any message.
 """
 
@@ -44,8 +44,8 @@ class StallError(TransientError):
         super().__init__(
             f"VTGate sent nothing{what} of shard {where} for {seconds:.0f} s, although there is something to send. A "
             "throttled tablet and one that waits for its replication or for a lock look like this; the tablet's log "
-            "tells. So does a row larger than --grpc-max-message-size of vttablet or vtgate (16 MiB unless set; an "
-            "update holds its row twice), and VTGate's log tells."
+            "shows which. So does a row larger than --grpc-max-message-size of vttablet or vtgate (16 MiB unless set; "
+            "an update holds its row twice), which VTGate's log shows."
         )
         self.positions = positions
         self.shards = {shard: positions.get(shard, "") for shard in shards}
@@ -68,8 +68,8 @@ def explain_changes(
         tables: The tables that are followed.
 
     Returns:
-        What to tell the user. None if the stream gets on when it is opened anew, or the tablets send nothing without
-        the tables' rows either.
+        What to report. None if the stream gets on when it is opened anew, or the tablets send nothing without the
+        tables' rows either.
 
     Raises:
         TransientError: The sync is asked to stop.
@@ -111,7 +111,7 @@ def explain_copy(
         table: The table.
 
     Returns:
-        What to tell the user. None if the copy gets on when it is opened anew, or its keys alone are not sent either.
+        What to report. None if the copy gets on when it is opened anew, or its keys alone are not sent either.
 
     Raises:
         TransientError: The sync is asked to stop, or the tablets do not answer.

@@ -44,7 +44,7 @@ class Retry:
         return self._failures < self._limit
 
     def failed(self, error: VitessSourceError) -> Log:
-        """Waits before another attempt, and returns what to tell about it.
+        """Waits before another attempt, and returns what to log about it.
 
         Raises:
             VitessSourceError: The error itself, when it is one too many or the sync is asked to stop.

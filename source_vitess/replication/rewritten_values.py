@@ -1,15 +1,16 @@
 """Statements that may change stored values without row events.
 
 An ALTER TABLE that rewrites a table writes no rows to the binary log: what the destination got of them stays as it was.
-Which statements change values depends on the type of before, on the SQL mode and on the values, and the stream tells
-neither. So a statement is told of unless it cannot have changed a value that the stream has emitted:
+Which statements change values depends on the type of before, on the SQL mode and on the values, and the stream shows
+neither. So a statement is reported unless it cannot have changed a value that the stream has emitted:
 
-- MODIFY and CHANGE are told of unless the new type holds all values of the old one (more digits, a longer VARCHAR, more
-  labels). The old type is known from an earlier statement of this sync, else it is taken to be the discovered one. That
-  may be the type of *later*: so a statement that ends at the discovered type is told of, whatever it does. If one that
-  narrows a column is taken for a widening, another one must have led to the discovered type, and that one is told of.
+- MODIFY and CHANGE are reported unless the new type holds all values of the old one (more digits, a longer VARCHAR,
+  more labels). The old type is known from an earlier statement of this sync, else it is taken to be the discovered one.
+  That may be the type of *later*: so a statement that ends at the discovered type is reported, whatever it does. If one
+  that narrows a column is taken for a widening, another one must have led to the discovered type, and that one is
+  reported.
 - CHANGE and RENAME COLUMN to another name: the values are emitted under the new name from then on.
-- ADD COLUMN with a value for the rows that are there: a default, NOT NULL, AUTO_INCREMENT, an expression; and of a name
+- ADD COLUMN with a value for the rows that exist: a default, NOT NULL, AUTO_INCREMENT, an expression; and of a name
   that was another column's in this sync.
 - CONVERT TO CHARACTER SET, unless to utf8mb4, which has all characters of the others.
 - The end of an online schema change, whose own statement is not part of the stream.
@@ -17,7 +18,7 @@ neither. So a statement is told of unless it cannot have changed a value that th
 Columns that the stream does not read count too: other columns may be computed from them, and a new one is often
 selected after its statement was read. But a new name for one of them is no news.
 
-Not told of: MODIFY without a character set, in a table whose text columns all have one, is taken to keep it.
+Not reported: MODIFY without a character set, in a table whose text columns all have one, is taken to keep it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _TEXTS = "its text columns"
 
 
 class RewrittenValues:
-    """Tells of statements that may have changed values. One for all streams of a sync's changes.
+    """Reports statements that may have changed values. One for all streams of a sync's changes.
 
     Args:
         tables: What is read, by table.
@@ -63,10 +64,10 @@ class RewrittenValues:
             for (shard, table), names in dropped.items()
             if table in tables
         }
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
 
     def changed(self, shard: str, statement: str, is_news: Callable[[str], bool]) -> Iterator[str]:
-        """Notes a statement that was carried out, and yields what to say of it: once for each table and column.
+        """Notes a statement that was carried out, and yields what to report of it: once for each table and column.
 
         Args:
             shard: Where.
@@ -79,7 +80,7 @@ class RewrittenValues:
                 if is_news(table) and self._is_first(table, _ANY):
                     yield (
                         f"An online schema change of table {table!r} ended in shard {shard!r}. The change stream does "
-                        "not tell what it did. If it changed stored values, as by a narrower type or a new column "
+                        "not show what it did. If it changed stored values, as by a narrower type or a new column "
                         "with a default, the destination keeps the old ones: then refresh this stream."
                     )
         match parse(statement).statement:
@@ -91,13 +92,13 @@ class RewrittenValues:
                         what += " and of columns that are computed from it" if how == "MODIFY COLUMN" else ""
                         yield (
                             f"Table {named.name!r} was altered in shard {shard!r} with {how}, which may have changed "
-                            f"values of {what} in rows that are there already, without telling which. The destination "
+                            f"values of {what} in rows that exist already, without row events. The destination "
                             "keeps what it has of them: refresh this stream if they matter."
                         )
 
     def _is_first(self, table: str, column: str) -> bool:
-        is_first = (table, column) not in self._told
-        self._told.add((table, column))
+        is_first = (table, column) not in self._reported
+        self._reported.add((table, column))
         return is_first
 
 
@@ -109,7 +110,7 @@ class _TableColumns:
         self._selected = {name.lower() for name in streamed.selected}
         # By name in lower case: what statements made of columns.
         self._known: dict[str, ColumnValues] = {}
-        # Names that columns had and gave up.
+        # Names that columns do not have any more.
         self._vacated = set(vacated)
         self._charset = _only_charset(streamed.table)
 

@@ -97,7 +97,7 @@ class SchemaChanges:
             name = gone.table
             if not self._is_news(name, event.shard, transaction):
                 continue
-            what = f"Table {name!r} was {gone.how} in shard {event.shard!r}, which removes rows without telling which."
+            what = f"Table {name!r} was {gone.how} in shard {event.shard!r}, which removes rows without row events."
             if self._context.settings.ignore_removed_rows and not gone.replaced:
                 yield Log(f"{what} They stay in the destination, as configured.", warning=True)
             else:

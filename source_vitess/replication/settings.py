@@ -17,7 +17,7 @@ class SyncSettings:
         copy_seconds: Time after which copying stops for this sync, so that changes are read in between.
         no_progress_seconds: Time without any transaction, while some are known to be missing, that is an error.
         resync_lost_position: Start over instead of failing when the saved position is lost.
-        ignore_removed_rows: Go on after a statement that removed rows without telling which, instead of failing.
+        ignore_removed_rows: Go on after a statement that removed rows without row events, instead of failing.
         retries: How often in a row a broken stream is opened again without any progress.
         streaming_seconds: Time for which changes are read as they happen, once all streams are caught up.
     """

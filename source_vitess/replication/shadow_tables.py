@@ -1,7 +1,7 @@
 """The swap with which an online schema change ends: a shadow table takes the name of the table whose rows it holds.
 
-Its rows came from the table itself, so the change stream has told them. A table of any other name has rows of its own,
-also if it begins with `_`. So the names have to be exactly those that a tool gives to a table of this name:
+Its rows came from the table itself, so the change stream has brought them. A table of any other name has rows of its
+own, also if it begins with `_`. So the names have to be exactly those that a tool gives to a table of this name:
 
 - Vitess (go/vt/schema/name.go, tablegc.go, online_ddl.go): `_vt_vrp_<32 hex>_<14 digits>_`, also with `gho` or `new`,
   and for the table before the same with `hld` and so on. Before Vitess 20: `_<uuid>_<14 digits>_vrepl` and
@@ -41,7 +41,7 @@ _FORMS = (
 
 
 def is_shadow(table: str, shadow: str, went_to: str) -> bool:
-    """Tells whether a table was replaced by its own new self.
+    """Returns whether a table was replaced by its own new self.
 
     Args:
         table: The table.
@@ -57,7 +57,7 @@ def is_shadow(table: str, shadow: str, went_to: str) -> bool:
 
 
 def _fits(table: str, name: str, before: str, after: str) -> bool:
-    """Tells whether a name is a table's between two patterns, cut to the longest that a name may be."""
+    """Returns whether a name is a table's between two patterns, cut to the longest that a name may be."""
     if re.fullmatch(before + re.escape(table) + after, name):
         return True
     match = re.fullmatch(f"(?:{before})(.+?)(?:{after})", name)

@@ -2,7 +2,7 @@
 
 With --track-schema-versions a tablet notes new columns a moment after the statement, and several statements in quick
 succession as one (go/vt/vttablet/tabletserver/schema/{tracker,historian}.go). Rows that come in between are read with
-the columns of before: after a DROP their values come under the names of their neighbours, and VTGate says nothing.
+the columns of before: after a DROP their values come under the names of their neighbours, and VTGate reports nothing.
 Sometimes that stays so until the next statement (docs/vstream-observations.md), so what was dropped is remembered from
 one sync to the next, until the tablet has named other columns once.
 """
@@ -65,7 +65,7 @@ class AnnouncedColumns:
             self._unconfirmed.pop(key, None)
 
     def are_stale(self, fields: Fields) -> bool:
-        """Tells whether the columns are those of before a statement that this stream has come past."""
+        """Returns whether the columns are those of before a statement that this stream has come past."""
         key = fields.shard, fields.table
         names = fields.columns
         if not self._dropped.get(key, frozenset()).isdisjoint(map(str.lower, names)):

@@ -4,7 +4,7 @@
     Copying                its copy has begun; from then on it takes part in the change stream
     CopiedAt               copied in one attempt, exact at positions that the change stream has not passed yet
     Copied                 the copy is finished and behind the shared position
-    RefreshNeeded          rows were removed without a word (TRUNCATE, DROP): only a refresh by the user helps
+    RefreshNeeded          rows were removed without row events (TRUNCATE, DROP): only a refresh by the user helps
     Refreshing, Refreshed  a full refresh, which has no part in the change stream
 
 In JSON (see docs/state.md) positions can be read by a person; a copy's lastpk is VTGate's own bytes in base64.
@@ -39,7 +39,7 @@ class ShardCopy:
 
     @property
     def done(self) -> bool:
-        """Tells whether all rows of the shard are copied."""
+        """Returns whether all rows of the shard are copied."""
         return self.lastpk is None
 
 
@@ -74,7 +74,7 @@ class Copied:
 
 @dataclass(frozen=True)
 class RefreshNeeded:
-    """The destination holds rows that the table does not, and nothing tells which.
+    """The destination holds rows that the table does not, and nothing shows which.
 
     Attributes:
         reason: What happened, for the user.
@@ -135,7 +135,7 @@ class SyncState:
     def lower(self, shard: str, gtid: str, table: str) -> bool:
         """Takes a shard's shared position back to what a copy contains, if the copy's position does not contain it.
 
-        The copy was read from a tablet that is behind the one that told the shared position. What lies between is
+        The copy was read from a tablet that is behind the one that reported the shared position. What lies between is
         read again: for this table because its copy lacks it, while every other one is exact where it was.
 
         Args:
@@ -155,7 +155,7 @@ class SyncState:
                 self.tables[name] = CopiedAt({**before, shard: exact_at})
         self.vgtid = self.vgtid.replaced({shard: intersection(gtid, shared)})
         for key in [key for key in self.dropped_columns if key[0] == shard]:
-            del self.dropped_columns[key]  # they are there again in what is read again
+            del self.dropped_columns[key]  # what is read again names them again
         return True
 
     def shared_to_json(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ read. A change is emitted if, and only if, its transaction is not contained in i
   goes on do not stay behind in the destination.
 - The shared position moves only over transactions whose changes were emitted for every followed table. A table that
   cannot be followed is marked as needing a refresh before the position passes its changes.
-- Whatever ends a sync, the last thing it says about positions is a state from which another sync can go on.
+- Whatever ends a sync, its last message about positions is a state from which another sync can go on.
 - A position is an answer of one tablet. So each that the state holds is compared with what the shards' primaries have
   (`lineage_check`), and a table is copied from the shards that the shared position is of, once these are the ones that
   serve.
@@ -83,7 +83,7 @@ class Sync:
         self._refused = tuple(refused)
 
     def run(self) -> Iterator[Message]:
-        """Yields everything the sync has to say.
+        """Yields the messages of the sync.
 
         Raises:
             ConfigError: The user has to act; nothing more can be read.

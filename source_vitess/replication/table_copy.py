@@ -121,7 +121,7 @@ class TableCopy:
         """Begins another attempt after an interruption, and returns the shards that it is over.
 
         Raises:
-            ReshardedError: Others serve now, and the change stream is not there yet.
+            ReshardedError: Others serve now, and the change stream has not come to them yet.
         """
         now = tuple(self._context.vitess.current().shards)
         if set(now) != set(shards) and self._incremental:

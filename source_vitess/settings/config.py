@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 from source_vitess.errors import ConfigError
 from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.settings.encryption import Tls, TlsMode, Tunnel, is_loopback, read_tls, read_tunnel
-from source_vitess.settings.json_fields import Fields
+from source_vitess.settings.json_fields import JsonFields
 from source_vitess.settings.url import SCHEME, VitessUrl
 
 # go/vt/topo/shard.go, IsShardUsingRangeBasedSharding and ValidateShardName.
@@ -51,7 +51,7 @@ class InvalidPositionBehavior(enum.Enum):
 
 
 class TruncateBehavior(enum.Enum):
-    """What to do after a statement that removed rows without telling which."""
+    """What to do after a statement that removed rows without row events."""
 
     REFRESH = "Require refresh"
     IGNORE = "Ignore"
@@ -180,7 +180,7 @@ class Config:
         Raises:
             ConfigError: A value is missing or wrong, or values contradict each other.
         """
-        given = Fields(json)
+        given = JsonFields(json)
         url_text = given.secret("url", multiline=True)
         if not url_text:
             raise ConfigError("The field url is missing. Give the address of VTGate and the keyspace.")
@@ -224,7 +224,7 @@ class Config:
         )
 
 
-def _read_credentials(given: Fields, url: VitessUrl) -> tuple[str | None, str | None]:
+def _read_credentials(given: JsonFields, url: VitessUrl) -> tuple[str | None, str | None]:
     username, password = given.text("username"), given.secret("password")
     if url.username is not None:
         if username or password:

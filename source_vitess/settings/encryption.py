@@ -14,7 +14,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 
 from source_vitess.errors import ConfigError
-from source_vitess.settings.json_fields import Fields
+from source_vitess.settings.json_fields import JsonFields
 from source_vitess.settings.pem import CERTIFICATE, PRIVATE_KEY, read_pem
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?")
@@ -106,7 +106,7 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def read_tls(given: Fields | None) -> Tls | None:
+def read_tls(given: JsonFields | None) -> Tls | None:
     """Reads the field `tls`; None if nothing was chosen.
 
     Raises:
@@ -132,7 +132,7 @@ def read_tls(given: Fields | None) -> Tls | None:
     return tls
 
 
-def read_tunnel(given: Fields | None) -> Tunnel | None:
+def read_tunnel(given: JsonFields | None) -> Tunnel | None:
     """Reads the field `tunnel_method`; None for no tunnel.
 
     Raises:
@@ -158,11 +158,11 @@ def read_tunnel(given: Fields | None) -> Tunnel | None:
     )
 
 
-def _pem(given: Fields, name: str, kind: str) -> str:
+def _pem(given: JsonFields, name: str, kind: str) -> str:
     return read_pem(given.secret(name, multiline=True), f"tls.{name}", kind)
 
 
-def _host_key(given: Fields, name: str) -> tuple[str, str]:
+def _host_key(given: JsonFields, name: str) -> tuple[str, str]:
     """Returns fingerprint and type of a public key, of a line of a known_hosts file, or of a fingerprint."""
     text = given.text(name).strip()
     if not text:
@@ -181,7 +181,7 @@ def _host_key(given: Fields, name: str) -> tuple[str, str]:
     )
 
 
-def _host(given: Fields, name: str, *, required: bool = False) -> str:
+def _host(given: JsonFields, name: str, *, required: bool = False) -> str:
     host = given.text(name, required=required).strip().strip("[]")
     if host and not _HOST_NAME.fullmatch(host):
         try:

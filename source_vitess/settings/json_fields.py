@@ -23,7 +23,7 @@ _KINDS = {
 _LONGEST_SHOWN = 80
 
 
-class Fields:
+class JsonFields:
     """One JSON object of the configuration. A form sends null for a field that was left empty.
 
     Args:
@@ -46,10 +46,10 @@ class Fields:
         """Returns the names of the fields that hold something."""
         return frozenset(map(str, self._given))
 
-    def section(self, name: str) -> Fields | None:
+    def section(self, name: str) -> JsonFields | None:
         """Returns an object's fields; None if it is not there."""
         value = self._given.get(name)
-        return None if value is None else Fields(value, f"{self._path}{name}.")
+        return None if value is None else JsonFields(value, f"{self._path}{name}.")
 
     def text(self, name: str, *, required: bool = False) -> str:
         """Returns a text on one line; empty if it is not there."""

@@ -572,7 +572,7 @@ def refresh(syncs: Syncs, stream: str) -> None:
 
 
 class TestRowsThatVanish:
-    """Statements that remove rows without telling which."""
+    """Statements that remove rows without row events."""
 
     @pytest.mark.parametrize(
         ("statement", "how"),
