@@ -23,10 +23,11 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secre
 from source_vitess.airbyte.catalog import key_warnings, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
 from source_vitess.airbyte.cdk_messages import to_messages
-from source_vitess.airbyte.configured_catalog import parse_configured_catalog, select_streams
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog
 from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
+from source_vitess.airbyte.selection import select_streams
 from source_vitess.airbyte.state import parse_state, state_to_go_on_from
 from source_vitess.check import check
 from source_vitess.clock import SystemClock

@@ -20,7 +20,7 @@ from airbyte_cdk.models import (
 from instruments.model_search.adversary import Adversary, EndlessError, KilledError
 from instruments.model_search.tables import FULL_REFRESH, SHAPES
 from source_vitess.airbyte.catalog import to_catalog
-from source_vitess.airbyte.configured_catalog import select_streams
+from source_vitess.airbyte.selection import select_streams
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.mysql.session import VtgateSession

@@ -14,7 +14,8 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalo
 from instruments.connector import Json
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.airbyte.catalog import to_catalog
-from source_vitess.airbyte.configured_catalog import parse_configured_catalog, select_streams
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog
+from source_vitess.airbyte.selection import select_streams
 from source_vitess.errors import ConfigError
 from source_vitess.schema import Column, Schema, Table
 from source_vitess.source import SourceVitess
