@@ -28,7 +28,7 @@ from source_vitess.replication.patience import Retry, Silence
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.schema_changes import SchemaChanges
 from source_vitess.replication.settings import SelectedStream
-from source_vitess.replication.state import FOLLOWED
+from source_vitess.replication.table_state import FOLLOWED
 from source_vitess.rows.columns import Rows
 from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, StreamPosition, TableFailed, Unpositioned
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest

@@ -18,7 +18,7 @@ from source_vitess.replication.patience import Retry
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.schema_changes import SchemaChanges
 from source_vitess.replication.settings import SelectedStream
-from source_vitess.replication.state import FOLLOWED
+from source_vitess.replication.table_state import FOLLOWED
 
 
 class Changes:

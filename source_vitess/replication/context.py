@@ -11,7 +11,8 @@ from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.messages import Failed, Message
 from source_vitess.replication.patience import Answer, Retry, ask_again
 from source_vitess.replication.settings import SyncSettings
-from source_vitess.replication.state import RefreshNeeded, SyncState
+from source_vitess.replication.state import SyncState
+from source_vitess.replication.table_state import RefreshNeeded
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from source_vitess.replication.lineage_check import LineageCheck
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.settings import SelectedStream
-from source_vitess.replication.state import Copied, CopiedAt, Copying, Refreshed, RefreshNeeded, TableState
 from source_vitess.replication.table_copy import ReshardedError, TableCopy
+from source_vitess.replication.table_state import Copied, CopiedAt, Copying, Refreshed, RefreshNeeded, TableState
 
 #: Bytes of tables that are begun together, at least: 64 tables of InnoDB's least size.
 GROUP_BYTES = 1024 * 1024

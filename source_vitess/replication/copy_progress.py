@@ -18,7 +18,7 @@ from source_vitess.position.vgtid import contains, union
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.settings import SelectedStream
-from source_vitess.replication.state import (
+from source_vitess.replication.table_state import (
     Copied,
     CopiedAt,
     Copying,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set
 from source_vitess.replication.context import SyncContext
-from source_vitess.replication.state import Copied, CopiedAt
+from source_vitess.replication.table_state import Copied, CopiedAt
 from source_vitess.rows.columns import Rows
 
 _NOTHING = GtidSet({})

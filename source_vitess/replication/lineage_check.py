@@ -26,7 +26,7 @@ from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.messages import Failed, Log, Message
-from source_vitess.replication.state import CopiedAt, Copying, RefreshNeeded
+from source_vitess.replication.table_state import CopiedAt, Copying, RefreshNeeded
 
 #: Characters of a GTID set that a line shows.
 _SHOWN = 200

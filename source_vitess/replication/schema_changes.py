@@ -24,7 +24,7 @@ from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.rewritten_values import RewrittenValues
 from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.stale_columns import AnnouncedColumns
-from source_vitess.replication.state import FOLLOWED, Copying
+from source_vitess.replication.table_state import FOLLOWED, Copying
 from source_vitess.vstream.events import Ddl, Fields
 
 

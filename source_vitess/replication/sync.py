@@ -36,12 +36,8 @@ from source_vitess.replication.lineage_check import LineageCheck
 from source_vitess.replication.messages import Completed, Failed, Log, Message, Started
 from source_vitess.replication.records import Cursor, RecordMaker
 from source_vitess.replication.settings import SelectedStream, SyncSettings
-from source_vitess.replication.state import (
-    FOLLOWED,
-    CopiedAt,
-    RefreshNeeded,
-    SyncState,
-)
+from source_vitess.replication.state import SyncState
+from source_vitess.replication.table_state import FOLLOWED, CopiedAt, RefreshNeeded
 
 
 class Sync:

@@ -28,7 +28,7 @@ from source_vitess.replication.copy_stream import CopyStream, CopyTimeUpError, M
 from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.oversized_rows import StallError, explain_copy
 from source_vitess.replication.patience import Retry
-from source_vitess.replication.state import ShardCopy
+from source_vitess.replication.table_state import ShardCopy
 from source_vitess.schema import StreamedTable
 
 

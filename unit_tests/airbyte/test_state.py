@@ -14,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.airbyte.state import parse_state, state_message, sync_state
 from source_vitess.errors import ConfigError
-from source_vitess.replication.state import Copied, CopiedAt
+from source_vitess.replication.table_state import Copied, CopiedAt
 from source_vitess.source import SourceVitess
 from unit_tests.syncing import COLUMNS, Syncs, rows, streamed
 

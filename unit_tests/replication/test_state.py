@@ -8,7 +8,8 @@ import pytest
 
 from source_vitess.errors import ConfigError
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.replication.state import (
+from source_vitess.replication.state import SyncState
+from source_vitess.replication.table_state import (
     Copied,
     CopiedAt,
     Copying,
@@ -16,7 +17,6 @@ from source_vitess.replication.state import (
     Refreshing,
     RefreshNeeded,
     ShardCopy,
-    SyncState,
     TableState,
 )
 
