@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from source_vitess.clock import Deadline
 from source_vitess.errors import (
     ConfigError,
     InternalError,
@@ -28,8 +28,8 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import FoundTable, read_tables, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
 from source_vitess.naming import TabletType
-from source_vitess.network.port_probe import Listener, Speech, probe
-from source_vitess.network.tls import grpc_trust, speaks_tls
+from source_vitess.network import vtgate_ports
+from source_vitess.network.port_probe import Listener, Speech
 from source_vitess.network.tunnel import reachable
 from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.replication.messages import Log
@@ -41,38 +41,10 @@ from source_vitess.vstream.current_position import read_current_position
 #: Seconds for the whole check: people wait for it in front of a form.
 CHECK_SECONDS = 15.0
 
-_PORT_SECONDS = 4.0
 #: How often it is asked whether no replica of a shard replicates: any of them may answer for each.
 _LAG_TRIES = 3
 #: Connecting, logging in and reaching both ports.
 _TUNNEL_SECONDS = 10.0
-_MYSQL = "MySQL port (mysql_port in the field url)"
-_GRPC = "gRPC port (after the host in the field url)"
-
-_DESCRIPTIONS = {
-    Speech.MYSQL: "is a MySQL server, not",
-    Speech.HTTP2: "is a gRPC server, not",
-    Speech.HTTP1: "is a web server, not",
-    Speech.UNKNOWN: "takes connections but does not answer: it is hung, or is not",
-}
-
-
-class _Deadline:
-    """When the check has to be over, and what it is doing.
-
-    Args:
-        seconds: Until then. The last half second is kept for the answer.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds - 0.5
-        self.step = "starting"
-
-    def begin(self, step: str) -> None:
-        self.step = step
-
-    def left(self, at_most: float = CHECK_SECONDS) -> float:
-        return max(0.1, min(at_most, self._end - time.monotonic()))
 
 
 def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[Log, ...]:
@@ -88,7 +60,7 @@ def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[Log, ...]:
     Raises:
         VitessSourceError: Something does not work; the message says what, and what to do.
     """
-    deadline = _Deadline(seconds)
+    deadline = Deadline(seconds)
     outcome: list[tuple[Log, ...] | BaseException] = []
 
     def run() -> None:
@@ -110,15 +82,15 @@ def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[Log, ...]:
     return outcome[0]
 
 
-def _run(config: Config, deadline: _Deadline) -> tuple[Log, ...]:
+def _run(config: Config, deadline: Deadline) -> tuple[Log, ...]:
     if config.tunnel_method is not None:
         deadline.begin(f"connecting to the SSH server {config.tunnel_method.host}:{config.tunnel_method.port}")
     with reachable(config, timeout=deadline.left(_TUNNEL_SECONDS)) as reached:
         return (*_warnings(config.warnings), *_try(reached, deadline))
 
 
-def _try(config: Config, deadline: _Deadline) -> tuple[Log, ...]:
-    mysql, grpc = _check_ports(config, deadline)
+def _try(config: Config, deadline: Deadline) -> tuple[Log, ...]:
+    mysql, grpc = vtgate_ports.check_ports(config, deadline)
     with _log_in(config, deadline, mysql) as session:
         found = _read_keyspace(session, config, deadline, mysql)
     for shard, setting in found.settings.items():
@@ -157,7 +129,7 @@ class _Keyspace:
     lags: Sequence[Lag]
 
 
-def _read_keyspace(session: VtgateSession, config: Config, deadline: _Deadline, mysql: Listener) -> _Keyspace:
+def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, mysql: Listener) -> _Keyspace:
     deadline.begin("asking VTGate for its keyspaces and tablets")
     topology = _read_topology(session, config, mysql)
     shards = topology.select_shards(config.shards)
@@ -183,73 +155,25 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: _Deadline, 
     return _Keyspace(topology, shards, tablet_type, tables, routed, settings, lags)
 
 
-def _check_grpc(config: Config, deadline: _Deadline, grpc: Listener, found: _Keyspace) -> None:
+def _check_grpc(config: Config, deadline: Deadline, grpc: Listener, found: _Keyspace) -> None:
     # A gRPC server that says nothing by itself is possible, but one that is hung is likelier.
     is_quiet = grpc.speech is Speech.UNKNOWN
-    seconds = deadline.left(_PORT_SECONDS if is_quiet else CHECK_SECONDS)
+    seconds = deadline.left(vtgate_ports.PORT_SECONDS if is_quiet else CHECK_SECONDS)
     try:
         _check_stream(config, found.shards, found.tablet_type, seconds)
     except TransientError as error:
         if not is_quiet:
             raise
-        raise ConfigError(
-            f"Port {config.url.grpc_port} {_DESCRIPTIONS[grpc.speech]} a gRPC server. Set the port after the host in "
-            "the field url to VTGate's gRPC port (vtgate --grpc-port).",
-            detail=error.detail,
-        ) from error
+        raise vtgate_ports.not_a_grpc_server(config, grpc, detail=error.detail) from error
 
 
-def _check_ports(config: Config, deadline: _Deadline) -> tuple[Listener, Listener]:
-    """Looks at both ports, and returns what listens on them: on the MySQL port, on the gRPC port."""
-    url = config.url
-    deadline.begin(f"connecting to {url.host}:{url.mysql_port}, the {_MYSQL}")
-    mysql = probe(*config.mysql_address, name=_MYSQL, timeout=deadline.left(_PORT_SECONDS))
-    deadline.begin(f"connecting to {url.host}:{url.grpc_port}, the {_GRPC}")
-    grpc = _probe_grpc(config, deadline)
-    if mysql.speech is Speech.HTTP2 and grpc.speech is Speech.MYSQL:
-        raise ConfigError(
-            f"The ports are the wrong way round: {url.mysql_port} is a gRPC port and {url.grpc_port} is a MySQL port. "
-            f"In the field url, write {url.mysql_port} after the host and mysql_port={url.grpc_port}."
-        )
-    if mysql.speech is not Speech.MYSQL:
-        raise ConfigError(
-            f"Port {url.mysql_port} {_DESCRIPTIONS[mysql.speech]} a MySQL server. Set mysql_port in the field url "
-            "to VTGate's MySQL port (vtgate --mysql-server-port)."
-        )
-    if grpc.speech in (Speech.MYSQL, Speech.HTTP1):
-        raise ConfigError(
-            f"Port {url.grpc_port} {_DESCRIPTIONS[grpc.speech]} a gRPC server. Set the port after the host in "
-            "the field url to VTGate's gRPC port (vtgate --grpc-port)."
-        )
-    if grpc.speech is Speech.UNKNOWN and speaks_tls(config.grpc_address, deadline.left(_PORT_SECONDS)):
-        raise ConfigError(
-            f"Port {url.grpc_port}, the {_GRPC}, wants an encrypted connection. Choose another encryption than "
-            "disabled in the field tls."
-        )
-    return mysql, grpc
-
-
-def _probe_grpc(config: Config, deadline: _Deadline) -> Listener:
-    """Looks at the gRPC port; where it should be encrypted, by a handshake."""
-    encryption_error = None
-    if config.encryption.encrypted:
-        try:
-            grpc_trust(config, timeout=deadline.left(_PORT_SECONDS))
-            return Listener(Speech.HTTP2)
-        except VitessSourceError as error:
-            encryption_error = error
-    listener = probe(*config.grpc_address, name=_GRPC, timeout=deadline.left(_PORT_SECONDS))
-    # Another kind of server is the better explanation.
-    if encryption_error is not None and listener.speech not in (Speech.MYSQL, Speech.HTTP1):
-        raise encryption_error
-    return listener
-
-
-def _log_in(config: Config, deadline: _Deadline, mysql: Listener) -> VtgateSession:
+def _log_in(config: Config, deadline: Deadline, mysql: Listener) -> VtgateSession:
     deadline.begin("logging in to the MySQL port")
     try:
         return VtgateSession.connect(
-            config, connect_timeout=deadline.left(_PORT_SECONDS), statement_timeout=deadline.left()
+            config,
+            connect_timeout=deadline.left(vtgate_ports.PORT_SECONDS),
+            statement_timeout=deadline.left(CHECK_SECONDS),
         )
     except ConfigError as error:
         if "vitess" in mysql.version.lower():

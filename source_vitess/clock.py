@@ -63,3 +63,26 @@ class SystemClock:
             yield
         finally:
             self._open = outer
+
+
+class Deadline:
+    """When something has to be over, and what it is doing.
+
+    Args:
+        seconds: Until then. The last half second is kept for the answer.
+
+    Attributes:
+        step: What is being done.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds - 0.5
+        self.step = "starting"
+
+    def begin(self, step: str) -> None:
+        """Notes what is done next."""
+        self.step = step
+
+    def left(self, at_most: float) -> float:
+        """Returns the seconds that are left, or fewer."""
+        return max(0.1, min(at_most, self._end - time.monotonic()))

@@ -16,6 +16,7 @@ from source_vitess import check as module
 from source_vitess.check import check
 from source_vitess.errors import ConfigError, TransientError, VitessSourceError
 from source_vitess.network import port_probe as probe
+from source_vitess.network import vtgate_ports
 from source_vitess.settings.config import Config
 
 
@@ -24,7 +25,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is recognised sooner than a person would like."""
     monkeypatch.setattr(probe, "GREETING_TIMEOUT", 0.2)
     monkeypatch.setattr(probe, "_ANSWER_TIMEOUT", 0.2)
-    monkeypatch.setattr(module, "_PORT_SECONDS", 1.0)
+    monkeypatch.setattr(vtgate_ports, "PORT_SECONDS", 1.0)
 
 
 @pytest.fixture
