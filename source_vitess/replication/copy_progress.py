@@ -50,7 +50,7 @@ class CopyProgress:
         shards: By shard, how far the copy is; shards that are missing start from the beginning.
         positions: By shard, all positions that emitted rows were of.
         has_emitted: Whether rows may have been emitted, be it by an earlier sync.
-        went_on_by: By shard, the primary key by which VTTablet went on in this attempt.
+        went_on_by: By shard, the primary key by which VTTablet went on from a lastpk, in this attempt or to the end.
     """
 
     def __init__(self, context: SyncContext, stream: SelectedStream) -> None:
@@ -94,7 +94,8 @@ class CopyProgress:
         if not self._table.key or not set(self.shards) <= set(shards):
             self.shards = {}
         self.shards = {shard: part for shard, part in self.shards.items() if self.can_go_on(shard)}
-        self.went_on_by.clear()
+        # A shard that is complete sends nothing more that would show another key.
+        self.went_on_by = {shard: key for shard, key in self.went_on_by.items() if self._is_done(shard)}
         self._store()
 
     def begin_attempt_within(self, shard: str) -> None:
@@ -125,7 +126,10 @@ class CopyProgress:
 
     def unfinished(self, shards: Sequence[str]) -> tuple[str, ...]:
         """Returns which of some shards are not copied completely."""
-        return tuple(shard for shard in shards if shard not in self.shards or not self.shards[shard].done)
+        return tuple(shard for shard in shards if not self._is_done(shard))
+
+    def _is_done(self, shard: str) -> bool:
+        return shard in self.shards and self.shards[shard].done
 
     def lastpks(self) -> dict[str, bytes]:
         """Returns how far the shards are that go on where an earlier stream ended."""

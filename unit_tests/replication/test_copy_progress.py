@@ -1,0 +1,78 @@
+"""How far a copy is, and what of it is trusted when it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import pytest
+
+from source_vitess.clock import SystemClock
+from source_vitess.proto import query_pb2
+from source_vitess.replication.checkpoint import Checkpointer
+from source_vitess.replication.context import SyncContext
+from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
+from source_vitess.replication.interfaces import Vitess
+from source_vitess.replication.records import Cursor
+from source_vitess.replication.settings import SelectedStream, SyncSettings
+from source_vitess.replication.state import SyncState
+from source_vitess.replication.table_state import Copying, ShardCopy
+from source_vitess.schema import Column, StreamedTable, Table
+
+GTID = "MySQL56/11111111-1111-1111-1111-111111111111:1-5"
+LASTPK = query_pb2.QueryResult(fields=[query_pb2.Field(name="id", type=query_pb2.INT64)]).SerializeToString()
+SHARDS = ("-80", "80-")
+
+
+class Keys:
+    """Answers which primary key a table has in a shard."""
+
+    def __init__(self) -> None:
+        self.now = {"-80": ("id",), "80-": ("id",)}
+
+    def primary_keys(self, table: str, shards: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """As VTGate's MySQL port would."""
+        return {shard: self.now[shard] for shard in shards}
+
+
+@pytest.fixture
+def keys() -> Keys:
+    """The keys of both shards."""
+    return Keys()
+
+
+@pytest.fixture
+def progress(keys: Keys) -> CopyProgress:
+    """A copy that was interrupted in both shards, and goes on."""
+    clock, settings = SystemClock(), SyncSettings()
+    state = SyncState("commerce", tables={"t": Copying(1, {shard: ShardCopy(GTID, LASTPK) for shard in SHARDS})})
+    context = SyncContext(cast("Vitess", keys), clock, settings, Checkpointer(state, Cursor(0, 0), clock, settings))
+    table = Table("t", (Column("id", "bigint", None, nullable=False),), key=("id",), has_primary_key=True)
+    progress = CopyProgress(context, SelectedStream(StreamedTable(table, {"id": {}}), incremental=True))
+    progress.begin(SHARDS)
+    return progress
+
+
+def test_the_key_of_a_shard_that_was_complete_before_an_interruption(keys: Keys, progress: CopyProgress) -> None:
+    """It is checked all the same: by another key, the rest of its rows may have been left out."""
+    progress.went_on_by.update(dict.fromkeys(SHARDS, ("id",)))
+    progress.completed("-80", GTID)
+    progress.begin_attempt(SHARDS)  # the other one broke off
+    progress.completed("80-", GTID)
+    progress.check_resumed()
+
+    keys.now["-80"] = ("n",)
+
+    with pytest.raises(KeyChangedError, match="-80"):
+        progress.check_resumed()
+
+
+def test_the_key_of_a_shard_that_starts_over(keys: Keys, progress: CopyProgress) -> None:
+    """By which key it went on before does not matter any more."""
+    progress.went_on_by["-80"] = ("id",)
+    progress.completed("-80", GTID)
+    progress.start_over("it has another key")
+    progress.begin_attempt(SHARDS)
+    keys.now["-80"] = ("n",)
+
+    progress.check_resumed()
