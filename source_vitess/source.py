@@ -27,7 +27,7 @@ from source_vitess.airbyte.configured_catalog import parse_configured_catalog
 from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
-from source_vitess.airbyte.selection import select_streams
+from source_vitess.airbyte.selection import Selection, select_streams
 from source_vitess.airbyte.state import parse_state, state_to_go_on_from
 from source_vitess.check import check
 from source_vitess.clock import SystemClock
@@ -120,38 +120,39 @@ class SourceVitess(Source):
             reached = opened.enter_context(reachable(parsed))
             vitess = yield from self._retried(lambda: LiveVitess.connect(reached, self._clock), settings.retries)
             opened.enter_context(vitess)
-            for line in vitess.describe():
-                yield log_line("INFO", line)
-            if not compiled.is_available():
-                yield log_line(
-                    "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not installed."
-                )
-            binlogs = yield from self._retried(vitess.inspect_binlogs, settings.retries)
-            for warning in (*vitess.warnings(), *binlogs):
-                yield log_line("WARN", warning)
-            schema = yield from self._retried(vitess.schema, settings.retries)
-            names = [stream.stream.name for stream in catalog.streams if stream.stream.name in schema.tables]
-            routed = yield from self._retried(lambda: vitess.routed(names), settings.retries)
-            selection = select_streams(catalog, schema, _type_options(parsed), routed)
-            for warning in selection.warnings:
-                yield log_line("WARN", warning)
-            writer = LineWriter(parsed.keyspace)
-            failed: dict[str, None] = {}  # in order, and each once however often it failed
+            yield from self._describe(vitess, settings.retries)
+            selection = yield from self._select(vitess, parsed, catalog, settings.retries)
             sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
-            try:
-                for message in sync.run():
-                    if isinstance(message, Failed):
-                        failed[message.stream] = None
-                    yield from writer.render([message])
-            except VitessSourceError:
-                yield from writer.render_summary()
-                raise
-            yield from writer.render_summary()
+            failed = yield from _render(sync, LineWriter(parsed.keyspace))
         if failed:
             raise ConfigError(
-                f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, [*failed][:20]))}"
+                f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, failed[:20]))}"
                 f"{', …' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
             )
+
+    def _describe(self, vitess: LiveVitess, retries: int) -> Iterator[bytes]:
+        """Yields the log of what is read, from where and by what, and of settings that should be others."""
+        for line in vitess.describe():
+            yield log_line("INFO", line)
+        if not compiled.is_available():
+            yield log_line(
+                "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not installed."
+            )
+        binlogs = yield from self._retried(vitess.inspect_binlogs, retries)
+        for warning in (*vitess.warnings(), *binlogs):
+            yield log_line("WARN", warning)
+
+    def _select(
+        self, vitess: LiveVitess, config: Config, catalog: ConfiguredAirbyteCatalog, retries: int
+    ) -> Generator[bytes, None, Selection]:
+        """Returns what of the configured catalog can be read, and yields the log of what should be known of it."""
+        schema = yield from self._retried(vitess.schema, retries)
+        names = [stream.stream.name for stream in catalog.streams if stream.stream.name in schema.tables]
+        routed = yield from self._retried(lambda: vitess.routed(names), retries)
+        selection = select_streams(catalog, schema, _type_options(config), routed)
+        for warning in selection.warnings:
+            yield log_line("WARN", warning)
+        return selection
 
     def _retried(self, ask: Callable[[], Answer], retries: int) -> Generator[bytes, None, Answer]:
         """Returns an answer, as `ask_again` does, and yields its log when something happens."""
@@ -214,6 +215,21 @@ class SourceVitess(Source):
             raise traced(error) from error
         except Exception as error:
             raise traced(ConfigError(f"The state file does not hold a state message: {error}")) from error
+
+
+def _render(sync: Sync, writer: LineWriter) -> Generator[bytes, None, list[str]]:
+    """Yields a sync's messages as lines, and returns the streams that failed."""
+    failed: dict[str, None] = {}  # in order, and each once however often it failed
+    try:
+        for message in sync.run():
+            if isinstance(message, Failed):
+                failed[message.stream] = None
+            yield from writer.render([message])
+    except VitessSourceError:
+        yield from writer.render_summary()
+        raise
+    yield from writer.render_summary()
+    return [*failed]
 
 
 def _parse_config(config: Mapping[str, Any]) -> Config:
