@@ -157,7 +157,7 @@ class ChangeStream:
         self._in_transaction = True
         if not isinstance(self._state.tables.get(rows.table), FOLLOWED):
             return  # failed in this sync
-        if self._held or self._context.exclusions.may_concern(rows):
+        if self._held or self._context.exclusions.may_exclude(rows):
             self._held.add(rows)
         else:
             yield self._emit(rows)
@@ -202,7 +202,7 @@ class ChangeStream:
         exclusions.reconsider(shard, transaction)
         for rows in self._held.drain():
             state = self._state.tables.get(rows.table)
-            if isinstance(state, FOLLOWED) and not exclusions.concern(rows.table, shard, transaction):
+            if isinstance(state, FOLLOWED) and not exclusions.exclude(rows.table, shard, transaction):
                 yield self._emit(rows)
         statements, self._statements = self._statements, []
         for statement in statements:

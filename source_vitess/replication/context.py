@@ -17,7 +17,7 @@ from source_vitess.replication.table_state import RefreshNeeded
 
 @dataclass(frozen=True)
 class SyncContext:
-    """The world around a sync, how the sync behaves, and what it has reached.
+    """What a sync reads from, how it behaves, and what it has reached.
 
     Attributes:
         vitess: The keyspace.

@@ -34,14 +34,14 @@ class Exclusions:
         self._errant[shard] = errant
         self._context.checkpointer.errant[shard] = errant
 
-    def may_concern(self, rows: Rows) -> bool:
+    def may_exclude(self, rows: Rows) -> bool:
         """Returns whether rows may have to be left out, which is known when their transaction ends."""
         match self._state.tables.get(rows.table):
             case CopiedAt(shards) if rows.shard in shards:
                 return True
         return rows.shard in self._errant
 
-    def concern(self, table: str, shard: str, transaction: GtidSet | None) -> bool:
+    def exclude(self, table: str, shard: str, transaction: GtidSet | None) -> bool:
         """Returns whether a transaction is left out of a table's changes: its copy contains it, or it is errant."""
         if not transaction:
             return False

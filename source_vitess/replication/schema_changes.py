@@ -89,7 +89,7 @@ class SchemaChanges:
 
     def _is_news(self, table: str, shard: str, transaction: GtidSet | None) -> bool:
         is_followed = isinstance(self._state.tables.get(table), FOLLOWED)
-        return is_followed and not self._exclusions.concern(table, shard, transaction)
+        return is_followed and not self._exclusions.exclude(table, shard, transaction)
 
     def _rows_gone(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
         """Ends the streams of which a statement removes rows."""
