@@ -34,7 +34,6 @@ from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, VitessSourceError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.network.tunnel import reachable
-from source_vitess.replication.messages import Failed
 from source_vitess.replication.patience import Answer, ask_again
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.sync import Sync
@@ -123,8 +122,14 @@ class SourceVitess(Source):
             yield from self._describe(vitess, settings.retries)
             selection = yield from self._select(vitess, parsed, catalog, settings.retries)
             sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
-            failed = yield from _render(sync, LineWriter(parsed.keyspace))
-        if failed:
+            writer = LineWriter(parsed.keyspace)
+            try:
+                yield from writer.render(sync.run())
+            except VitessSourceError:
+                yield from writer.render_summary()
+                raise
+            yield from writer.render_summary()
+        if failed := sync.failed:
             raise ConfigError(
                 f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, failed[:20]))}"
                 f"{', …' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
@@ -215,21 +220,6 @@ class SourceVitess(Source):
             raise traced(error) from error
         except Exception as error:
             raise traced(ConfigError(f"The state file does not hold a state message: {error}")) from error
-
-
-def _render(sync: Sync, writer: LineWriter) -> Generator[bytes, None, list[str]]:
-    """Yields a sync's messages as lines, and returns the streams that failed."""
-    failed: dict[str, None] = {}  # in order, and each once however often it failed
-    try:
-        for message in sync.run():
-            if isinstance(message, Failed):
-                failed[message.stream] = None
-            yield from writer.render([message])
-    except VitessSourceError:
-        yield from writer.render_summary()
-        raise
-    yield from writer.render_summary()
-    return [*failed]
 
 
 def _parse_config(config: Mapping[str, Any]) -> Config:

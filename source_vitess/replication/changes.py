@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 from source_vitess.errors import StreamError, TransientError
 from source_vitess.position.gtid import GtidSet
@@ -94,7 +95,8 @@ class Changes:
                     target = self._end.ask()
                     self._end.adopt()
                 shards = frozenset(start.shards)
-                yield from self._read(ChangeStream(self._shared, start, target, retry, until), tables)
+                with closing(ChangeStream(self._shared, start, target, retry, until)) as stream:
+                    yield from stream.read(tables)
                 # That is final: a target that a failover or a reshard has made unreachable is never covered.
                 break
             except (TransientError, StreamError) as error:
@@ -102,12 +104,6 @@ class Changes:
         if self._state.vgtid is not None:
             self._exclusions.drop_passed(self._state.vgtid)
             self._left_at = self._state.vgtid
-
-    def _read(self, stream: ChangeStream, tables: tuple[str, ...]) -> Iterator[Message]:
-        try:
-            yield from stream.read(tables)
-        finally:
-            stream.close()
 
     def _recover(
         self, error: TransientError | StreamError, start: Vgtid, tables: tuple[str, ...], retry: Retry

@@ -24,14 +24,14 @@ class SyncContext:
         clock: Time.
         settings: How the sync behaves.
         checkpointer: Holds the state.
-        failed: The streams that have failed in this sync.
+        failed: The streams that have failed in this sync, in the order in which they first did.
     """
 
     vitess: Vitess
     clock: Clock
     settings: SyncSettings
     checkpointer: Checkpointer
-    failed: set[str] = field(default_factory=set)
+    failed: dict[str, None] = field(default_factory=dict)
 
     @property
     def state(self) -> SyncState:

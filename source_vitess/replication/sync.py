@@ -78,6 +78,11 @@ class Sync:
         self._copies = Copies(self._context, self._streams, makers, self._changes, self._lineage)
         self._refused = tuple(refused)
 
+    @property
+    def failed(self) -> Sequence[str]:
+        """The streams that have failed so far, in the order in which they first did."""
+        return [*self._context.failed]
+
     def run(self) -> Iterator[Message]:
         """Yields the messages of the sync.
 
@@ -93,7 +98,7 @@ class Sync:
         try:
             for message in self._run():
                 if isinstance(message, Failed):
-                    self._context.failed.add(message.stream)
+                    self._context.failed[message.stream] = None
                 yield message
         except Exception as error:
             if isinstance(error, VitessSourceError):
@@ -164,6 +169,7 @@ class Sync:
         for error in self._refused:
             if isinstance(self._state.tables.get(error.stream), FOLLOWED):
                 self._state.tables[error.stream] = RefreshNeeded(error.message)
+            self._context.failed[error.stream] = None
             yield Failed(error.stream, error)
 
     def _verify(self, end: Vgtid) -> Iterator[Message]:
