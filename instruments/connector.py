@@ -23,7 +23,7 @@ from airbyte_cdk.models import (
 from instruments.oracle import Store, expect_equal
 from instruments.select import select_rows
 from instruments.validation import RecordValidator
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import ConnectorError
 from source_vitess.source import SourceVitess
 
 Json = dict[str, Any]
@@ -95,7 +95,7 @@ class Connector:
                 validator.check_line(line)
                 yield line
 
-    def sync(self, store: Store, catalog: Json, *, stop_after: int | None = None) -> VitessSourceError | None:
+    def sync(self, store: Store, catalog: Json, *, stop_after: int | None = None) -> ConnectorError | None:
         """Runs one sync into a store, from the store's last state.
 
         Args:
@@ -114,7 +114,7 @@ class Connector:
                     lines.close()  # type: ignore[attr-defined] # a generator
                     return None
                 store.apply([line])
-        except VitessSourceError as error:
+        except ConnectorError as error:
             return error
         return None
 

@@ -20,7 +20,7 @@ from instruments.connector import Connector, Json
 from instruments.oracle import OracleError, Store
 from integration_tests.shop import TABLES as SHOP_TABLES
 from integration_tests.shop import Shop
-from source_vitess.errors import PositionLostError, VitessSourceError
+from source_vitess.errors import ConnectorError, PositionLostError
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
 
@@ -155,7 +155,7 @@ def test_splits_and_merges(operator: Operator, connector: Connector, tmp_path: P
 
     # One shard is left in the end, and syncs go on all the while. A position of before is good until the old ones go.
     late = copy.deepcopy(again)
-    ended: list[VitessSourceError | None] = []
+    ended: list[ConnectorError | None] = []
     operator.switch(TWO, ["-"], lambda: ended.append(connector.sync(again, catalog)))
     assert set(ended) == {None}
     sync(again)

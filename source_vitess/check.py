@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from source_vitess.clock import Deadline
 from source_vitess.errors import (
     ConfigError,
+    ConnectorError,
     InternalError,
     PositionLostError,
     StreamError,
     TransientError,
-    VitessSourceError,
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.lineage import read_lineage
@@ -58,7 +58,7 @@ def check(config: Config, *, seconds: float = CHECK_SECONDS) -> tuple[Log, ...]:
         Lines for the log: what was found, and warnings.
 
     Raises:
-        VitessSourceError: Something does not work; the message says what, and what to do.
+        ConnectorError: Something does not work; the message says what, and what to do.
     """
     deadline = Deadline(seconds)
     outcome: list[tuple[Log, ...] | BaseException] = []
@@ -236,7 +236,7 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
                 f"{config.keyspace}, but the MySQL port's does. Check that both ports are of the same VTGate.",
                 detail=error.detail,
             ) from error
-        except VitessSourceError as error:
+        except ConnectorError as error:
             # No stream is asked for here, so an error that names a table is one of the whole.
             kind = ConfigError if isinstance(error, StreamError) else type(error)
             raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error

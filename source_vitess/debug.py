@@ -12,7 +12,7 @@ from pathlib import Path
 
 from source_vitess.airbyte.files import read_json
 from source_vitess.clock import SystemClock
-from source_vitess.errors import ConfigError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.network.tunnel import reachable
 from source_vitess.rows.columns import DecodedColumn
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         source = decoder_source(Config.from_json(read_json(Path(arguments.config), "configuration")), arguments.table)
-    except VitessSourceError as error:
+    except ConnectorError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
     sys.stdout.write(source)

@@ -23,7 +23,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_vitess.airbyte.cdk import VitessEntrypoint
 from source_vitess.airbyte.lines import error_line
-from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
 from source_vitess.source import SourceVitess
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
@@ -167,9 +167,9 @@ def _write(lines: Iterable[bytes]) -> None:
         out.flush()
 
 
-def _told(error: Exception) -> VitessSourceError:
+def _told(error: Exception) -> ConnectorError:
     """Returns any error as one of ours."""
-    if isinstance(error, VitessSourceError):
+    if isinstance(error, ConnectorError):
         return error
     if isinstance(error, AirbyteTracedException):
         kind = ConfigError if error.failure_type == FailureType.config_error else InternalError

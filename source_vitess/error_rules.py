@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from source_vitess.errors import StreamError, VitessSourceError
+from source_vitess.errors import ConnectorError, StreamError
 
 #: Where a server's text quotes what may hold values of rows, and what is put in its place. Group 1 is kept.
 _VALUES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -58,7 +58,7 @@ class Rule:
 
     pattern: str
     example: str
-    error: type[VitessSourceError]
+    error: type[ConnectorError]
     message: str
 
     @cached_property
@@ -78,7 +78,7 @@ def first_match(rules: Iterable[Rule], text: str) -> tuple[Rule, re.Match[str]] 
     return None
 
 
-def build_error(rule: Rule, match: re.Match[str], text: str) -> VitessSourceError:
+def build_error(rule: Rule, match: re.Match[str], text: str) -> ConnectorError:
     """Returns our error for a text that meets the rule."""
     groups = {name: value or "" for name, value in match.groupdict().items()}
     message = rule.message.format_map({name: _shorten(value, _SHOWN_LENGTH) for name, value in groups.items()})

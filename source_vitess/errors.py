@@ -1,6 +1,6 @@
 """What can go wrong, in three branches that tell who has to act.
 
-    VitessSourceError
+    ConnectorError
     ├── ConfigError          the user: wrong settings, rights, server flags, a lost position
     │   ├── StreamError      the user, for one stream only; the other streams go on
     │   │   ├── TableNotFoundError    a tablet does not know the table, or not yet
@@ -18,7 +18,7 @@ tables, shards, types and positions, never the values of rows or of secrets.
 from __future__ import annotations
 
 
-class VitessSourceError(Exception):
+class ConnectorError(Exception):
     """Base of every error that this connector raises on purpose.
 
     Attributes:
@@ -32,7 +32,7 @@ class VitessSourceError(Exception):
         self.detail = detail
 
 
-class ConfigError(VitessSourceError):
+class ConfigError(ConnectorError):
     """The user has to change something: a setting, a right, a flag of the server."""
 
 
@@ -76,7 +76,7 @@ class PositionLostError(ConfigError):
     """The saved position cannot be continued on the server: purged, foreign, or its shard is gone."""
 
 
-class TransientError(VitessSourceError):
+class TransientError(ConnectorError):
     """The same sync can succeed later without anybody's help."""
 
 
@@ -84,5 +84,5 @@ class StreamCancelledError(TransientError):
     """This program ended the stream, because it was asked to stop."""
 
 
-class InternalError(VitessSourceError):
+class InternalError(ConnectorError):
     """The server or this program broke a rule that both rely on."""

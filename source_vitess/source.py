@@ -31,7 +31,7 @@ from source_vitess.airbyte.selection import Selection, select_streams
 from source_vitess.airbyte.state import parse_state, state_to_go_on_from
 from source_vitess.check import check
 from source_vitess.clock import SystemClock
-from source_vitess.errors import ConfigError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.network.tunnel import reachable
 from source_vitess.replication.patience import Answer, ask_again
@@ -59,7 +59,7 @@ class SourceVitess(Source):
         try:
             for line in check(_parse_config(config)):
                 logger.log(logging.WARNING if line.warning else logging.INFO, line.text)
-        except VitessSourceError as error:
+        except ConnectorError as error:
             if error.detail:
                 logger.info(error.detail)
             # Unlike a log line, this is written as it is, and an error may show what a server answered.
@@ -84,7 +84,7 @@ class SourceVitess(Source):
                 if engines := engine_warning({name: table.engine for name, table in schema.tables.items()}):
                     logger.warning(engines)
                 return to_catalog(schema, _type_options(parsed))
-        except VitessSourceError as error:
+        except ConnectorError as error:
             raise traced(error) from error
 
     def read(
@@ -97,7 +97,7 @@ class SourceVitess(Source):
         """Yields a sync's messages as those of the CDK; `read_lines` is many times faster."""
         try:
             yield from to_messages(self.read_lines(config, catalog, state or []))
-        except VitessSourceError as error:
+        except ConnectorError as error:
             raise traced(error) from error
 
     def read_lines(
@@ -125,7 +125,7 @@ class SourceVitess(Source):
             writer = LineWriter(parsed.keyspace)
             try:
                 yield from writer.render(sync.run())
-            except VitessSourceError:
+            except ConnectorError:
                 yield from writer.render_summary()
                 raise
             yield from writer.render_summary()

@@ -12,7 +12,7 @@ from instruments.connector import Connector, Json
 from instruments.oracle import Store, expect_equal
 from instruments.scripted_vtgate.model.values import Given, Value
 from instruments.scripted_vtgate.vitess import Vitess
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import ConnectorError
 from source_vitess.proto import binlogdata_pb2
 
 #: Chooses events.
@@ -45,7 +45,7 @@ class Syncs:
         self.store.new_sync()
         return self.connector.lines(self.catalog, self.store.last_state)
 
-    def run(self, *, stop_after: int | None = None) -> VitessSourceError | None:
+    def run(self, *, stop_after: int | None = None) -> ConnectorError | None:
         """Runs a sync; returns the error that it ended with."""
         try:
             return self.connector.sync(self.store, self.catalog, stop_after=stop_after)

@@ -14,7 +14,7 @@ from instruments.scripted_vtgate.script import Fail, Hang, Scripts
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import check as module
 from source_vitess.check import check
-from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, TransientError
 from source_vitess.network import port_probe as probe
 from source_vitess.network import vtgate_ports
 from source_vitess.settings.config import Config
@@ -48,9 +48,9 @@ def url(grpc_port: int, mysql_port: int, keyspace: str = "commerce") -> str:
     return f"vitess://127.0.0.1:{grpc_port}/{keyspace}?mysql_port={mysql_port}"
 
 
-def failure(text: str, **fields: object) -> VitessSourceError:
+def failure(text: str, **fields: object) -> ConnectorError:
     """Returns how the check fails."""
-    with pytest.raises(VitessSourceError) as caught:
+    with pytest.raises(ConnectorError) as caught:
         check(Config.from_json({"url": text, **fields}))
     return caught.value
 

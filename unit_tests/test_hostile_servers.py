@@ -12,7 +12,7 @@ import pytest
 
 import source_vitess.mysql.session as session_module
 from instruments.raw_mysql import OK, Peer, mysql_server
-from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.proto import vtgate_pb2
 from source_vitess.settings.config import Config
@@ -149,13 +149,13 @@ def random_bytes(peer: Peer) -> None:
         (row_shorter_than_it_says, InternalError),
         (greeting_of_no_version, InternalError),
         (greeting_cut_off, InternalError),
-        (login_without_end, VitessSourceError),
-        (switches_without_end, VitessSourceError),
-        (random_bytes, VitessSourceError),
+        (login_without_end, ConnectorError),
+        (switches_without_end, ConnectorError),
+        (random_bytes, ConnectorError),
     ],
     ids=lambda value: value.__name__,
 )
-def test_mysql(serve: Callable[[Peer], None], error: type[VitessSourceError], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mysql(serve: Callable[[Peer], None], error: type[ConnectorError], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes, one of our errors is raised, and no file of this machine is sent."""
     monkeypatch.setattr(session_module, "MAX_ANSWER_BYTES", 20 << 20)
     seconds = SHORT if serve in (drip, silence) else LONG

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from source_vitess.errors import ConfigError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.naming import quote_identifier
 
 from destination_readyset.bookkeeping import Bookkeeping
@@ -159,7 +159,7 @@ def _check_keyspace(config: Config) -> Iterator[str]:
     for name, table in tables.items():
         try:
             served = serve_columns(name, table.columns, table.key, exact=config.exact_types)
-        except VitessSourceError as error:
+        except ConnectorError as error:
             yield error.message
             continue
         if notes := [f"{column.name} {column.definition} ({column.note})" for column in served if column.note]:

@@ -20,7 +20,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from source_vitess.airbyte.cdk_messages import to_messages
 from source_vitess.airbyte.failures import traced
 from source_vitess.airbyte.lines import log_line
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import ConnectorError
 
 from destination_readyset.bookkeeping import Bookkeeping
 from destination_readyset.check import check
@@ -47,7 +47,7 @@ class DestinationReadyset(Destination):
         try:
             for line in check(_parse_config(config)):
                 logger.info(line)
-        except VitessSourceError as error:
+        except ConnectorError as error:
             if error.detail:
                 logger.info(error.detail)
             return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
@@ -63,7 +63,7 @@ class DestinationReadyset(Destination):
         told: deque[bytes] = deque()
         try:
             self.write_lines(config, configured_catalog, map(_line, input_messages), told.append)
-        except VitessSourceError as error:
+        except ConnectorError as error:
             yield from to_messages(told)
             raise traced(error) from error
         yield from to_messages(told)
@@ -87,7 +87,7 @@ class DestinationReadyset(Destination):
             failed: Called, on another thread, when writing failed while `lines` may still be waited for.
 
         Raises:
-            VitessSourceError: Nothing after the last state that was emitted is in the tables.
+            ConnectorError: Nothing after the last state that was emitted is in the tables.
         """
         parsed = _parse_config(config)
 

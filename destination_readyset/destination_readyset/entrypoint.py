@@ -22,7 +22,7 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Configu
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_vitess.airbyte.files import read_json
 from source_vitess.airbyte.lines import error_line
-from source_vitess.errors import ConfigError, InternalError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, InternalError
 
 from destination_readyset.destination import DestinationReadyset
 
@@ -114,9 +114,9 @@ def _emit(lines: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
-def _told(error: Exception) -> VitessSourceError:
+def _told(error: Exception) -> ConnectorError:
     """Returns any error as one of ours."""
-    if isinstance(error, VitessSourceError):
+    if isinstance(error, ConnectorError):
         return error
     if isinstance(error, AirbyteTracedException):
         return InternalError(error.message or str(error), detail=error.internal_message or "")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import pymysql
-from source_vitess.errors import TransientError, VitessSourceError
+from source_vitess.errors import ConnectorError, TransientError
 
 from destination_readyset.config import Address
 from destination_readyset.served import connect, query
@@ -92,7 +92,7 @@ class CacheKeeper:
         waiting = list(statements)
         try:
             connection = connect(self._address, session=False)
-        except VitessSourceError as error:
+        except ConnectorError as error:
             return waiting, error.detail or error.message
         failed, reason = [], ""
         with connection:
@@ -118,7 +118,7 @@ def await_online(address: Address, tables: Iterable[tuple[str, str]], *, seconds
         Of each table that is not: its name and what ReadySet says.
 
     Raises:
-        VitessSourceError: ReadySet cannot be reached.
+        ConnectorError: ReadySet cannot be reached.
     """
     wanted = [f"{database}.{name}" for database, name in tables]
     deadline = time.monotonic() + seconds
@@ -142,14 +142,14 @@ def check_reachable(address: Address) -> str:
 
     Raises:
         TransientError: What answers there is no ReadySet.
-        VitessSourceError: Nothing answers.
+        ConnectorError: Nothing answers.
     """
     connection = connect(address, session=False)
     with connection:
         try:
             query(connection, "SHOW READYSET STATUS")
             rows = query(connection, "SHOW READYSET VERSION")
-        except VitessSourceError as error:
+        except ConnectorError as error:
             raise TransientError(
                 "What listens at the address of ReadySet does not answer SHOW READYSET STATUS and VERSION. Check the "
                 "field readyset.",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pymysql
-from source_vitess.errors import InternalError, VitessSourceError
+from source_vitess.errors import ConnectorError, InternalError
 
 from destination_readyset.served import Connection, describe
 
@@ -53,7 +53,7 @@ class Sender:
         self._failed = failed
         self._delayed = delayed
         self._jobs: queue.Queue[_Statement | _Commit | None] = queue.Queue(_WAITING)
-        self._error: VitessSourceError | None = None
+        self._error: ConnectorError | None = None
         self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
         self._thread.start()
 
@@ -61,7 +61,7 @@ class Sender:
         """Has a statement run.
 
         Raises:
-            VitessSourceError: An earlier one failed.
+            ConnectorError: An earlier one failed.
         """
         self.check()
         self._jobs.put(_Statement(sql, table))
@@ -70,7 +70,7 @@ class Sender:
         """Ends the transaction; `committed` is called on the sender's thread once that succeeded.
 
         Raises:
-            VitessSourceError: An earlier statement failed.
+            ConnectorError: An earlier statement failed.
         """
         self.check()
         self._jobs.put(_Commit(committed))
@@ -79,7 +79,7 @@ class Sender:
         """Raises the error of a statement that failed.
 
         Raises:
-            VitessSourceError: There was one.
+            ConnectorError: There was one.
         """
         if self._error is not None:
             raise self._error
@@ -88,7 +88,7 @@ class Sender:
         """Waits until everything has run, rolls back what was not committed and ends the connection.
 
         Raises:
-            VitessSourceError: A statement failed.
+            ConnectorError: A statement failed.
         """
         self.close()
         self.check()
@@ -140,8 +140,8 @@ def _delay(job: _Statement | _Commit) -> str:
     )
 
 
-def _told(error: BaseException, job: _Statement | _Commit) -> VitessSourceError:
-    if isinstance(error, VitessSourceError):
+def _told(error: BaseException, job: _Statement | _Commit) -> ConnectorError:
+    if isinstance(error, ConnectorError):
         return error
     if isinstance(error, pymysql.MySQLError):
         return describe(error, job.table if isinstance(job, _Statement) else "")

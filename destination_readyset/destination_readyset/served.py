@@ -10,7 +10,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
 
 from destination_readyset.config import Address
 
@@ -79,7 +79,7 @@ def query(connection: Connection, sql: str) -> list[Row]:
     """Runs a statement and returns its rows.
 
     Raises:
-        VitessSourceError: As `describe` says.
+        ConnectorError: As `describe` says.
     """
     try:
         with connection.cursor() as cursor:
@@ -89,7 +89,7 @@ def query(connection: Connection, sql: str) -> list[Row]:
         raise describe(error) from error
 
 
-def describe(error: pymysql.MySQLError, table: str = "") -> VitessSourceError:
+def describe(error: pymysql.MySQLError, table: str = "") -> ConnectorError:
     """Returns our error for one of PyMySQL's.
 
     Args:

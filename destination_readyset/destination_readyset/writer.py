@@ -83,7 +83,7 @@ class Writer:
         """Writes until the lines end.
 
         Raises:
-            VitessSourceError: Nothing after the last echoed state was written.
+            ConnectorError: Nothing after the last echoed state was written.
         """
         loads = orjson.loads
         for number, line in enumerate(lines, 1):

@@ -21,7 +21,7 @@ from instruments.model_search.adversary import Adversary, EndlessError, KilledEr
 from instruments.model_search.tables import FULL_REFRESH, SHAPES
 from source_vitess.airbyte.catalog import to_catalog
 from source_vitess.airbyte.selection import select_streams
-from source_vitess.errors import ConfigError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
@@ -172,7 +172,7 @@ class Player:
                 return self._play()
             except EndlessError:
                 return self._outcome("never ends", "a sync goes round in circles")
-            except VitessSourceError as error:
+            except ConnectorError as error:
                 return self._outcome("broke", f"{type(error).__name__}: {error.message} {error.detail}")
             except Exception as error:  # noqa: BLE001 # whatever the connector does wrong is a finding
                 return self._outcome("broke", _where(error))
@@ -228,7 +228,7 @@ class Player:
     def _until_said(self) -> Outcome | dict[str, str]:
         """Syncs until all streams are complete, and compares; returns what was said instead, by stream or for all."""
         before: dict[str, str] = {}
-        last: VitessSourceError | dict[str, str] | None = None
+        last: ConnectorError | dict[str, str] | None = None
         for _ in range(PEACEFUL_SYNCS):
             error, failed, completed = self._sync()
             last = error or failed
@@ -280,7 +280,7 @@ class Player:
             held[json.dumps({column: row.get(column) for column in columns}, sort_keys=True)] += count
         return Counter({row: count for row, count in held.items() if count})
 
-    def _sync(self) -> tuple[VitessSourceError | None, dict[str, str], list[str]]:
+    def _sync(self) -> tuple[ConnectorError | None, dict[str, str], list[str]]:
         """Runs a sync; returns its error, what failed streams said, and which ones are complete."""
         adversary, destination = self.adversary, self._destination
         self.syncs += 1
@@ -289,7 +289,7 @@ class Player:
             destination.clear(adversary.to_refresh)
             adversary.to_refresh.clear()
         if adversary.to_discover:
-            with suppress(VitessSourceError):  # no tablet answers; the user tries again
+            with suppress(ConnectorError):  # no tablet answers; the user tries again
                 self._catalog = _configured(self._schema())
                 adversary.to_discover = False
         for stream in self._catalog.streams:
@@ -319,7 +319,7 @@ class Player:
             adversary.killed(_positions(destination.state))
             adversary.port.gateways.clear()
             return None, {}, []
-        except VitessSourceError as error:
+        except ConnectorError as error:
             adversary.unsteady = True
             adversary.trace.append(f"  {type(error).__name__}: {error.message}")
             return error, failed, completed

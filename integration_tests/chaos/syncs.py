@@ -23,7 +23,7 @@ from instruments.oracle import OracleError, Store
 from instruments.validation import RecordValidator
 from integration_tests.chaos.ddl import SchemaChanges
 from integration_tests.chaos.tables import TABLES
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import ConnectorError
 from source_vitess.source import sync_settings
 
 #: Seconds after which a sync hangs: longer than all that it may wait for put together.
@@ -253,7 +253,7 @@ class Syncs:
                     if number == plan.lines:
                         read.close()  # type: ignore[attr-defined] # a generator
                         return "dropped"
-            except VitessSourceError as error:
+            except ConnectorError as error:
                 return type(error).__name__
         return "complete"
 

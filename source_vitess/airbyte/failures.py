@@ -5,10 +5,10 @@ from __future__ import annotations
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, TransientError
 
 
-def failure_type(error: VitessSourceError) -> FailureType:
+def failure_type(error: ConnectorError) -> FailureType:
     """Returns config_error (not retried), transient_error (retried) or system_error."""
     if isinstance(error, ConfigError):
         return FailureType.config_error
@@ -17,7 +17,7 @@ def failure_type(error: VitessSourceError) -> FailureType:
     return FailureType.system_error
 
 
-def traced(error: VitessSourceError) -> AirbyteTracedException:
+def traced(error: ConnectorError) -> AirbyteTracedException:
     """Returns the error as the CDK's entrypoint wants it."""
     return AirbyteTracedException(
         message=error.message,

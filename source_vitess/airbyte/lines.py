@@ -16,7 +16,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_vitess.airbyte.failures import failure_type
 from source_vitess.airbyte.state import state_message
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import ConnectorError
 from source_vitess.replication.messages import (
     Checkpoint,
     Completed,
@@ -126,7 +126,7 @@ def log_line(level: str, text: str) -> bytes:
     return _line({"type": "LOG", "log": {"level": level, "message": filter_secrets(text)}})
 
 
-def error_line(error: VitessSourceError, *, stream: str | None = None, keyspace: str | None = None) -> bytes:
+def error_line(error: ConnectorError, *, stream: str | None = None, keyspace: str | None = None) -> bytes:
     """Returns an ERROR trace, secrets masked, for one stream or for the sync as a whole."""
     body: dict[str, Any] = {
         "message": filter_secrets(error.message),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pymysql
 
 from source_vitess.error_rules import Rule, build_error, first_match, redact, with_words
-from source_vitess.errors import ConfigError, InternalError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
 from source_vitess.network.tls import tls_rules
 
 #: A VTGate without authentication takes any user name, but not none.
@@ -135,7 +135,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def describe(error: pymysql.MySQLError) -> VitessSourceError:
+def describe(error: pymysql.MySQLError) -> ConnectorError:
     """Returns our error for one of PyMySQL's."""
     text = error_text(error)
     if found := first_match(RULES, text):

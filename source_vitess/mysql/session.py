@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.constants import CR
 
-from source_vitess.errors import InternalError, VitessSourceError
+from source_vitess.errors import ConnectorError, InternalError
 from source_vitess.mysql.failures import ANONYMOUS, REFUSED_IN_CLEAR, TOO_LARGE, describe
 from source_vitess.naming import quote_identifier
 from source_vitess.network.tls import mysql_context, server_name
@@ -131,7 +131,7 @@ class VtgateSession:
         try:
             with _described():
                 connection.connect(opened)
-        except VitessSourceError:
+        except ConnectorError:
             session.close()
             raise
         if target:
@@ -176,7 +176,7 @@ class VtgateSession:
         The limit is vttablet's --queryserver-config-max-result-size.
 
         Raises:
-            VitessSourceError: As `query`.
+            ConnectorError: As `query`.
         """
         self.query("set workload = 'olap'")
         try:

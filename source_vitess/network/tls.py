@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from source_vitess.error_rules import Rule, build_error, first_match, redact
-from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, TransientError
 from source_vitess.settings.config import Address, Config
 from source_vitess.settings.encryption import Tls, TlsMode
 
@@ -188,7 +188,7 @@ def _await_refusal(connection: ssl.SSLSocket) -> None:
         connection.recv(1)
 
 
-def _describe(error: OSError) -> VitessSourceError:
+def _describe(error: OSError) -> ConnectorError:
     text = str(error)
     if isinstance(error, ssl.SSLError) and (found := first_match(_GRPC_RULES, text)):
         return build_error(*found, text)

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from source_vitess.error_rules import redact
-from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, TransientError
 from source_vitess.settings.config import Address, Config
 from source_vitess.settings.encryption import Tunnel
 
@@ -83,7 +83,7 @@ class _Forwarding:
     def __init__(self, tunnel: Tunnel, config: Config) -> None:
         # Deriving a key from a passphrase takes long on purpose, so it is done once, and before any clock runs.
         self._key = _private_key(tunnel) if tunnel.key else None
-        self.lost: VitessSourceError | None = None
+        self.lost: ConnectorError | None = None
         self._tunnel = tunnel
         self._targets = [(config.url.host, config.url.grpc_port), (config.url.host, config.url.mysql_port)]
         self._ports = [0, 0]
@@ -104,7 +104,7 @@ class _Forwarding:
         grpc, mysql = self._ports
         return (_LOOPBACK, grpc), (_LOOPBACK, mysql)
 
-    def why_lost(self) -> VitessSourceError | None:
+    def why_lost(self) -> ConnectorError | None:
         """Returns why there is no connection now, None if there is one.
 
         It waits a moment: connections through the tunnel may end before the tunnel's own end is seen.
@@ -177,7 +177,7 @@ class _Forwarding:
                     self._connection = await _connect(self._tunnel, self._key, LOGIN_SECONDS)
                     await self._forward()
                     self.lost = None
-                except VitessSourceError as error:
+                except ConnectorError as error:
                     self.lost = error
                 except OSError as error:
                     self.lost = _unreachable(self._tunnel, str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from source_vitess.clock import Deadline
-from source_vitess.errors import ConfigError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.network.port_probe import Listener, Speech, probe
 from source_vitess.network.tls import grpc_trust, speaks_tls
 from source_vitess.settings.config import Config
@@ -56,7 +56,7 @@ def _probe_grpc(config: Config, deadline: Deadline) -> Listener:
         try:
             grpc_trust(config, timeout=deadline.left(PORT_SECONDS))
             return Listener(Speech.HTTP2)
-        except VitessSourceError as error:
+        except ConnectorError as error:
             encryption_error = error
     listener = probe(*config.grpc_address, name=_GRPC, timeout=deadline.left(PORT_SECONDS))
     # Another kind of server is the better explanation.

@@ -111,7 +111,7 @@ class Changes:
         """Prepares another stream, without the table that is to blame, and returns what to report of it.
 
         Raises:
-            VitessSourceError: The error itself, or a better one, if another stream is no help.
+            ConnectorError: The error itself, or a better one, if another stream is no help.
         """
         if isinstance(error, StreamError):
             if error.stream not in tables or (isinstance(error, PASSING) and retry.left):

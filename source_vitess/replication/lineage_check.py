@@ -15,10 +15,10 @@ from collections.abc import Generator, Iterator, Mapping
 
 from source_vitess.errors import (
     ConfigError,
+    ConnectorError,
     LostTransactionsError,
     PositionLostError,
     TransientError,
-    VitessSourceError,
 )
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.lineage import Finding, Verdict
@@ -231,7 +231,7 @@ def _shown(gtids: GtidSet) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> VitessSourceError | None:
+def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> ConnectorError | None:
     """Returns why a sync cannot start from a saved position; None if it can."""
     match verdict:
         case Verdict.SHARD_GONE:

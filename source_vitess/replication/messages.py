@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_vitess.errors import VitessSourceError
+from source_vitess.errors import ConnectorError
 from source_vitess.rows.columns import FieldChange
 
 
@@ -62,7 +62,7 @@ class Failed:
     """
 
     stream: str
-    error: VitessSourceError | None
+    error: ConnectorError | None
 
 
 @dataclass(frozen=True)

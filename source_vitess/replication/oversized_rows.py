@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from source_vitess.errors import ConfigError, StreamError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, StreamError, TransientError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.schema import Table
@@ -154,7 +154,7 @@ def _passing(vitess: Vitess, clock: Clock, request: StreamRequest, shards: Colle
                     passed.add(event.shard)
                 if len(passed) == len(shards) or clock.monotonic() >= deadline:
                     break
-    except VitessSourceError:
+    except ConnectorError:
         if clock.stopping:
             raise
     return passed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from typing import TypeVar
 
-from source_vitess.errors import TransientError, VitessSourceError
+from source_vitess.errors import ConnectorError, TransientError
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Log
 from source_vitess.vstream.events import Event
@@ -43,11 +43,11 @@ class Retry:
         """Whether another failure would be ridden out."""
         return self._failures < self._limit
 
-    def failed(self, error: VitessSourceError) -> Log:
+    def failed(self, error: ConnectorError) -> Log:
         """Waits before another attempt, and returns what to log about it.
 
         Raises:
-            VitessSourceError: The error itself, when it is one too many or the sync is asked to stop.
+            ConnectorError: The error itself, when it is one too many or the sync is asked to stop.
         """
         self._failures += 1
         if self._failures > self._limit or self._clock.stopping:

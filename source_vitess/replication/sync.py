@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 
 from source_vitess.errors import (
     ConfigError,
+    ConnectorError,
     PositionLostError,
     StreamError,
     TransientError,
-    VitessSourceError,
 )
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.changes import Changes
@@ -101,7 +101,7 @@ class Sync:
                     self._context.failed[message.stream] = None
                 yield message
         except Exception as error:
-            if isinstance(error, VitessSourceError):
+            if isinstance(error, ConnectorError):
                 # Not after a fault of this program itself: the state may be a part of it.
                 yield self._checkpointer.now()
             for name in self._streams:

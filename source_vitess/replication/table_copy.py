@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from source_vitess.errors import (
+    ConnectorError,
     LostTransactionsError,
     PositionLostError,
     StreamError,
     TableNotFoundError,
     TransientError,
-    VitessSourceError,
 )
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
@@ -101,7 +101,7 @@ class TableCopy:
                     yield from self._report.again()
                 yield from self._attempt(shards, retry)
                 complete = all(shard in self._progress.shards for shard in shards)
-            except (VitessSourceError, KeyChangedError) as error:
+            except (ConnectorError, KeyChangedError) as error:
                 yield self._recover(error, retry)
                 interrupted = True
         self._progress.finish()
@@ -132,11 +132,11 @@ class TableCopy:
         self._progress.begin_attempt(now)
         return now
 
-    def _recover(self, error: VitessSourceError | KeyChangedError, retry: Retry) -> Message:
+    def _recover(self, error: ConnectorError | KeyChangedError, retry: Retry) -> Message:
         """Prepares another attempt, if it can do better, and returns what to log about it.
 
         Raises:
-            VitessSourceError: The error itself, or a better one, if another attempt is no help.
+            ConnectorError: The error itself, or a better one, if another attempt is no help.
         """
         match error:
             case CopyTimeUpError() | ReshardedError() | LostTransactionsError():
@@ -157,7 +157,7 @@ class TableCopy:
             case _:
                 raise error
 
-    def _ask_for_all_columns(self, error: VitessSourceError) -> Message:
+    def _ask_for_all_columns(self, error: ConnectorError) -> Message:
         self._columns = ()
         return Log(f"All columns of table {self._table.name!r} are asked for from here on. {error.message}")
 

@@ -18,7 +18,7 @@ from types import TracebackType
 import grpc
 import grpc.experimental
 
-from source_vitess.errors import ConfigError, StreamCancelledError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, StreamCancelledError, TransientError
 from source_vitess.network.tls import HANDSHAKE_SECONDS, GrpcTrust, grpc_trust
 from source_vitess.proto import raw_pb2, vtgate_pb2
 from source_vitess.settings.config import Config, GrpcAuthentication
@@ -137,7 +137,7 @@ class VStream:
                 return
             pause = self._silence - waited
 
-    def _describe(self, error: grpc.RpcError) -> VitessSourceError:
+    def _describe(self, error: grpc.RpcError) -> ConnectorError:
         if self._is_cancelled:
             return StreamCancelledError("The stream was ended, because this sync was asked to stop.")
         if self._is_silent:

@@ -14,10 +14,10 @@ import grpc
 from source_vitess.error_rules import Rule, build_error, first_match, redact, with_words
 from source_vitess.errors import (
     ConfigError,
+    ConnectorError,
     InternalError,
     PositionLostError,
     TransientError,
-    VitessSourceError,
 )
 from source_vitess.network.tls import tls_rules
 from source_vitess.vstream.tablet_failures import EVENT_RULES, GIVING_UP, MYSQL_RULES, STATE_RULES
@@ -142,7 +142,7 @@ _REFUSED = "VTGate does not accept what this connector asked for."
 _BROKE = "VTGate ended the stream with an error."
 
 #: What a status means whose text meets no rule: our class, and the message.
-VERDICTS: Mapping[grpc.StatusCode, tuple[type[VitessSourceError], str]] = {
+VERDICTS: Mapping[grpc.StatusCode, tuple[type[ConnectorError], str]] = {
     # A call that ends well without having been asked to: VTGate's last word comes as an end of the stream.
     grpc.StatusCode.OK: (TransientError, "VTGate ended the stream."),
     grpc.StatusCode.CANCELLED: (TransientError, "VTGate cancelled the stream."),
@@ -165,7 +165,7 @@ VERDICTS: Mapping[grpc.StatusCode, tuple[type[VitessSourceError], str]] = {
 }
 
 
-def describe(code: grpc.StatusCode, details: str | None) -> VitessSourceError:
+def describe(code: grpc.StatusCode, details: str | None) -> ConnectorError:
     """Returns our error for the status of a call."""
     text = f"{code.name}: {details or ''}"
     if found := first_match(RULES, text):

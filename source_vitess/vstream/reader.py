@@ -83,7 +83,7 @@ class EventReader:
         Raises:
             ConfigError: The server's binlog is statement-based.
             InternalError: The server breaks the protocol.
-            VitessSourceError: Whatever `responses` raises.
+            ConnectorError: Whatever `responses` raises.
         """
         position: StreamPosition | None = None
         for response in responses:

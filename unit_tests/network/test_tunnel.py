@@ -15,7 +15,7 @@ import source_vitess.check as check_module
 import source_vitess.network.tunnel as tunnel_module
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
-from source_vitess.errors import ConfigError, TransientError, VitessSourceError
+from source_vitess.errors import ConfigError, ConnectorError, TransientError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.network.tunnel import reachable
 from source_vitess.replication.patience import Answer, ask_again
@@ -150,7 +150,7 @@ def with_key(key: Any, passphrase: str | None = None, form: str = "openssh", **m
 
 
 @contextmanager
-def refused(kind: type[VitessSourceError], said: str) -> Iterator[None]:
+def refused(kind: type[ConnectorError], said: str) -> Iterator[None]:
     """Expects an error."""
     with pytest.raises(kind) as caught:
         yield
@@ -223,7 +223,7 @@ def test_a_server_whose_key_is_not_known_gets_nothing(ssh: SshServer, vitess: Vi
     ids=["password", "key", "locked key", "passphrase", "damaged key", "nobody"],
 )
 def test_what_is_wrong_is_said(
-    ssh: SshServer, vitess: Vitess, change: Any, kind: type[VitessSourceError], said: str
+    ssh: SshServer, vitess: Vitess, change: Any, kind: type[ConnectorError], said: str
 ) -> None:
     """Each mistake has a message of its own."""
     with refused(kind, said), reachable(config(ssh, vitess, **change)):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from instruments.scripted_vtgate.events import TIMESTAMP, VEvent, change, commit, field, row, vgtid
 from instruments.scripted_vtgate.wire import row_of
-from source_vitess.errors import InternalError, VitessSourceError
+from source_vitess.errors import ConnectorError, InternalError
 from source_vitess.proto import raw_pb2
 from source_vitess.rows import compiled
 from source_vitess.rows.columns import DecodedColumn, Rows
@@ -450,7 +450,7 @@ def _read(responses: Sequence[Sequence[bytes]], key: tuple[str, ...] = ("id",)) 
     try:
         for event in events:
             read.append((event.table, str(event.error)) if isinstance(event, TableFailed) else event)  # noqa: PERF401
-    except VitessSourceError as error:
+    except ConnectorError as error:
         read.append(("", str(error)))
     return read
 
