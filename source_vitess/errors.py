@@ -1,29 +1,53 @@
-"""What can go wrong, in three branches that tell who has to act.
+"""Every error of this package, in trees that tell who has to act, who raises it and who catches it.
 
-    ConnectorError
-    ├── ConfigError          the user: wrong settings, rights, server flags, a lost position
-    │   ├── StreamError      the user, for one stream only; the other streams go on
-    │   │   ├── TableNotFoundError    a tablet does not know the table, or not yet
-    │   │   ├── SchemaMismatchError   old changes of the table do not fit its columns any more
-    │   │   └── LostTransactionsError   rows were copied that no server has any more
-    │   └── PositionLostError   the saved position cannot be continued
-    ├── TransientError       nobody: the same sync can succeed later
-    │   └── StreamCancelledError   this program ended the stream itself
-    └── InternalError        us: the server or this program broke a rule it should keep
+What leaves a package as an error is defined here; what is raised and caught within one package stays in it.
 
-A message says what happened and what to do, in words for the person who set the connector up. It names
-tables, shards, types and positions, never the values of rows or of secrets.
+    ConnectorError                    raised by                        caught by (besides where a command ends)
+    ├── ConfigError                   all who ask, read or decide      check, which may know more; mysql.routing
+    │   ├── StreamError               airbyte, vstream, replication    vstream.reader, replication: the stream fails
+    │   │   ├── TableNotFoundError    vstream.tablet_failures          replication, which tries again for a while
+    │   │   ├── SchemaMismatchError   vstream, replication             replication, which tries again for a while
+    │   │   │   └── MissingColumnError  replication.copy_stream        replication.table_copy, which tries again
+    │   │   ├── LostTransactionsError   replication                    replication.copies: asks for a refresh
+    │   │   └── RowTooLargeError      replication.oversized_rows
+    │   └── PositionLostError         vstream, replication             replication, which copies anew if it may; check
+    ├── TransientError                network, mysql, vstream,         replication, which tries again; mysql.lineage,
+    │   │                             replication                      check, vstream.current_position: they know more
+    │   ├── StreamCancelledError      clock, vstream.client
+    │   ├── StallError                replication                      replication, to look for a row that is too large
+    │   ├── CopyTimeUpError           replication.copy_stream
+    │   └── ReshardedError            replication.table_copy           replication.copies, which goes over to them
+    └── InternalError                 mysql, vstream, replication      check: the server is no VTGate; mysql.routing
+
+A ConfigError is the user's to act on, a TransientError nobody's (the same sync can succeed later), an InternalError
+ours. One that nobody catches ends its command (`source`, `entrypoint`), or its stream of a sync
+(`replication.messages.Failed`), with its message. That says what happened and what to do, in words for the person who
+set the connector up; it names tables, shards, types and positions, never the values of rows or of secrets.
+
+None of the following reaches a user: whoever catches it knows what it means.
+
+    ValueError
+    ├── GtidError                     position                         mysql.lineage, replication.checkpoint and .state
+    ├── UnreadableError               ddl.tokens                       ddl.tokens: a quotation or comment does not end
+    └── NoGrammarError                ddl                              ddl: a clause that it does not know
+    Exception
+    ├── MisfitError                   rows.decoder                     vstream.reader, vstream.lastpk
+    ├── PartialImageError             rows.batch                       vstream.reader
+    ├── Altered                       types                            rows: no error, but a value without exact JSON
+    └── KeyChangedError               replication.copy_*               replication.table_copy, which starts over
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ConnectorError(Exception):
-    """Base of every error that this connector raises on purpose.
+    """Base of every error that a connector of this repository raises on purpose and that a user may see.
 
     Attributes:
         message: What happened and what to do, for the user.
-        detail: What the library or server said, for the log. Free of secrets.
+        detail: What the library or server reported, for the log. Free of secrets.
     """
 
     def __init__(self, message: str, *, detail: str = "") -> None:
@@ -60,6 +84,10 @@ class SchemaMismatchError(StreamError):
     """Changes of the table were written with columns that its present columns do not explain."""
 
 
+class MissingColumnError(SchemaMismatchError):
+    """The tablet that a copy is read from does not know a selected column, or not yet."""
+
+
 class LostTransactionsError(StreamError):
     """Rows were copied that no server of their shard has any more."""
 
@@ -70,6 +98,10 @@ class LostTransactionsError(StreamError):
             "as in a failover without semi-synchronous replication. Nothing tells which rows these are. Refresh this "
             "stream and choose to remove its old records.",
         )
+
+
+class RowTooLargeError(StreamError):
+    """A row of a table does not fit into the messages of VTGate and its tablets."""
 
 
 class PositionLostError(ConfigError):
@@ -84,5 +116,39 @@ class StreamCancelledError(TransientError):
     """This program ended the stream, because it was asked to stop."""
 
 
+class StallError(TransientError):
+    """Nothing came of some shards for too long, while VTGate's heartbeats did.
+
+    Attributes:
+        positions: By shard, where the stream is; empty before the first one.
+        shards: Those of which nothing comes, and where.
+    """
+
+    def __init__(self, message: str, positions: Mapping[str, str], shards: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.positions = positions
+        self.shards = shards
+
+
+class CopyTimeUpError(TransientError):
+    """The time for copying in one sync is over; the next one goes on from here."""
+
+
+class ReshardedError(TransientError):
+    """Other shards serve the keyspace than those that are being copied."""
+
+
 class InternalError(ConnectorError):
     """The server or this program broke a rule that both rely on."""
+
+
+class GtidError(ValueError):
+    """A text is not a GTID set that Vitess can stream from."""
+
+
+class MisfitError(Exception):
+    """A row does not have the form that its table's columns announced."""
+
+
+class PartialImageError(Exception):
+    """A row image lacks the value of a column that is selected."""

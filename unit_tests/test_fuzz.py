@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from source_vitess.airbyte.state import parse_state, sync_state
-from source_vitess.errors import ConfigError, ConnectorError
+from source_vitess.errors import ConfigError, ConnectorError, GtidError
 from source_vitess.naming import quote_identifier
-from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.position.gtid import GtidSet
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.replication.state import VERSION, SyncState
 from source_vitess.rows.columns import Rows

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from source_vitess.errors import ConfigError, TransientError
+from source_vitess.errors import ConfigError, GtidError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Tablet, Topology
 from source_vitess.naming import TabletType
-from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.position.gtid import GtidSet
 from source_vitess.position.lineage import ShardGtids, TabletGtids
 
 _GTIDS = "select @@global.server_uuid, @@global.gtid_executed, @@global.gtid_purged"

@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from source_vitess.errors import GtidError
+
 #: Vitess' name for the position format of MySQL ≥ 5.6 (go/mysql/replication/mysql56_gtid_set.go, Mysql56FlavorID).
 FLAVOR = "MySQL56"
 
@@ -24,10 +26,6 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _NUMBERS = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 #: MySQL's own bound for a transaction number, 2^63 - 1.
 _LAST_NUMBER = 2**63 - 1
-
-
-class GtidError(ValueError):
-    """A text is not a GTID set that Vitess can stream from."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from source_vitess.position.gtid import FLAVOR, GtidError, GtidSet, intervals_of, is_within, last_number
+from source_vitess.errors import GtidError
+from source_vitess.position.gtid import FLAVOR, GtidSet, intervals_of, is_within, last_number
 
 #: In a request: changes from now on (go/vt/vtgate/vstream_manager.go).
 CURRENT = "current"

@@ -23,7 +23,7 @@ from source_vitess.replication.exclusions import Exclusions
 from source_vitess.replication.goal import Goal
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.messages import Message
-from source_vitess.replication.oversized_rows import StallError
+from source_vitess.replication.oversized_rows import stalled
 from source_vitess.replication.patience import Retry, Silence
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.schema_changes import SchemaChanges
@@ -300,4 +300,4 @@ class ChangeStream:
         if self._silence.seconds >= self._sync.settings.no_progress_seconds:
             self._checkpointer.settle()
             here = self._state.vgtid.shards if self._state.vgtid else {}
-            raise StallError(self._silence.seconds, here, self._goal.missing)
+            raise stalled(self._silence.seconds, here, self._goal.missing)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from source_vitess.errors import StreamError, TransientError
+from source_vitess.errors import StallError, StreamError, TransientError
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.change_stream import PASSING, ChangeContext, ChangeStream
@@ -14,7 +14,7 @@ from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
 from source_vitess.replication.exclusions import Exclusions
 from source_vitess.replication.messages import Message
-from source_vitess.replication.oversized_rows import StallError, explain_changes
+from source_vitess.replication.oversized_rows import explain_changes
 from source_vitess.replication.patience import Retry
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.schema_changes import SchemaChanges

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from source_vitess.errors import InternalError
-from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.errors import GtidError, InternalError
+from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import difference
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Checkpoint, Message, Records

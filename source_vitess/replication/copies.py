@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
-from source_vitess.errors import LostTransactionsError, StreamError, TransientError
+from source_vitess.errors import LostTransactionsError, ReshardedError, StreamError, TransientError
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_stream import TableToCopy
@@ -18,7 +18,7 @@ from source_vitess.replication.lineage_check import LineageCheck
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.settings import SelectedStream
-from source_vitess.replication.table_copy import ReshardedError, TableCopy
+from source_vitess.replication.table_copy import TableCopy
 from source_vitess.replication.table_state import Copied, CopiedAt, Copying, Refreshed, RefreshNeeded, TableState
 
 #: Bytes of tables that are begun together, at least: 64 tables of InnoDB's least size.

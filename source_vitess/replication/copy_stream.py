@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from source_vitess.errors import InternalError, SchemaMismatchError, TransientError
+from source_vitess.errors import CopyTimeUpError, InternalError, MissingColumnError, SchemaMismatchError, TransientError
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
 from source_vitess.replication.copy_report import CopyReport
 from source_vitess.replication.messages import Log, Message
-from source_vitess.replication.oversized_rows import StallError
+from source_vitess.replication.oversized_rows import stalled
 from source_vitess.replication.patience import Retry, Silence
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.settings import SelectedStream
@@ -36,14 +36,6 @@ from source_vitess.vstream.events import (
     key_of_lastpk,
 )
 from source_vitess.vstream.request import StreamRequest
-
-
-class CopyTimeUpError(TransientError):
-    """The time for copying in one sync is over; the next one goes on from here."""
-
-
-class MissingColumnError(SchemaMismatchError):
-    """The tablet that a copy is read from does not have a selected column, or not yet."""
 
 
 @dataclass(frozen=True)
@@ -303,7 +295,7 @@ class CopyStream:
     def _check_time(self) -> None:
         if self._silence.seconds >= self._context.settings.no_progress_seconds:
             positions = {shard: part.gtid for shard, part in self._progress.shards.items()}
-            raise StallError(self._silence.seconds, positions, self._unfinished, f" of table {self._table.name!r}")
+            raise stalled(self._silence.seconds, positions, self._unfinished, f" of table {self._table.name!r}")
         if self._context.clock.monotonic() > self._to_copy.deadline:
             raise CopyTimeUpError(
                 f"The time for copying in one sync is over while table {self._table.name!r} is being copied. The next "

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from source_vitess.errors import ConfigError, ConnectorError, StreamError, TransientError
+from source_vitess.errors import ConfigError, ConnectorError, RowTooLargeError, StallError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.schema import Table
@@ -31,28 +31,24 @@ _REMEDY = (
 )
 
 
-class StallError(TransientError):
-    """Nothing came of some shards for too long, while VTGate's heartbeats did.
+def stalled(seconds: float, positions: Mapping[str, str], shards: Collection[str], what: str = "") -> StallError:
+    """Returns the error for a stream that brought nothing of some shards for too long.
 
-    Attributes:
+    Args:
+        seconds: How long.
         positions: By shard, where the stream is; empty before the first one.
-        shards: Those of which nothing comes, and where.
+        shards: Those of which nothing comes.
+        what: What the stream copies, for the message; empty for changes.
     """
-
-    def __init__(self, seconds: float, positions: Mapping[str, str], shards: Collection[str], what: str = "") -> None:
-        where = ", ".join(f"{shard!r} (at {_shown(positions.get(shard, ''))})" for shard in sorted(shards))
-        super().__init__(
-            f"VTGate sent nothing{what} of shard {where} for {seconds:.0f} s, although there is something to send. A "
-            "throttled tablet and one that waits for its replication or for a lock look like this; the tablet's log "
-            "shows which. So does a row larger than --grpc-max-message-size of vttablet or vtgate (16 MiB unless set; "
-            "an update holds its row twice), which VTGate's log shows."
-        )
-        self.positions = positions
-        self.shards = {shard: positions.get(shard, "") for shard in shards}
-
-
-class RowTooLargeError(StreamError):
-    """A row of a table does not fit into the messages of VTGate and its tablets."""
+    where = ", ".join(f"{shard!r} (at {_shown(positions.get(shard, ''))})" for shard in sorted(shards))
+    return StallError(
+        f"VTGate sent nothing{what} of shard {where} for {seconds:.0f} s, although there is something to send. A "
+        "throttled tablet and one that waits for its replication or for a lock look like this; the tablet's log "
+        "shows which. So does a row larger than --grpc-max-message-size of vttablet or vtgate (16 MiB unless set; "
+        "an update holds its row twice), which VTGate's log shows.",
+        positions,
+        {shard: positions.get(shard, "") for shard in shards},
+    )
 
 
 def explain_changes(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_vitess.position.gtid import GtidError
+from source_vitess.errors import GtidError
 from source_vitess.position.vgtid import Vgtid, contains, intersection, union
 from source_vitess.replication.table_state import (
     FOLLOWED,

@@ -15,8 +15,12 @@ from collections.abc import Iterator, Mapping
 
 from source_vitess.errors import (
     ConnectorError,
+    CopyTimeUpError,
     LostTransactionsError,
+    MissingColumnError,
     PositionLostError,
+    ReshardedError,
+    StallError,
     StreamError,
     TableNotFoundError,
     TransientError,
@@ -24,16 +28,12 @@ from source_vitess.errors import (
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
 from source_vitess.replication.copy_report import CopyReport
-from source_vitess.replication.copy_stream import CopyStream, CopyTimeUpError, MissingColumnError, TableToCopy
+from source_vitess.replication.copy_stream import CopyStream, TableToCopy
 from source_vitess.replication.messages import Log, Message
-from source_vitess.replication.oversized_rows import StallError, explain_copy
+from source_vitess.replication.oversized_rows import explain_copy
 from source_vitess.replication.patience import Retry
 from source_vitess.replication.table_state import ShardCopy
 from source_vitess.schema import StreamedTable
-
-
-class ReshardedError(TransientError):
-    """Other shards serve the keyspace than those that are being copied."""
 
 
 class TableCopy:

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_vitess.errors import ConfigError
-from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.errors import ConfigError, GtidError
+from source_vitess.position.gtid import GtidSet
 
 
 @dataclass(frozen=True)

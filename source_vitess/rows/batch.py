@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from struct import error as StructError  # noqa: N812 - it is a class
 
+from source_vitess.errors import PartialImageError
 from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.rows.columns import NULL_LENGTH, FieldChange, Rows
 from source_vitess.rows.copied import CopiedShapes
@@ -17,10 +18,6 @@ from source_vitess.types.codec import Altered
 
 #: What says that a row needs a closer look.
 _ODD = (Altered, ValueError, StructError)
-
-
-class PartialImageError(Exception):
-    """A row image lacks the value of a column that is selected."""
 
 
 class RowBatch:

@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 
+from source_vitess.errors import MisfitError
 from source_vitess.rows.columns import DecodedColumn, FieldChange
 from source_vitess.rows.compiled import decoder_for
 from source_vitess.rows.generate import compile_form, compile_walk, form_source, walk_source
@@ -34,10 +35,6 @@ _FORMS = 4096
 _BODIES = 32
 #: Values in all forms of a table together: each takes some 30 bytes.
 _FORM_VALUES = 100_000
-
-
-class MisfitError(Exception):
-    """A row does not have the form that its table's columns announced."""
 
 
 class RowDecoder:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
+from source_vitess.errors import MisfitError
 from source_vitess.proto import query_pb2
-from source_vitess.rows.decoder import MisfitError, unpack_lengths
+from source_vitess.rows.decoder import unpack_lengths
 from source_vitess.schema import Column, Table
 from source_vitess.types import resume
 from source_vitess.types.charset import charset_of

@@ -14,12 +14,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import opens_transaction
-from source_vitess.errors import ConfigError, InternalError, SchemaMismatchError, StreamError
+from source_vitess.errors import (
+    ConfigError,
+    InternalError,
+    MisfitError,
+    PartialImageError,
+    SchemaMismatchError,
+    StreamError,
+)
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
-from source_vitess.rows.batch import PartialImageError, RowBatch
+from source_vitess.rows.batch import RowBatch
 from source_vitess.rows.columns import DecodedColumn
 from source_vitess.rows.copied import CopiedShapes
-from source_vitess.rows.decoder import MisfitError, RowDecoder
+from source_vitess.rows.decoder import RowDecoder
 from source_vitess.schema import StreamedTable
 from source_vitess.types.codec import Codec
 from source_vitess.vstream.events import (

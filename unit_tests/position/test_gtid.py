@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.errors import GtidError
+from source_vitess.position.gtid import GtidSet
 from unit_tests.examples import at_least, reached
 
 A = "11111111-1111-1111-1111-111111111111"

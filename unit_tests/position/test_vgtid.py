@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.position.gtid import GtidError, GtidSet
+from source_vitess.errors import GtidError
+from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Distance, Vgtid, contains
 
 A = "11111111-1111-1111-1111-111111111111"

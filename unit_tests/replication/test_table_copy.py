@@ -14,9 +14,8 @@ from instruments.scripted_vtgate.client import is_lastpk
 from instruments.scripted_vtgate.model.faults import After
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
-from source_vitess.errors import ConfigError, TransientError
+from source_vitess.errors import ConfigError, CopyTimeUpError, TransientError
 from source_vitess.proto import binlogdata_pb2
-from source_vitess.replication.copy_stream import CopyTimeUpError
 from unit_tests.replication.conftest import Settings
 from unit_tests.syncing import (
     COLUMNS,

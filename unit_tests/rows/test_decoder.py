@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_vitess.errors import MisfitError
 from source_vitess.rows.columns import DecodedColumn, FieldChange
-from source_vitess.rows.decoder import MisfitError, RowDecoder, unpack_lengths
+from source_vitess.rows.decoder import RowDecoder, unpack_lengths
 from source_vitess.types.codec import Altered, Codec
 
 
