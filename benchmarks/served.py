@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+from pymysql.constants import ER
 from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
@@ -155,7 +156,7 @@ def _wait(cursor: Any, sql: str) -> None:
                 return
         except pymysql.MySQLError as error:
             # The database or the table is not there yet.
-            if error.args[0] not in (1049, 1146):
+            if error.args[0] not in (ER.BAD_DB_ERROR, ER.NO_SUCH_TABLE):
                 raise
         time.sleep(0.002)
     raise ClientError(f"Within {_SECONDS:.0f} s, a change did not reach the served table.")

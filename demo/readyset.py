@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
+from pymysql.constants import ER
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
 from vitess_local.plain_mysql import PlainMysql
@@ -155,7 +156,7 @@ def _served(mysql: PlainMysql, sql: str) -> list[tuple[Any, ...]]:
     except pymysql.err.ProgrammingError:
         return []
     except pymysql.err.OperationalError as error:
-        if error.args[0] in (1049, 1146):
+        if error.args[0] in (ER.BAD_DB_ERROR, ER.NO_SUCH_TABLE):
             return []
         raise
 

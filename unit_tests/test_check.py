@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from pymysql.constants import ER
 
 from instruments.scripted_vtgate.script import Fail, Hang, Scripts
 from instruments.scripted_vtgate.vitess import Vitess
@@ -188,7 +189,7 @@ def test_another_grpc_server(shop: Vitess) -> None:
 
 def test_another_mysql_server(shop: Vitess) -> None:
     """A MySQL that does not understand VTGate's questions is none."""
-    shop.mysql.fail_next(1064, "You have an error in your SQL syntax; ... near 'vitess_shards' at line 1")
+    shop.mysql.fail_next(ER.PARSE_ERROR, "You have an error in your SQL syntax; ... near 'vitess_shards' at line 1")
 
     assert "is MySQL 8.4.6-Vitess, but not a VTGate" in said(shop.url)
 

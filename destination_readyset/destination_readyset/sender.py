@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import pymysql
 from source_vitess.errors import ConnectorError, InternalError
 
-from destination_readyset.served import Connection, describe
+from destination_readyset.failures import describe
+from destination_readyset.served import Connection
 
 #: Statements that may wait. With a batch being made and one being run, this bounds the memory.
 _WAITING = 3

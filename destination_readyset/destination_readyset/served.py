@@ -1,18 +1,14 @@
-"""The connection to the served MySQL, and what its errors mean.
-
-A message of MySQL's may quote a value of a row; of those only the number and the column are passed on.
-"""
+"""The connection to the served MySQL."""
 
 from __future__ import annotations
 
-import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import pymysql
-from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
 
 from destination_readyset.config import Address
+from destination_readyset.failures import describe
 
 if TYPE_CHECKING:
     # Generic in the type stubs only.
@@ -32,14 +28,6 @@ SQL_MODE = "STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO,ERROR_F
 _SESSION = f"""
 SET SESSION sql_mode = '{SQL_MODE}', time_zone = '+00:00', foreign_key_checks = 0, wait_timeout = 2147483,
     innodb_lock_wait_timeout = 120, group_concat_max_len = 1048576"""
-
-_MISFITS = {1048, 1264, 1265, 1292, 1366, 1406, 3140, 3141, 1416, 3037, 1411, 1690, 1367}
-_FULL = {3, 28, 1021, 1026, 1114, 1197, 3675, 1598}
-_READ_ONLY = {1290, 1836, 1792, 3098}
-_DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1698}
-_LOST = {2003, 2006, 2013, 2014, 2055, 1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1927, 4031}
-_BUSY = {1205, 1213, 3572, 1040, 1203}
-_COLUMN = re.compile(r"(?:for column|Column) '((?:[^'`]|'')+?)'|for column `[^`]*`\.`[^`]*`\.`([^`]+)`")
 
 
 def connect(address: Address, *, autocommit: bool = True, session: bool = True) -> Connection:
@@ -89,77 +77,8 @@ def query(connection: Connection, sql: str) -> list[Row]:
         raise describe(error) from error
 
 
-def describe(error: pymysql.MySQLError, table: str = "") -> ConnectorError:
-    """Returns our error for one of PyMySQL's.
-
-    Args:
-        error: What it raised.
-        table: The table that was written; empty for other statements.
-    """
-    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    text = str(error.args[1]) if len(error.args) > 1 else ""
-    where = f" while table {table} was written" if table else ""
-    detail = f"MySQL error {number}{where}"
-    if number in _MISFITS:
-        match = _COLUMN.search(text)
-        column = f"column {match[1] or match[2]!r}" if match else "a column"
-        return ConfigError(
-            f"A value does not fit {column} of the served table {table or '(unknown)'} (MySQL error {number}). Nothing "
-            "since the last state was written. If the keyspace's column was changed, refresh the source's schema and "
-            "sync again; else refresh the stream.",
-            detail=detail,
-        )
-    if number in _FULL:
-        return TransientError(
-            f"The served MySQL has no room{where} (error {number}): the disk, the table space or the binlog's cache "
-            "(max_binlog_cache_size) is full. Make room; nothing since the last state was written.",
-            detail=detail,
-        )
-    if number in _READ_ONLY:
-        return ConfigError(
-            f"The served MySQL takes no writes (error {number}): it is read-only. Give the address of the primary, or "
-            "set read_only and super_read_only to OFF.",
-            detail=f"{detail}: {text}",
-        )
-    if number in _DENIED:
-        return ConfigError(
-            f"The served MySQL refuses the user{where} (error {number}). Check the user name and the password, and "
-            "the grants that the documentation lists.",
-            detail=f"{detail}: {text}",
-        )
-    if number == 1153:
-        return ConfigError(
-            f"A row is longer than the served MySQL takes{where}. Raise max_allowed_packet.", detail=detail
-        )
-    if number == 1118 or number == 1071:
-        return ConfigError(
-            f"The served MySQL cannot hold {'a row' if number == 1118 else 'a key'} this long (error {number}). "
-            "Deselect columns, or use exact_types.",
-            detail=f"{detail}: {text}",
-        )
-    if (number == 2003 and "getaddrinfo" in text) or "Name or service" in text:
-        return TransientError("The host of the served MySQL cannot be resolved. Check the field host.", detail=detail)
-    if number in _LOST or number == 0:
-        return TransientError(
-            f"The connection to the served MySQL was lost, or cannot be made{where} (error {number}). Nothing since "
-            "the last state was written.",
-            detail=detail,
-        )
-    if number in _BUSY:
-        return TransientError(
-            f"The served MySQL is busy with other work on the same rows{where} (error {number}).", detail=detail
-        )
-    if number in (1054, 1146, 1049):
-        return ConfigError(
-            f"The served table {table or '(unknown)'} is not as this destination made it (error {number}): somebody "
-            "changed or dropped it. Sync again; if that does not help, refresh the stream.",
-            detail=detail,
-        )
-    return InternalError(f"The served MySQL refused a statement{where} (error {number}).", detail=detail)
-
-
 def _tls(address: Address) -> dict[str, Any]:
-    """Returns PyMySQL's arguments; by itself it encrypts if the server can, without a look at the certificate."""
+    """Returns PyMySQL's arguments; by itself it encrypts if the server can, without verifying the certificate."""
     if address.tls == "preferred":
         return {}
     if address.tls == "disabled":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from instruments.scripted_vtgate.mysql_server import Answering, MysqlStatusError, Result, Statement, VtgateMysqlServer
+from pymysql.constants import ER
 
 from destination_readyset import readyset
 from destination_readyset.config import Address
@@ -46,7 +47,7 @@ class FakeReadyset(Answering):  # type: ignore[misc] # checked where it is
             return [], []  # the client's own settings
         if self.failures:
             self.failures -= 1
-            raise MysqlStatusError(1105, "The table is being snapshotted")
+            raise MysqlStatusError(ER.UNKNOWN_ERROR, "The table is being snapshotted")
         self.created.append(statement.sql)
         return [], []
 

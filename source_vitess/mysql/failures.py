@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pymysql
+from pymysql.constants import CR, ER
 
 from source_vitess.error_rules import Rule, build_error, first_match, redact, with_words
 from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
@@ -17,6 +18,22 @@ REFUSED_IN_CLEAR = "refused to give the password to a server without encryption"
 #: Said by `mysql.session` when an answer has no end.
 TOO_LARGE = "the answer is larger than any that VTGate has"
 
+_LOST = "|".join(map(str, (CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST)))
+_BROKEN_OFF = "|".join(
+    map(
+        str,
+        (
+            ER.CON_COUNT_ERROR,
+            ER.OUT_OF_RESOURCES,
+            ER.SERVER_SHUTDOWN,
+            ER.TOO_MANY_USER_CONNECTIONS,
+            ER.LOCK_WAIT_TIMEOUT,
+            ER.QUERY_INTERRUPTED,
+            CR.CR_CONNECTION_ERROR,
+        ),
+    )
+)
+
 #: In order: the first rule that matches counts. Texts are `<MySQL error number>: <message>`, numbers ≥ 2000 are
 #: PyMySQL's own.
 RULES: tuple[Rule, ...] = (
@@ -30,20 +47,20 @@ RULES: tuple[Rule, ...] = (
         "user a reader of the table names tables, columns and statistics (vttablet --table-acl-config).",
     ),
     Rule(
-        pattern=rf"^1045: .*'{ANONYMOUS}'",
+        pattern=rf"^{ER.ACCESS_DENIED_ERROR}: .*'{ANONYMOUS}'",
         example=f"1045: Access denied for user '{ANONYMOUS}'",
         error=ConfigError,
         message="VTGate's MySQL port asks for a user name and a password. Fill in both fields.",
     ),
     Rule(
-        pattern=r"^1045: ",
+        pattern=rf"^{ER.ACCESS_DENIED_ERROR}: ",
         example="1045: Access denied for user 'airbyte'",
         error=ConfigError,
         message="VTGate's MySQL port refuses the user name or the password. Check both fields; the user must be known "
         "to both of VTGate's ports.",
     ),
     Rule(
-        pattern=r"^1049: .*unknown database '(?P<keyspace>[^']*)'",
+        pattern=rf"^{ER.BAD_DB_ERROR}: .*unknown database '(?P<keyspace>[^']*)'",
         example="1049: VT05003: unknown database 'nope' in vschema",
         error=ConfigError,
         message="VTGate knows no keyspace {keyspace}. Check the name after the slash in the field url.",
@@ -70,9 +87,9 @@ RULES: tuple[Rule, ...] = (
         message="The server on the MySQL port sent more than 512 MiB in answer to a question about the schema or the "
         "topology.",
     ),
-    *tls_rules("MySQL port", "2003"),
+    *tls_rules("MySQL port", str(CR.CR_CONN_HOST_ERROR)),
     Rule(
-        pattern=r"^1105: .*no healthy tablet available for .*keyspace:\\?\"(?P<keyspace>[^\"\\]+)\\?\" "
+        pattern=rf"^{ER.UNKNOWN_ERROR}: .*no healthy tablet available for .*keyspace:\\?\"(?P<keyspace>[^\"\\]+)\\?\" "
         r"shard:\\?\"(?P<shard>[^\"\\]+)\\?\" tablet_type:(?P<type>[A-Z]+)",
         example='1105: target: main.0.rdonly: no healthy tablet available for \'keyspace:"main" shard:"0" '
         "tablet_type:RDONLY'",
@@ -87,21 +104,21 @@ RULES: tuple[Rule, ...] = (
         message="The host name of VTGate cannot be resolved. Check the host in the field url.",
     ),
     Rule(
-        pattern=r"^2003: .*Connection refused",
+        pattern=rf"^{CR.CR_CONN_HOST_ERROR}: .*Connection refused",
         example="2003: Can't connect to MySQL server on 'gate' ([Errno 111] Connection refused)",
         error=TransientError,
         message="Nothing listens on the MySQL port that is configured. Check that VTGate runs, and the parameter "
         "mysql_port in the field url.",
     ),
     Rule(
-        pattern=r"^(2003|2013|2006): .*timed out",
+        pattern=rf"^({_LOST}): .*timed out",
         example="2003: Can't connect to MySQL server on 'gate' (timed out)",
         error=TransientError,
         message="VTGate did not answer on its MySQL port in time. Check that it runs and that a firewall lets the "
         "connection through.",
     ),
     Rule(
-        pattern=r"^2003: |^2013: |^2006: |^0: $",
+        pattern=rf"^({_LOST}): |^0: $",
         example="2013: Lost connection to MySQL server during query",
         error=TransientError,
         message="The connection to VTGate's MySQL port was lost.",
@@ -116,7 +133,7 @@ RULES: tuple[Rule, ...] = (
     # VTGate maps codes to numbers (go/mysql/sqlerror/sql_error.go, mapToSQLErrorFromErrorCode); those of tablets that
     # end, begin or change their type are left in the text, CLUSTER_EVENT as a number (go/vt/vterrors/constants.go).
     Rule(
-        pattern=r"^(1040|1041|1053|1203|1205|1317|2002): "
+        pattern=rf"^({_BROKEN_OFF}): "
         r"|code = (Canceled|Unavailable|DeadlineExceeded|Aborted|ResourceExhausted|Code\(17\))"
         r"|NOT_SERVING|SHUTTING_DOWN|(wrong|invalid) tablet type",
         example="1317: target: shop.80-.primary: vttablet: rpc error: code = Canceled desc = grpc: the client "

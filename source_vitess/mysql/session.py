@@ -2,7 +2,7 @@
 
 - A session has a target: `keyspace`, `keyspace:shard` or `keyspace:shard@type`. A statement sent to a target with a
   shard goes to one tablet of that shard.
-- Autocommit is on: inside a transaction VTGate refuses to change the type of tablet (errno 1192).
+- Autocommit is on: inside a transaction VTGate refuses to change the type of tablet (ER_LOCK_OR_ACTIVE_TRANSACTION).
 - The workload is OLTP but for `query_large`. In the OLAP workload a statement that fails after the names of its
   columns were sent is never answered, as seen with v24.0.0, so that the error would be a timeout.
 - Encryption is what the configuration says, or the connection fails: PyMySQL ≥ 1.2 never falls back to none when it

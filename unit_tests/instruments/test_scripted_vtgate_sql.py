@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pymysql
 import pytest
+from pymysql.constants import ER
 
 from instruments.scripted_vtgate.mysql_server import Statement
 from instruments.scripted_vtgate.vitess import Vitess
@@ -152,7 +153,7 @@ def test_statements_are_kept_with_their_targets(vitess: Vitess, client: Client) 
 
 def test_statements_can_be_made_to_fail(vitess: Vitess, client: Client) -> None:
     """Once, with any number and text."""
-    vitess.mysql.fail_next(1142, "Select command denied")
+    vitess.mysql.fail_next(ER.TABLEACCESS_DENIED_ERROR, "Select command denied")
     with pytest.raises(pymysql.MySQLError, match=r"1142.*Select command denied"):
         client.query("select 1")
     assert client.query("select 1") == ((1,),)

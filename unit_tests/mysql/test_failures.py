@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pymysql
 import pytest
+from pymysql.constants import CR, ER
 
 from source_vitess.error_rules import Rule, first_match
 from source_vitess.errors import ConfigError, InternalError, TransientError
@@ -36,7 +37,7 @@ def test_names_are_taken_from_the_text() -> None:
     """The keyspace, shard and type that VTGate names are in the message."""
     text = 'target: main.0.rdonly: no healthy tablet available for \'keyspace:"main" shard:"0" tablet_type:RDONLY\''
 
-    error = describe(pymysql.err.OperationalError(1105, text))
+    error = describe(pymysql.err.OperationalError(ER.UNKNOWN_ERROR, text))
 
     assert error.message == "The shard 0 of keyspace main has no RDONLY tablet that answers now."
 
@@ -44,7 +45,7 @@ def test_names_are_taken_from_the_text() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (pymysql.err.OperationalError(1105, "no"), "1105: no"),
+        (pymysql.err.OperationalError(ER.UNKNOWN_ERROR, "no"), "1105: no"),
         (
             pymysql.err.InternalError("Packet sequence number wrong - got 4 expected 0"),
             "0: Packet sequence number wrong",
@@ -64,14 +65,14 @@ def test_every_shape_of_pymysql_errors_has_a_text(error: pymysql.MySQLError, tex
         (pymysql.err.InterfaceError(0, ""), TransientError),
         (
             pymysql.err.OperationalError(
-                1105,
+                ER.UNKNOWN_ERROR,
                 "target: main.0.primary: vttablet: rpc error: code = Unavailable desc = error reading from server: EOF",
             ),
             TransientError,
         ),
         (
             pymysql.err.OperationalError(
-                1105,
+                ER.UNKNOWN_ERROR,
                 "target: main.0.replica: vttablet: rpc error: code = Code(17) desc = operation not allowed in "
                 "state SHUTTING_DOWN",
             ),
@@ -79,7 +80,7 @@ def test_every_shape_of_pymysql_errors_has_a_text(error: pymysql.MySQLError, tex
         ),
         (
             pymysql.err.OperationalError(
-                1105,
+                ER.UNKNOWN_ERROR,
                 "target: main.0.replica: vttablet: rpc error: code = FailedPrecondition desc = wrong tablet "
                 "type: REPLICA, want: PRIMARY or []",
             ),
@@ -87,27 +88,29 @@ def test_every_shape_of_pymysql_errors_has_a_text(error: pymysql.MySQLError, tex
         ),
         (
             pymysql.err.OperationalError(
-                2002,
+                CR.CR_CONNECTION_ERROR,
                 "target: main.0.primary: vttablet: rpc error: code = Unknown desc = Can't connect to local MySQL "
                 "server through socket '/vt/mysql.sock' (errno 2002) (sqlstate HY000)",
             ),
             TransientError,
         ),
-        (pymysql.err.OperationalError(1105, "syntax error at position 7"), InternalError),
+        (pymysql.err.OperationalError(ER.UNKNOWN_ERROR, "syntax error at position 7"), InternalError),
         (
-            pymysql.err.OperationalError(2006, "MySQL server has gone away (BrokenPipeError(32, 'Broken pipe'))"),
+            pymysql.err.OperationalError(
+                CR.CR_SERVER_GONE_ERROR, "MySQL server has gone away (BrokenPipeError(32, 'Broken pipe'))"
+            ),
             TransientError,
         ),
         (
-            pymysql.err.OperationalError(2013, "Lost connection (timed out)"),
+            pymysql.err.OperationalError(CR.CR_SERVER_LOST, "Lost connection (timed out)"),
             TransientError,
         ),
         (
-            pymysql.err.OperationalError(1045, "Access denied for user 'x'@'127.0.0.1'"),
+            pymysql.err.OperationalError(ER.ACCESS_DENIED_ERROR, "Access denied for user 'x'@'127.0.0.1'"),
             ConfigError,
         ),
-        (pymysql.err.OperationalError(1105, "syntax error at position 6 near 'selec'"), InternalError),
-        (pymysql.err.ProgrammingError(1064, "You have an error in your SQL syntax"), InternalError),
+        (pymysql.err.OperationalError(ER.UNKNOWN_ERROR, "syntax error at position 6 near 'selec'"), InternalError),
+        (pymysql.err.ProgrammingError(ER.PARSE_ERROR, "You have an error in your SQL syntax"), InternalError),
     ],
 )
 def test_classes(error: pymysql.MySQLError, expected: type[Exception]) -> None:
@@ -119,7 +122,7 @@ def test_values_stay_out() -> None:
     """A statement that VTGate quotes is not passed on."""
     text = 'target: main.0.primary: no (errno 1146): Sql: "select * from t where a = :v", BindVars: {v: "CANARY"}'
 
-    error = describe(pymysql.err.ProgrammingError(1146, text))
+    error = describe(pymysql.err.ProgrammingError(ER.NO_SUCH_TABLE, text))
 
     assert "CANARY" not in error.message + error.detail
     assert "errno 1146" in error.detail

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from pymysql.constants import ER
 
 from instruments.oracle import Store
 from instruments.scripted_vtgate.vitess import Vitess
@@ -508,7 +509,7 @@ class TestFailures:
 
         for number in range(len(questions)):
             waits.clear()
-            vitess.mysql.fail_next(1105, text, after=number)
+            vitess.mysql.fail_next(ER.UNKNOWN_ERROR, text, after=number)
             assert syncs.run() is None, questions[number]
             # How late replicas are is told if it is known.
             is_needed = "replication_status" not in questions[number].sql

@@ -12,6 +12,8 @@ import re
 import sqlite3
 from collections.abc import Callable
 
+from pymysql.constants import ER
+
 from instruments.scripted_vtgate.model.cluster import Cluster
 from instruments.scripted_vtgate.model.gtids import Gtids
 from instruments.scripted_vtgate.model.information_schema import INFORMATION_SCHEMA, fill
@@ -56,7 +58,7 @@ class VtgateSql(Answering):
         keyspace = match["keyspace"] if match else target
         known = (self._cluster.keyspace, *self._cluster.other_keyspaces, "information_schema", "mysql")
         if keyspace.removeprefix("vt_") not in known:
-            raise MysqlStatusError(1049, f"VT05003: unknown database '{keyspace}' in vschema")
+            raise MysqlStatusError(ER.BAD_DB_ERROR, f"VT05003: unknown database '{keyspace}' in vschema")
 
     def query(self, statement: Statement) -> Result:
         """Answers a statement."""
@@ -73,7 +75,7 @@ class VtgateSql(Answering):
                 answer = self._shows().get(" ".join(words[1:3])) or self._shows().get(words[1])
                 if answer is not None:
                     return answer()
-        raise MysqlStatusError(1064, f"the scripted VTGate has no answer to: {statement.sql}")
+        raise MysqlStatusError(ER.PARSE_ERROR, f"the scripted VTGate has no answer to: {statement.sql}")
 
     def _shows(self) -> dict[str, Callable[[], Result]]:
         return {
@@ -92,7 +94,7 @@ class VtgateSql(Answering):
         known = self._cluster.serving[0].tables
         for name in names:
             if name not in known:
-                raise MysqlStatusError(1105, f"table {name} not found")
+                raise MysqlStatusError(ER.UNKNOWN_ERROR, f"table {name} not found")
         routed = {name: self._cluster.routed.get(name, self._cluster.keyspace) for name in names}
         routes = [{"OperatorType": "Route", "Keyspace": {"Name": name}} for name in sorted({*routed.values()})]
         plan = routes[0] if len(routes) == 1 else {"OperatorType": "Concatenate", "Inputs": routes}
@@ -180,13 +182,13 @@ class VtgateSql(Answering):
                 fill(connection, tablet.data, self._cluster.database_name)
             if _SIDECAR in attached:
                 if not of_shard:
-                    raise MysqlStatusError(1049, f"VT05003: unknown database '{_SIDECAR}' in vschema")
+                    raise MysqlStatusError(ER.BAD_DB_ERROR, f"VT05003: unknown database '{_SIDECAR}' in vschema")
                 self._fill_sidecar(connection, shard, tablet.data)
             cursor = connection.execute(sql)
             # Literals in the place of variables can make two columns' names equal, which mysql-mimic cannot take.
             return cursor.fetchall(), [f"{column[0]} #{number}" for number, column in enumerate(cursor.description)]
         except sqlite3.Error as error:
-            raise MysqlStatusError(1064, f"the scripted VTGate cannot run this ({error}): {sql}") from error
+            raise MysqlStatusError(ER.PARSE_ERROR, f"the scripted VTGate cannot run this ({error}): {sql}") from error
         finally:
             for name in attached:
                 connection.execute(f"detach {name}")
@@ -235,7 +237,7 @@ class VtgateSql(Answering):
             # The primary of a shard that was resharded is there, and says that it does not serve.
             keyspace, name = self._cluster.keyspace, shard.name if shard is not None else name
             raise MysqlStatusError(
-                1105,
+                ER.UNKNOWN_ERROR,
                 f"target: {keyspace}.{name}.{tablet_type.lower()}: no healthy tablet available for "
                 f'\'keyspace:"{keyspace}" shard:"{name}" tablet_type:{tablet_type}\'',
             )
@@ -252,7 +254,7 @@ class VtgateSql(Answering):
         }
         value = {**of_server, **self.variables}.get(name)
         if value is None:
-            raise MysqlStatusError(1193, f"Unknown system variable '{name}'")
+            raise MysqlStatusError(ER.UNKNOWN_SYSTEM_VARIABLE, f"Unknown system variable '{name}'")
         return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
     def _physical(self, database: str) -> str:
