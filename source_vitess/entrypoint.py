@@ -1,29 +1,25 @@
-"""The console script: argv to commands, lines to stdout, exit codes.
+"""The console script: argv to commands, signals, exit codes.
 
-Nothing but Airbyte messages goes to stdout. Exit codes: 0 when the command did what it should (a failed check is a
-message, not a failure), 1 when it did not, 2 for wrong arguments, 128 + the signal's number after SIGTERM or SIGINT;
-a sync that had caught up and was only kept streaming ends with 0 then, because nothing is missing.
+Exit codes: 0 when the command did what it should (a failed check is a message, not a failure), 1 when it did not, 2 for
+wrong arguments, 128 + the signal's number after SIGTERM or SIGINT; a sync that had caught up and was only kept
+streaming ends with 0 then, because nothing is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib.metadata
 import os
 import signal
 import sys
 import threading
-import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
 from source_vitess.airbyte.cdk import VitessEntrypoint
+from source_vitess.airbyte.command import emit, run_command, stop_collecting_garbage
 from source_vitess.airbyte.lines import error_line
-from source_vitess.errors import ConfigError, ConnectorError, InternalError, TransientError
+from source_vitess.errors import TransientError
 from source_vitess.source import SourceVitess
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
@@ -52,12 +48,7 @@ def run(argv: Sequence[str]) -> int:
     if not args.command:
         sys.stderr.write("Give a command: spec, check, discover or read; --help tells more.\n")
         return 2
-    try:
-        return _run(args)
-    except BrokenPipeError:
-        # Nobody listens any more; keep the interpreter from flushing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return run_command(lambda: _read(args) if args.command == "read" else _other(args))
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -89,20 +80,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(list(argv))
 
 
-def _run(args: argparse.Namespace) -> int:
-    try:
-        return _read(args) if args.command == "read" else _other(args)
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the last resort says what it can in Airbyte's words
-        _write([error_line(_told(error))])
-        return 1
-
-
 def _other(args: argparse.Namespace) -> int:
     entrypoint = VitessEntrypoint(SourceVitess())
     for line in entrypoint.run(args):
-        _write([line.encode() + b"\n"])
+        emit(line.encode() + b"\n")
     return 0
 
 
@@ -112,23 +93,19 @@ def _read(args: argparse.Namespace) -> int:
     config = source.read_config(args.config)
     catalog = source.read_catalog(args.catalog)
     state = source.read_state(args.state)
-    # Rows are short-lived and hold no cycles: collecting them costs a tenth of the time and finds nothing.
-    gc.freeze()
-    gc.disable()
+    stop_collecting_garbage()
     try:
-        _write(source.read_lines(config, catalog, state))
+        for lines in source.read_lines(config, catalog, state):
+            emit(lines)
     except TransientError as error:
         if not stopped:
             raise
-        _write(
-            [
-                error_line(
-                    TransientError(
-                        "The sync was stopped by a signal; the next one goes on from its last state.",
-                        detail=error.message,
-                    )
+        emit(
+            error_line(
+                TransientError(
+                    "The sync was stopped by a signal; the next one goes on from its last state.", detail=error.message
                 )
-            ]
+            )
         )
         return 128 + stopped[0]
     return 0
@@ -157,26 +134,3 @@ def _stop_on_signals(source: SourceVitess) -> list[int]:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     return stopped
-
-
-def _write(lines: Iterable[bytes]) -> None:
-    """Writes whole lines to stdout, each batch as soon as it is there."""
-    out = sys.stdout.buffer
-    for line in lines:
-        out.write(line)
-        out.flush()
-
-
-def _told(error: Exception) -> ConnectorError:
-    """Returns any error as one of ours."""
-    if isinstance(error, ConnectorError):
-        return error
-    if isinstance(error, AirbyteTracedException):
-        kind = ConfigError if error.failure_type == FailureType.config_error else InternalError
-        return kind(error.message or str(error), detail=error.internal_message or "")
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    return InternalError(
-        f"The connector met an error that it does not know ({type(error).__name__}). Please report it with the log.",
-        # Frames only: the text of a foreign exception may hold values of rows.
-        detail=frames,
-    )

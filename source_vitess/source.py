@@ -18,13 +18,13 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.sources import Source
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from source_vitess.airbyte.catalog import key_warnings, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
 from source_vitess.airbyte.cdk_messages import to_messages
 from source_vitess.airbyte.configured_catalog import parse_configured_catalog
-from source_vitess.airbyte.failures import traced
+from source_vitess.airbyte.failures import failed_check, traced
 from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
 from source_vitess.airbyte.selection import Selection, select_streams
@@ -60,10 +60,7 @@ class SourceVitess(Source):
             for line in check(_parse_config(config)):
                 logger.log(logging.WARNING if line.warning else logging.INFO, line.text)
         except ConnectorError as error:
-            if error.detail:
-                logger.info(error.detail)
-            # Unlike a log line, this is written as it is, and an error may show what a server answered.
-            return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
+            return failed_check(error, logger)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:

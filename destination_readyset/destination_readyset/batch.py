@@ -14,7 +14,7 @@ from source_vitess.naming import quote_identifier
 
 from destination_readyset.rows import compile_render
 from destination_readyset.tables import ServedColumn, ServedTable
-from destination_readyset.values import NULL, MisfitError
+from destination_readyset.values import NULL, UnfitValueError
 
 #: Set in the record of a deleted row.
 DELETED_AT = "_ab_cdc_deleted_at"
@@ -58,7 +58,7 @@ class TableBatch:
         else:
             try:
                 key, row = self._render(data)
-            except MisfitError:
+            except UnfitValueError:
                 key, row = self._look_at(data)
             else:
                 if self._invalid:
@@ -177,7 +177,7 @@ def _on_duplicate(table: ServedTable) -> str:
 def _encode_value(table: ServedTable, column: ServedColumn, value: Any, *, compare: bool = False) -> str:
     try:
         return (column.compare if compare else column.encode)(value)
-    except MisfitError as error:
+    except UnfitValueError as error:
         raise ConfigError(
             f"A record of stream {table.name!r} has a value in {column.name!r} that is not {error}, as its column "
             f"({column.definition}) needs. Refresh the source's schema, then refresh the stream."

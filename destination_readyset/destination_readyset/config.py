@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from source_vitess.errors import ConfigError
 from source_vitess.settings.config import Config as VitessConfig
+from source_vitess.settings.json_fields import JsonFields
 
 TLS_MODES = ("preferred", "disabled", "required", "verify")
+
+_DATABASE = re.compile(r"[^=]+=.+", re.DOTALL)
+_CACHE = re.compile(r"\s*CREATE\s+(?:\S+\s+){0,2}CACHE(?:\s.*)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Address:
         port: The port.
         username: The user.
         password: Not part of `repr`.
-        tls: `preferred` (if the server can), `disabled`, `required` (the certificate is not looked at) or `verify`.
+        tls: `preferred` (if the server can), `disabled`, `required` (the certificate is not verified) or `verify`.
         ca_certificate: PEM text to verify with; empty for the system's authorities.
     """
 
@@ -72,91 +77,47 @@ class Config:
         Raises:
             ConfigError: A value is missing or wrong.
         """
-        if not isinstance(json, Mapping):
-            raise ConfigError("The configuration must be a JSON object.")
-        given = {name: value for name, value in json.items() if value is not None}
-        mysql = _address(given, "", 3306)
-        vitess = given.get("vitess")
-        bookkeeping = _text(given, "bookkeeping_database", cls.bookkeeping_database)
-        databases = _databases(given.get("databases", []))
+        given = JsonFields(json)
+        mysql = _address(given, 3306)
+        bookkeeping = given.text("bookkeeping_database") or cls.bookkeeping_database
+        databases = _databases(given)
         if bookkeeping in databases.values():
             raise ConfigError("The field bookkeeping_database names a database of tables. Give it one of its own.")
-        readyset = _object(given, "readyset")
-        user = _text(given, "replication_username", "")
+        vitess, readyset = _filled(given, "vitess"), _filled(given, "readyset")
+        user, password = given.text("replication_username"), given.secret("replication_password")
         return cls(
             mysql=mysql,
-            vitess=VitessConfig.from_json(vitess) if vitess else None,
+            vitess=VitessConfig.from_fields(vitess) if vitess else None,
             databases=databases,
             bookkeeping_database=bookkeeping,
-            exact_types=_boolean(given, "exact_types"),
-            replication=Address(
-                mysql.host, mysql.port, user, _secret(given, "replication_password"), mysql.tls, mysql.ca_certificate
-            )
-            if user
-            else None,
-            readyset=_address(readyset, "readyset.", 3307) if readyset else None,
-            caches=_statements(readyset.get("caches", [])),
+            exact_types=given.boolean("exact_types", default=cls.exact_types),
+            replication=replace(mysql, username=user, password=password) if user else None,
+            readyset=_address(readyset, 3307) if readyset else None,
+            caches=readyset.texts("caches", _CACHE, "statements that begin with CREATE CACHE") if readyset else (),
         )
 
 
-def _address(given: Mapping[str, Any], prefix: str, port: int) -> Address:
-    tls = _text(given, "tls", "preferred")
-    if tls not in TLS_MODES:
-        raise ConfigError(f"The field {prefix}tls must be one of {', '.join(TLS_MODES)}.")
-    number = given.get("port", port)
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-        raise ConfigError(f"The field {prefix}port must be a number from 1 to 65535.")
-    host, username = _text(given, "host", ""), _text(given, "username", "")
-    for name, value in (("host", host), ("username", username)):
-        if not value:
-            raise ConfigError(f"The field {prefix}{name} is missing.")
-    return Address(host, number, username, _secret(given, "password"), tls, _secret(given, "ca_certificate"))
+def _address(given: JsonFields, port: int) -> Address:
+    return Address(
+        host=given.text("host", required=True),
+        port=given.integer("port", 1, 65535, port),
+        username=given.text("username", required=True),
+        password=given.secret("password"),
+        tls=given.choice("tls", TLS_MODES) or Address.tls,
+        ca_certificate=given.secret("ca_certificate", multiline=True),
+    )
 
 
-def _text(given: Mapping[str, Any], name: str, default: str) -> str:
-    value = given.get(name, default)
-    if not isinstance(value, str) or "\0" in value:
-        raise ConfigError(f"The field {name} must be text.")
-    return value or default
+def _filled(given: JsonFields, name: str) -> JsonFields | None:
+    """Returns an object's fields, None if it holds none: a form sends an empty object for a part that was left out."""
+    section = given.section(name)
+    return section if section and section.names() else None
 
 
-def _secret(given: Mapping[str, Any], name: str) -> str:
-    value = given.get(name, "")
-    if not isinstance(value, str):
-        raise ConfigError(f"The field {name} must be text.")
-    return value
-
-
-def _boolean(given: Mapping[str, Any], name: str) -> bool:
-    value = given.get(name, False)
-    if not isinstance(value, bool):
-        raise ConfigError(f"The field {name} must be true or false.")
-    return value
-
-
-def _object(given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = given.get(name, {})
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"The field {name} must be an object.")
-    return {key: inner for key, inner in value.items() if inner is not None}
-
-
-def _databases(pairs: Any) -> dict[str, str]:
+def _databases(given: JsonFields) -> dict[str, str]:
     found: dict[str, str] = {}
-    for pair in pairs if isinstance(pairs, list) else [None]:
-        namespace, separator, database = pair.partition("=") if isinstance(pair, str) else ("", "", "")
-        if not (namespace and separator and database):
-            raise ConfigError('The field databases must be a list of texts such as "namespace=database".')
+    for pair in given.texts("databases", _DATABASE, 'texts such as "namespace=database"'):
+        namespace, _, database = pair.partition("=")
         if found.setdefault(namespace, database) != database:
             raise ConfigError(f"The field databases gives the namespace {namespace!r} two databases.")
     return found
-
-
-def _statements(texts: Any) -> tuple[str, ...]:
-    if not isinstance(texts, list):
-        raise ConfigError("The field readyset.caches must be a list of CREATE CACHE statements.")
-    for text in texts:
-        words = text.upper().split() if isinstance(text, str) else []
-        if words[:1] != ["CREATE"] or "CACHE" not in words[1:4]:
-            raise ConfigError("The field readyset.caches must hold statements that begin with CREATE CACHE.")
-    return tuple(texts)

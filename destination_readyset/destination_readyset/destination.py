@@ -18,7 +18,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from source_vitess.airbyte.cdk_messages import to_messages
-from source_vitess.airbyte.failures import traced
+from source_vitess.airbyte.failures import failed_check, traced
 from source_vitess.airbyte.lines import log_line
 from source_vitess.errors import ConnectorError
 
@@ -48,9 +48,7 @@ class DestinationReadyset(Destination):
             for line in check(_parse_config(config)):
                 logger.info(line)
         except ConnectorError as error:
-            if error.detail:
-                logger.info(error.detail)
-            return AirbyteConnectionStatus(status=Status.FAILED, message=error.message)
+            return failed_check(error, logger)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def write(
@@ -60,13 +58,13 @@ class DestinationReadyset(Destination):
         input_messages: Iterable[AirbyteMessage],
     ) -> Iterable[AirbyteMessage]:
         """Writes the CDK's messages and yields the states that were committed; `write_lines` is many times faster."""
-        told: deque[bytes] = deque()
+        emitted: deque[bytes] = deque()
         try:
-            self.write_lines(config, configured_catalog, map(_line, input_messages), told.append)
+            self.write_lines(config, configured_catalog, map(_line, input_messages), emitted.append)
         except ConnectorError as error:
-            yield from to_messages(told)
+            yield from to_messages(emitted)
             raise traced(error) from error
-        yield from to_messages(told)
+        yield from to_messages(emitted)
 
     def write_lines(
         self,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from source_vitess.errors import ConfigError
 from source_vitess.types.column_type import ColumnType, parse_column_type
+from source_vitess.types.geometry import FAMILY as GEOMETRY
 
 from destination_readyset import values
 from destination_readyset.tables import ServedColumn
@@ -26,17 +27,6 @@ _UTF8 = "utf8mb4"
 _SAME_BYTES = {_UTF8, "utf8mb3", "utf8", "ascii"}
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
-_GEOMETRIES = {
-    "geometry",
-    "point",
-    "linestring",
-    "polygon",
-    "multipoint",
-    "multilinestring",
-    "multipolygon",
-    "geomcollection",
-    "geometrycollection",
-}
 # One size up: four bytes of UTF-8 may stand for one byte of the keyspace's character set.
 _LARGER = {"tinytext": "text", "text": "mediumtext", "mediumtext": "longtext", "longtext": "longtext"}
 
@@ -119,7 +109,7 @@ def _encoders(table: str, column: KeyspaceColumn, kind: ColumnType) -> tuple[Enc
         return values.timestamp, values.timestamp
     if name == "vector":
         return values.vector, values.vector
-    if name in _GEOMETRIES or name.endswith(("blob", "binary")):
+    if name in GEOMETRY.names or name.endswith(("blob", "binary")):
         return values.base64_bytes, values.base64_bytes
     # An ENUM of the character set `binary` counts as one without.
     if column.charset is not None or name in ("enum", "set", "json", "date", "datetime", "time"):
@@ -147,7 +137,7 @@ def _readyset_type(column: KeyspaceColumn, kind: ColumnType, text: str, in_key: 
         return f"decimal({precision},{scale})", ""
     if name in ("float", "double"):
         return name, ""
-    if name in _GEOMETRIES:
+    if name in GEOMETRY.names:
         return "longblob", "ReadySet has no spatial types"
     if name == "vector":
         return "blob", "ReadySet has no VECTOR"

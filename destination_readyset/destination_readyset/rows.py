@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from destination_readyset.tables import ServedColumn, ServedTable
-from destination_readyset.values import INLINE, NULL, MisfitError
+from destination_readyset.values import INLINE, NULL, UnfitValueError
 
 #: Takes the data of a record and returns the SQL of its key (empty without one) and of its row.
 Render = Callable[[Mapping[str, Any]], tuple[str, str]]
@@ -19,10 +19,10 @@ Render = Callable[[Mapping[str, Any]], tuple[str, str]]
 def compile_render(table: ServedTable) -> Render:
     """Makes a table's function.
 
-    It raises MisfitError for a row that has to be looked at value by value: a value that does not fit, a key that is
-    missing, an ENUM's invalid value.
+    It raises UnfitValueError for a row that has to be looked at value by value: a value that does not fit, a key that
+    is missing, an ENUM's invalid value.
     """
-    given: dict[str, Any] = {"MisfitError": MisfitError}
+    given: dict[str, Any] = {"UnfitValueError": UnfitValueError}
     for index, column in enumerate(table.columns):
         given[f"name{index}"], given[f"encode{index}"] = column.name, column.encode
         given[f"compare{index}"] = column.compare
@@ -37,14 +37,14 @@ def _source(table: ServedTable) -> str:
     for index, column in enumerate(table.columns):
         lines.append(f"    v = get(name{index})")
         if column.name in table.key:
-            lines.append("    if v is None: raise MisfitError")
+            lines.append("    if v is None: raise UnfitValueError")
             keys[column.name] = f"v{index}"
             if column.compare is not column.encode:
                 keys[column.name] = f"k{index}"
                 lines.append(f"    k{index} = compare{index}(v)")
         lines.append(f"    v{index} = {_expression(column, index)}")
         if column.has_invalid_value:
-            lines.append(f"    if v{index} == \"''\": raise MisfitError")
+            lines.append(f"    if v{index} == \"''\": raise UnfitValueError")
     parts = ", ".join(f"{{{keys[name]}}}" for name in table.key)
     key = f'f"({parts})"' if len(keys) > 1 else "".join(keys.values()) or "''"
     row = ", ".join(f"{{v{index}}}" for index in range(len(table.columns)))

@@ -21,7 +21,7 @@ Encoder = Callable[[Any], str]
 NULL = "NULL"
 
 
-class MisfitError(Exception):
+class UnfitValueError(Exception):
     """A value is not what its column holds. The text says what was expected, never the value."""
 
 
@@ -43,7 +43,7 @@ def integer(value: Any) -> str:
         return str(int(value))
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return format(value, "f")
-    raise MisfitError("a whole number")
+    raise UnfitValueError("a whole number")
 
 
 def number(value: Any) -> str:
@@ -56,7 +56,7 @@ def number(value: Any) -> str:
         return repr(value)
     if isinstance(value, int):
         return integer(value)
-    raise MisfitError("a number")
+    raise UnfitValueError("a number")
 
 
 def floating(value: Any) -> str:
@@ -64,7 +64,7 @@ def floating(value: Any) -> str:
     if value is None:
         return NULL
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise MisfitError("a number")
+        raise UnfitValueError("a number")
     text = number(value)
     return text if "e" in text else text + "e0"
 
@@ -77,7 +77,7 @@ def single(value: Any) -> str:
     try:
         return floating(struct.unpack("<f", struct.pack("<f", float(text)))[0])
     except OverflowError:
-        raise MisfitError("a float of 32 bits") from None
+        raise UnfitValueError("a float of 32 bits") from None
 
 
 def compared_single(value: Any) -> str:
@@ -96,7 +96,7 @@ def text(value: Any) -> str:
         return "'" + value.replace("'", "''") + "'"
     if value is None:
         return NULL
-    raise MisfitError("text")
+    raise UnfitValueError("text")
 
 
 def timestamp(value: Any) -> str:
@@ -113,7 +113,7 @@ def base64_bytes(value: Any) -> str:
     try:
         return "x'" + base64.b64decode(value, validate=True).hex() + "'"
     except (TypeError, ValueError, binascii.Error):
-        raise MisfitError("base64") from None
+        raise UnfitValueError("base64") from None
 
 
 def vector(value: Any) -> str:
@@ -123,7 +123,7 @@ def vector(value: Any) -> str:
     try:
         return "x'" + struct.pack(f"<{len(value)}f", *value).hex() + "'"
     except (TypeError, struct.error, OverflowError):
-        raise MisfitError("a list of numbers") from None
+        raise UnfitValueError("a list of numbers") from None
 
 
 def any_json(value: Any) -> str:
@@ -134,7 +134,7 @@ def any_json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value)
-    raise MisfitError("JSON")
+    raise UnfitValueError("JSON")
 
 
 #: Of encoders, what they return for a usual value `v`, and when it is one: an expression of Python without its `else`.

@@ -17,7 +17,7 @@ from destination_readyset.batch import DELETED_AT, TableBatch
 from destination_readyset.config import Address
 from destination_readyset.served import connect, query
 from destination_readyset.tables import ServedColumn, ServedTable
-from destination_readyset.values import Encoder, MisfitError
+from destination_readyset.values import Encoder, UnfitValueError
 
 ENCODERS = [
     values.any_json,
@@ -51,7 +51,7 @@ def _encoded(encode: Encoder, value: Any) -> str | None:
     """Returns a value's SQL; None if it does not fit."""
     try:
         return encode(value)
-    except MisfitError:
+    except UnfitValueError:
         return None
 
 

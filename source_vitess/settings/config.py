@@ -180,7 +180,15 @@ class Config:
         Raises:
             ConfigError: A value is missing or wrong, or values contradict each other.
         """
-        given = JsonFields(json)
+        return cls.from_fields(JsonFields(json))
+
+    @classmethod
+    def from_fields(cls, given: JsonFields) -> Config:
+        """Reads the fields of a configuration, or of the part of another one that has them.
+
+        Raises:
+            ConfigError: As `from_json`.
+        """
         url_text = given.secret("url", multiline=True)
         if not url_text:
             raise ConfigError("The field url is missing. Give the address of VTGate and the keyspace.")

@@ -95,14 +95,20 @@ class JsonFields:
 
     def list_of_names(self, name: str, form: re.Pattern[str], expected: str) -> tuple[str, ...]:
         """Returns a list of texts of this form, none of them twice."""
+        values = self.texts(name, form, expected)
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise ConfigError(f"The field {self._path}{name} lists {value!r} twice.")
+        return values
+
+    def texts(self, name: str, form: re.Pattern[str], expected: str) -> tuple[str, ...]:
+        """Returns a list of texts of this form."""
         values = self._given.get(name, [])
         if not isinstance(values, list):
             raise self.wrong(name, f"a list of {expected}", values)
-        for index, value in enumerate(values):
+        for value in values:
             if not isinstance(value, str) or not form.fullmatch(value):
                 raise self.wrong(name, f"a list of {expected}", value)
-            if value in values[:index]:
-                raise ConfigError(f"The field {self._path}{name} lists {value!r} twice.")
         return tuple(values)
 
     def wrong(self, name: str, expected: str, found: object) -> ConfigError:
