@@ -1,4 +1,4 @@
-# Everything a person does with this checkout; `make` alone tells what there is.
+# Everything a person does with this checkout; `make` alone lists the targets.
 # Nothing but git, make and Python >= 3.10 has to be there: `make venv` makes .venv from the locks in requirements/,
 # `make vitess` provides a real Vitess in a cache outside the checkout (SOURCE_VITESS_CACHE, see vitess-local/README.md).
 

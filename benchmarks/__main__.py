@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except pymysql.MySQLError as error:
-        print(f"bench: MySQL said {' '.join(map(str, error.args))}", file=sys.stderr)
+        print(f"bench: MySQL reported {' '.join(map(str, error.args))}", file=sys.stderr)
         return 1
     return 0
 
@@ -50,7 +50,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help=f"scenarios, with commas: {', '.join(scenarios.ALL)}")
     parser.add_argument("--seed", type=int, default=1, help="of the data")
     parser.add_argument("--largest", type=int, default=0, help="rows of the largest table of `growth` (default: ROWS)")
-    parser.add_argument("--no-debezium", action="store_true", help="without Debezium, although Java is there")
+    parser.add_argument("--no-debezium", action="store_true", help="without Debezium, although Java is installed")
     options = parser.parse_args(argv)
     options.only = [name for name in options.only.split(",") if name] or list(scenarios.ALL)
     if not set(options.only) <= set(scenarios.ALL) or options.rows < 2 or options.runs < 1:

@@ -24,7 +24,7 @@ _STATE = b'{"type":"STATE"'
 
 
 class ClientError(Exception):
-    """A client failed, or did not read what it should; the message says which and why."""
+    """A client failed, or did not read what it should; the message names it and the cause."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ class Connector:
 
     @classmethod
     def of(cls, gate: Gate, tables: Sequence[str]) -> Connector:
-        """Selects tables out of what `discover` tells."""
-        told = subprocess.run(_command(gate, "discover"), stdout=subprocess.PIPE, check=True).stdout
+        """Selects tables out of what `discover` returns."""
+        output = subprocess.run(_command(gate, "discover"), stdout=subprocess.PIPE, check=True).stdout
         [catalog] = [
-            message["catalog"] for message in map(json.loads, told.splitlines()) if message["type"] == "CATALOG"
+            message["catalog"] for message in map(json.loads, output.splitlines()) if message["type"] == "CATALOG"
         ]
         wanted = set(tables)
         streams = [
@@ -214,8 +214,8 @@ def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None  # noqa: S101 - it was asked for
     with watch_memory(process.pid) as memory:
-        told = process.stdout.read()
-    return reap(process, started, float(told or 0), memory, rows)
+        output = process.stdout.read()
+    return reap(process, started, float(output or 0), memory, rows)
 
 
 def run_debezium(gate: Gate, table: str, positions: Mapping[str, str], *, rows: int, copy: bool) -> Measurement:
@@ -269,7 +269,7 @@ def _command(gate: Gate, command: str, **texts: str) -> list[str]:
 def reap(
     process: subprocess.Popen[bytes], started: float, reading: float, memory: PeakMemory, rows: int
 ) -> Measurement:
-    """Waits for the end of a process, and tells what it took.
+    """Waits for the end of a process, and returns what it took.
 
     Raises:
         ClientError: It failed.

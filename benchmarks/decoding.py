@@ -78,18 +78,18 @@ def measure(file: Path, *, in_c: bool) -> dict[str, Any]:
     Returns:
         `rows`; `per_row`: CPU microseconds a row, in each pass but the first; `compiled`: how it was done.
     """
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-m", "benchmarks.decoding", "--once", str(file)],
         env={**os.environ, "SOURCE_VITESS_COMPILED": str(int(in_c))},
         stdout=subprocess.PIPE,
         check=True,
     ).stdout
-    return dict(json.loads(told))
+    return dict(json.loads(output))
 
 
 def _once(file: Path) -> dict[str, Any]:
     messages = list(_messages(file.read_bytes()))
-    table = _told_table(messages)
+    table = _announced_table(messages)
     rows, seconds = 0, []
     gc.disable()  # as `read` does
     for _ in range(_PASSES):
@@ -113,9 +113,9 @@ def _decode(table: StreamedTable, messages: Iterable[bytes]) -> Iterator[tuple[i
 
 
 def _compare_worker(file: Path) -> str:
-    """Decodes here, and in a worker that is fed through a pipe; says what both take, in wall time a row."""
+    """Decodes here, and in a worker that is fed through a pipe; prints what both take, in wall time a row."""
     messages = list(_messages(file.read_bytes()))
-    table = _told_table(messages)
+    table = _announced_table(messages)
     here, there = [], []
     rows = 0
     gc.disable()
@@ -171,8 +171,8 @@ def _messages(data: bytes) -> Iterator[bytes]:
         at += _SIZE + size
 
 
-def _told_table(messages: Sequence[bytes]) -> StreamedTable:
-    """Returns the table of a recording, all columns selected, as its first FIELD event tells it."""
+def _announced_table(messages: Sequence[bytes]) -> StreamedTable:
+    """Returns the table of a recording, all columns selected, as its first FIELD event announces it."""
     for message in messages:
         for raw in raw_pb2.VStreamResponse.FromString(message).events:
             event = binlogdata_pb2.VEvent.FromString(raw)
@@ -201,9 +201,9 @@ def main(argv: Sequence[str]) -> None:
         return
     for file in map(Path, argv) if argv else sorted(FOLDER.glob("*.messages")):
         for in_c in (True, False):
-            told = measure(file, in_c=in_c)
-            how = "compiled" if told["compiled"] else "in Python"
-            print(f"{file.stem:20} {how:10} {median(told['per_row']):6.2f} µs/row, {told['rows']:,} rows")
+            measured = measure(file, in_c=in_c)
+            how = "compiled" if measured["compiled"] else "in Python"
+            print(f"{file.stem:20} {how:10} {median(measured['per_row']):6.2f} µs/row, {measured['rows']:,} rows")
         print(f"{file.stem:20} {_compare_worker(file)}")
 
 

@@ -66,7 +66,7 @@ def _table(result: Json) -> str:
                 *(_ratio(runs, base, key) for key in ("wall", "reading")),
             )
         )
-    # Columns in which no client has anything say nothing.
+    # Columns in which no client has anything show nothing.
     shown = [at for at in range(len(_HEADS)) if any(line[at] for line in lines)]
     rule = ["---"] + ["---:"] * (len(shown) - 1)
     table = [[_HEADS[at] for at in shown], rule, *([line[at] for at in shown] for line in lines)]

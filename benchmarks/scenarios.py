@@ -75,13 +75,13 @@ class Lab:
         cluster: It.
         gates: By keyspace, how a client reaches it.
         settings: How much is done.
-        tell: Says what happens, to a person.
+        report: Shows a person what happens.
     """
 
     cluster: Cluster
     gates: Mapping[str, Gate]
     settings: Settings
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     _made: set[str] = field(default_factory=set)
 
     def interleave(self, title: str, rows: int, reads: Mapping[str, Read]) -> Result:
@@ -91,7 +91,7 @@ class Lab:
             for name, read in reads.items():
                 measured = read()
                 runs[name].append(measured)
-                self.tell(
+                self.report(
                     f"{title}, run {number + 1}, {name}: {measured.wall:.1f} s, {measured.reading:.2f} s from the "
                     f"first row to the last, {measured.cpu:.1f} CPU-s, {measured.peak:.0f} MB"
                 )
@@ -103,7 +103,7 @@ class Lab:
 
     def fill(self, keyspace: str, table: str, form: Form, rows: int, **options: Any) -> int:
         """Writes rows; returns how many shards have some."""
-        self.tell(f"writing {rows:,} rows to {keyspace}.{table}")
+        self.report(f"writing {rows:,} rows to {keyspace}.{table}")
         return tables.fill(self.cluster, keyspace, table, form, rows, seed=self.settings.seed, **options)
 
     def positions(self, keyspace: str) -> dict[str, str]:
@@ -211,12 +211,12 @@ def _decode(lab: Lab, title: str, gate: Gate, table: str, start: Mapping[str, st
     rows = 0
     for _ in range(lab.settings.runs):
         for in_c in (True, False):
-            told = decoding.measure(file, in_c=in_c)
-            rows = told["rows"]
-            name = COMPILED if told["compiled"] else IN_PYTHON
-            each = median(told["per_row"])
+            measured = decoding.measure(file, in_c=in_c)
+            rows = measured["rows"]
+            name = COMPILED if measured["compiled"] else IN_PYTHON
+            each = median(measured["per_row"])
             runs.setdefault(name, []).append(Measurement(0, 0, 0, 0, rows, each))
-            lab.tell(f"{title}, {name}: {each:.2f} µs a row")
+            lab.report(f"{title}, {name}: {each:.2f} µs a row")
     return Result(title, rows, runs)
 
 
@@ -239,7 +239,7 @@ def spread(lab: Lab) -> list[Result]:
         reads: dict[str, Read] = {}
         for streams, shards in cases:
             name = f"{streams:,} stream{'s'[: streams > 1]}, {shards} shard{'s'[: shards > 1]}"
-            lab.tell(f"making {transactions:,} transactions: {name}")
+            lab.report(f"making {transactions:,} transactions: {name}")
             folder = lab.gates["bench"].folder / f"spread-{streams}-{shards}"
             folder.mkdir()
             reads[name] = servers.enter_context(
@@ -259,7 +259,7 @@ def many(lab: Lab) -> list[Result]:
     """The first sync of many small tables."""
     keyspace = "bench"
     names = [f"small_{number:03d}" for number in range(_TABLES)]
-    lab.tell(f"making {_TABLES} tables in {keyspace}")
+    lab.report(f"making {_TABLES} tables in {keyspace}")
     shards = lab.cluster.shards(keyspace)
     for index, shard in enumerate(shards):
         with lab.cluster.connect_tablet(f"{keyspace}/{shard}", database=f"vt_{keyspace}") as connection:
@@ -298,7 +298,7 @@ def serve(lab: Lab) -> list[Result]:
     for number in range(lab.settings.runs):
         for name, measured in zip(copies, served.copy(gate.folder, lines, rows), strict=True):
             copies[name].append(measured)
-            lab.tell(f"serving {rows:,} rows, run {number + 1}, {name}: {rows / measured.reading:,.0f} rows/s")
+            lab.report(f"serving {rows:,} rows, run {number + 1}, {name}: {rows / measured.reading:,.0f} rows/s")
     lines.unlink()
     lab.create(gate.keyspace, table, tables.TWELVE)
     lab.fill(gate.keyspace, table, tables.TWELVE, 1)
@@ -306,7 +306,7 @@ def serve(lab: Lab) -> list[Result]:
     lags: list[float] = []
     for _ in range(lab.settings.runs):
         lags += served.lags(gate, lab.cluster, table, _CHANGES, dice)
-        lab.tell(f"lag of {_CHANGES} changes: at most {max(lags[-_CHANGES:]):.2f} s")
+        lab.report(f"lag of {_CHANGES} changes: at most {max(lags[-_CHANGES:]):.2f} s")
     return [
         Result(f"served, {rows:,} rows of 5 columns, from the first state to the last", rows, copies),
         Result(

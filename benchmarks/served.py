@@ -49,7 +49,7 @@ _SECONDS = 120.0
 
 
 def write_copy(folder: Path, rows: int) -> Path:
-    """Writes the messages of a copy of five columns; the first is a state, so that its echo tells the beginning."""
+    """Writes the messages of a copy of five columns; the first is a state, so that its echo marks the beginning."""
     file = folder / "copy.jsonl"
     with file.open("w") as lines:
         lines.write(_state(0))
@@ -155,7 +155,7 @@ def _wait(cursor: Any, sql: str) -> None:
             if cursor.execute(sql):
                 return
         except pymysql.MySQLError as error:
-            # The database or the table is not there yet.
+            # The database or the table does not exist yet.
             if error.args[0] not in (ER.BAD_DB_ERROR, ER.NO_SUCH_TABLE):
                 raise
         time.sleep(0.002)

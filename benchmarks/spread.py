@@ -1,4 +1,4 @@
-"""The same changes over ever more streams and shards, more than a machine has room for: from a scripted VTGate.
+"""The same changes over ever more streams and shards, more than a machine could run: from a scripted VTGate.
 
 Only the connector's own CPU time counts here: the server is the tests' Vitess in memory, which is slower than it, and
 the slower the more tables it has. It makes all responses of a stream before it sends the first, since waiting for each
@@ -6,7 +6,7 @@ of them would cost the connector more than what it does with it. It runs as a pr
 
     python -m benchmarks.spread <streams> <shards> <transactions>
 
-It prints the ports, waits for a line on its input, makes the transactions, and says so.
+It prints the ports, waits for a line on its input, makes the transactions, and reports that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The story that `make demo` tells; exit code 0 only if everything came out as it should."""
+"""The story of `make demo`; exit code 0 only if everything came out as it should."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main() -> int:
         The exit code.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # In a pipe too, lines come in the order in which they are said.
+        # In a pipe too, lines come in the order in which they are written.
         sys.stdout.reconfigure(line_buffering=True)
     try:
         _tell()
@@ -42,7 +42,7 @@ def main() -> int:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     except pymysql.MySQLError as error:
-        print(f"\nThe demo failed: MySQL said {' '.join(map(str, error.args))}", file=sys.stderr)
+        print(f"\nThe demo failed: MySQL reported {' '.join(map(str, error.args))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nThe demo was interrupted; run it again at any time.", file=sys.stderr)
@@ -119,7 +119,7 @@ def _versions(cluster: Cluster) -> str:
 def _check(connector: Connector) -> str:
     status = connector.run("check", "2-check.jsonl", config=connector.config).only("CONNECTION_STATUS")
     if status["status"] != "SUCCEEDED":
-        raise DemoError(f"check says {status['status']}: {status.get('message')}")
+        raise DemoError(f"check reported {status['status']}: {status.get('message')}")
     return str(status["status"])
 
 

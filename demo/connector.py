@@ -126,8 +126,8 @@ def _configured(stream: Json) -> Json:
 
 def _reason(run: Run, stderr: bytes) -> str:
     errors = list(_errors(run.lines()))
-    said = errors[-1] if errors else stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    return f"{said or 'it said nothing'} (see {run.file})"
+    reported = errors[-1] if errors else stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return f"{reported or 'without an error message'} (see {run.file})"
 
 
 def _errors(lines: Iterable[str]) -> Iterator[str]:

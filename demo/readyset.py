@@ -1,4 +1,4 @@
-"""The story that `make demo-readyset` tells: a keyspace served beside Vitess, a moment after it changes.
+"""The story of `make demo-readyset`: a keyspace served beside Vitess, a moment after it changes.
 
 A shop in a local Vitess, source-vitess in streaming mode, destination-readyset, a plain MySQL; and a ReadySet on top,
 if there is one: on PATH, or named by READYSET.
@@ -51,7 +51,7 @@ def main() -> int:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     except pymysql.MySQLError as error:
-        print(f"\nThe demo failed: MySQL said {' '.join(map(str, error.args))}", file=sys.stderr)
+        print(f"\nThe demo failed: MySQL reported {' '.join(map(str, error.args))}", file=sys.stderr)
         return 1
     return 0
 
@@ -99,7 +99,7 @@ def _check(config: Path) -> str:
     done = subprocess.run(argv, capture_output=True, check=False)
     status = json.loads(done.stdout.splitlines()[-1]).get("connectionStatus", {})
     if status.get("status") != "SUCCEEDED":
-        raise DemoError(f"check says {status}")
+        raise DemoError(f"check reported {status}")
     return "SUCCEEDED: ROW binlog, rights, schema of the keyspace"
 
 
@@ -150,7 +150,7 @@ def _wait(ready: Callable[[], bool], what: str) -> None:
 
 
 def _served(mysql: PlainMysql, sql: str) -> list[tuple[Any, ...]]:
-    """Asks the served tables; nothing before they are there."""
+    """Asks the served tables; nothing before they exist."""
     try:
         return mysql.sql(sql)
     except pymysql.err.ProgrammingError:

@@ -9,7 +9,7 @@
 - A worker may die at any time: what was collected may have been loaded or not, and the next sync has the last state
   that was acknowledged.
 
-It is told apart from `oracle.py`, which applies records in their order: a destination goes by the cursor alone.
+It differs from `oracle.py`, which applies records in their order: a destination goes by the cursor alone.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
 
-#: DECIMAL has 65 digits; Python rounds to 28 unless told otherwise.
+#: DECIMAL has 65 digits; Python rounds to 28 unless configured otherwise.
 _EXACT = Context(prec=400)
 
 Row = dict[str, Any]
@@ -33,7 +33,7 @@ class Store:
     Attributes:
         keys: By stream, the columns of its key; streams without a key are kept as a multiset.
         tables: By stream, the rows by key.
-        bags: By stream without key, how often each row is there.
+        bags: By stream without key, how often each row occurs.
         states: Every state message, in order.
         records: By stream, how many records came.
         deletes: By stream, how many of them were deletes.

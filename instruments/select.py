@@ -1,4 +1,4 @@
-"""What SELECT through VTGate says, as the JSON values that docs/types.md promises.
+"""What SELECT through VTGate returns, as the JSON values that docs/types.md promises.
 
 Written from the promise, not from the encoders: it takes MySQL's text and the declared type, and uses other means
 (struct, datetime, decimal) than the connector does.

@@ -23,7 +23,7 @@ class Value:
         sql: The expression to insert.
         copied: The JSON text that a copy gives.
         changed: The JSON text that the change stream gives, where VTTablet does not send the same value.
-        copied_altered: The copy's record says in `meta.changes` that the value is not exact.
+        copied_altered: The copy's record reports in `meta.changes` that the value is not exact.
         changed_altered: Likewise for the change stream.
     """
 

@@ -2,7 +2,7 @@
 
 - Destinations make columns from the schema and fail, or store nulls, where a record does not fit.
 - The library's own check of `date-time` wants a time zone, which DATETIME does not have, and does nothing at all
-  unless another package is there. So the formats are checked here, by what `airbyte_type` says.
+  unless another package is installed. So the formats are checked here, by their `airbyte_type`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from jsonschema import Draft7Validator, ValidationError
 from jsonschema.validators import extend
 
-#: Of RFC 3339, with the zone optional; a day and a time that exist are for `datetime` to tell.
+#: Of RFC 3339, with the zone optional; whether the day and the time exist is for `datetime` to decide.
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,6})?(Z)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ZONES = {"timestamp_with_timezone": "Z", "timestamp_without_timezone": None}

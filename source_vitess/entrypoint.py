@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
     """
     args = parse_arguments(argv)
     if not args.command:
-        sys.stderr.write("Give a command: spec, check, discover or read; --help tells more.\n")
+        sys.stderr.write("Give a command: spec, check, discover or read; --help describes them.\n")
         return 2
     return run_command(lambda: _read(args) if args.command == "read" else _other(args))
 

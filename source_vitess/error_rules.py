@@ -93,7 +93,7 @@ def redact(text: str) -> str:
 
 
 def with_words(message: str, text: str) -> str:
-    """Returns a message with a server's own words at its end, masked as `redact` does, if it said any.
+    """Returns a message with a server's own words at its end, masked as `redact` does, if it has any.
 
     Args:
         message: What is known: a sentence.

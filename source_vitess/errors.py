@@ -1,4 +1,4 @@
-"""Every error of this package, in trees that tell who has to act, who raises it and who catches it.
+"""Every error of this package, in trees that show who has to act, who raises it and who catches it.
 
 What leaves a package as an error is defined here; what is raised and caught within one package stays in it.
 
@@ -21,7 +21,7 @@ What leaves a package as an error is defined here; what is raised and caught wit
 
 A ConfigError is the user's to act on, a TransientError nobody's (the same sync can succeed later), an InternalError
 ours. One that nobody catches ends its command (`source`, `entrypoint`), or its stream of a sync
-(`replication.messages.Failed`), with its message. That says what happened and what to do, in words for the person who
+(`replication.messages.Failed`), with its message. It says what happened and what to do, in words for the person who
 set the connector up; it names tables, shards, types and positions, never the values of rows or of secrets.
 
 None of the following reaches a user: whoever catches it knows what it means.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds an image with what the machine has. BASE is the base image, BUILD_BASE the one to build on (the Dockerfile tells),
+# Builds an image with what the machine has. BASE is the base image, BUILD_BASE the one to build on (see the Dockerfile),
 # IMAGE the name to give, TARGET a stage of the Dockerfile instead of the last one; BUILDER (docker, podman or buildah) chooses among several.
 set -euo pipefail
 

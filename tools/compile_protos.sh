@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles protos/ to source_vitess/proto/; with --check, tells instead whether the committed code is what comes out.
+# Compiles protos/ to source_vitess/proto/; with --check, checks instead whether the committed code is what comes out.
 # PYTHON is an interpreter with the grpcio-tools of requirements/proto.txt.
 set -euo pipefail
 
@@ -16,7 +16,7 @@ fi
 if [[ $out != . ]]; then
   for made in "$out"/source_vitess/proto/*; do
     cmp -s "$made" "source_vitess/proto/$(basename "$made")" || {
-      echo "source_vitess/proto/$(basename "$made") is not what protos/ says: run \`make proto\` and commit the result." >&2
+      echo "source_vitess/proto/$(basename "$made") does not match protos/: run \`make proto\` and commit the result." >&2
       exit 1
     }
   done

@@ -30,7 +30,7 @@ _SETTINGS = {
 
 
 class DebeziumError(Exception):
-    """Debezium cannot be built or run; the message says why."""
+    """Debezium cannot be built or run; the message has the cause."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The most memory that another process takes.
 
-`ru_maxrss` of a child does not tell: Linux counts what the child had before it became another program, which is all of
-the process that started it (fs/exec.c, `exec_mmap`). `VmHWM` is of the program alone, and gone when it ends.
+`ru_maxrss` of a child does not show it: Linux counts what the child had before it became another program, which is all
+of the process that started it (fs/exec.c, `exec_mmap`). `VmHWM` is of the program alone, and gone when it ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Breaks the most important rules on purpose, one at a time, and tells which of these mutants no fast test notices.
+"""Breaks the most important rules on purpose, one at a time, and reports which of these mutants no fast test notices.
 
     python -m tools.mutate [RULE …]
 
@@ -40,7 +40,7 @@ class Mutant:
         rule: Its name.
         breaks: What is done wrongly.
         file: Which file is changed.
-        old: Words that are there exactly once.
+        old: Words that occur exactly once.
         new: What is put in their place.
         tests: Files and folders of tests that should notice.
         compiled: Whether rows are decoded by the compiled decoder: its code is not changed here.
@@ -181,7 +181,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "zero_dates",
-        "a null in the place of a value is not told in meta.changes",
+        "a null in the place of a value is not reported in meta.changes",
         "source_vitess/airbyte/lines.py",
         "head + data + (self._altered_tail(records, index) if index in records.altered else self._tail)",
         "head + data + self._tail",
@@ -258,7 +258,7 @@ def _try(mutant: Mutant, checkout: Path) -> str:
 
 
 def _pass(tests: Sequence[str], checkout: Path, *, compiled: bool) -> bool:
-    """Runs tests, and tells whether all of them pass. Tests that do not even begin are an error of this program."""
+    """Runs tests, and returns whether all of them pass. Tests that do not even begin are an error of this program."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(checkout),

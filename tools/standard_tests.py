@@ -41,7 +41,7 @@ def main(report: Path) -> int:
                 # One -m only: pytest takes the last, and --no-creds would add another.
                 "--pytest-arg=-m",
                 "--pytest-arg=not image_tests",
-                # The CDK collects these for configurations that are there to fail `check`, and then skips them.
+                # The CDK collects these for configurations that are meant to fail `check`, and then skips them.
                 "--pytest-arg=-k",
                 "--pytest-arg=not ((discover or read) and (invalid_config or unknown_keyspace))",
                 "--pytest-arg=-rs",

@@ -1,4 +1,4 @@
-"""Runs tiers of tests one after the other, and says at the end what all of them came to.
+"""Runs tiers of tests one after the other, and sums up at the end.
 
     python -m tools.tiers unit
     python -m tools.tiers all
@@ -44,7 +44,7 @@ class Tier:
     Attributes:
         command: What runs, in the checkout.
         reports: Whether it writes a JUnit report of tests; if not, only its exit code counts.
-        prepare: Runs before it; if that fails, the tier is skipped, and the last line of stderr says why.
+        prepare: Runs before it; if that fails, the tier is skipped, and the last line of stderr is the reason.
         environment: More environment variables.
     """
 
@@ -198,8 +198,8 @@ def _prepare(tier: Tier) -> str:
         return f"{' '.join(tier.prepare)} did not end within 15 minutes"
     if not done.returncode:
         return ""
-    said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("make")]
-    return said[-1].strip() if said else f"{' '.join(tier.prepare)} failed"
+    lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("make")]
+    return lines[-1].strip() if lines else f"{' '.join(tier.prepare)} failed"
 
 
 def _count(outcome: Outcome, report: Path) -> None:

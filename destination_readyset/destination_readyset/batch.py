@@ -105,14 +105,14 @@ class TableBatch:
             if value is None:
                 raise ConfigError(
                     f"A record of stream {self.table.name!r} comes without a value for the key column "
-                    f"{column.name!r}, so that its row cannot be told. Select the column in the source; if its value "
-                    "has no form in JSON (such as a zero date), this table cannot be served."
+                    f"{column.name!r}, so that its row cannot be identified. Select the column in the source; if its "
+                    "value has no form in JSON (such as a zero date), this table cannot be served."
                 )
             parts.append(_encode_value(self.table, column, value, compare=True))
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
     def _look_at(self, data: Mapping[str, Any]) -> tuple[str, str]:
-        """Renders a row value by value, to say what is wrong, or to remember an ENUM's invalid value."""
+        """Renders a row value by value, to find what is wrong, or to remember an ENUM's invalid value."""
         key = self._key_of(data) if self._key else ""
         cells = [_encode_value(self.table, column, data.get(column.name)) for column in self.table.columns]
         invalid = [(index, name) for index, name in self._enums if cells[index] == "''"]

@@ -42,7 +42,7 @@ class Bookkeeping:
         self._database = quote_identifier(name)
 
     def create(self, connection: Connection) -> None:
-        """Makes the database and its tables if they are not there."""
+        """Makes the database and its tables if they do not exist."""
         query(connection, f"CREATE DATABASE IF NOT EXISTS {self._database} CHARACTER SET utf8mb4")
         name = "VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL"
         query(

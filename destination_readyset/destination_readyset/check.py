@@ -51,7 +51,7 @@ def check(config: Config) -> Iterator[str]:
     """Yields what was found to be in order.
 
     Raises:
-        ConfigError: Something has to be changed; the message says what.
+        ConfigError: Something has to be changed; the message names it.
         TransientError: A server cannot be reached now.
     """
     connection = connect(config.mysql)

@@ -39,7 +39,7 @@ Emit = Callable[[bytes], None]
 class DestinationReadyset(Destination):
     """Writes a keyspace's records into the MySQL that a ReadySet replicates."""
 
-    # Config.from_json says more than the JSON schema could.
+    # Config.from_json checks more than a JSON schema could.
     check_config_against_spec = False
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:

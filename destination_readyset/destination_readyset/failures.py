@@ -122,8 +122,8 @@ def describe(error: pymysql.MySQLError, table: str = "") -> ConnectorError:
         )
     if number in _FULL:
         return TransientError(
-            f"The served MySQL has no room{where} (error {number}): the disk, the table space or the binlog's cache "
-            "(max_binlog_cache_size) is full. Make room; nothing since the last state was written.",
+            f"The served MySQL is out of space{where} (error {number}): the disk, the table space or the binlog's "
+            "cache (max_binlog_cache_size) is full. Free some; nothing since the last state was written.",
             detail=detail,
         )
     if number in _READ_ONLY:

@@ -1,7 +1,7 @@
 """Columns from a stream's JSON schema, for a source whose tables cannot be looked at.
 
-JSON says less than MySQL: whole numbers are BIGINT, other numbers DOUBLE, texts LONGTEXT, those of a key VARCHAR.
-With the keyspace's address, `policy` makes tables that are like the keyspace's own.
+JSON knows fewer types than MySQL: whole numbers are BIGINT, other numbers DOUBLE, texts LONGTEXT, those of a key
+VARCHAR. With the keyspace's address, `policy` makes tables that are like the keyspace's own.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class StreamPlan:
     Attributes:
         namespace: The stream's namespace; None without.
         table: Its table.
-        overwrite: The mode of the stream is to replace what is there.
+        overwrite: The mode of the stream is to replace existing rows.
         generation: The generation of the records that will come; None if the platform numbers none.
         minimum_generation: Rows of older generations must go; 0 to keep all.
     """
@@ -37,7 +37,7 @@ class StreamPlan:
     minimum_generation: int
 
     def must_erase(self, present: int | None) -> bool:
-        """Tells whether the rows that are there must go, given their generation."""
+        """Tells whether existing rows must go, given their generation."""
         if self.generation is None:
             return self.overwrite
         return (present or 0) < self.minimum_generation
@@ -54,7 +54,7 @@ def plan_streams(
         keyspace: The keyspace's tables by name; None if no address was given.
 
     Raises:
-        ConfigError: A stream cannot be served; the message says what to do.
+        ConfigError: A stream cannot be served; the message names what to do.
     """
     plans: list[StreamPlan] = []
     owners: dict[tuple[str, str], str] = {}

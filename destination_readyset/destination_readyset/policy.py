@@ -69,7 +69,7 @@ def _serve(table: str, column: KeyspaceColumn, in_key: bool, *, exact: bool) -> 
     note = ""
     # What information_schema writes for characters beyond U+FFFF; the change stream does too.
     if any("?" in label for label in kind.members):
-        text, note = _as_text(kind), "MySQL does not tell its labels with characters such as emoji"
+        text, note = _as_text(kind), "MySQL does not show its labels with characters such as emoji"
         text += f" CHARACTER SET {_UTF8} COLLATE {_collation(column, in_key)}"
     elif exact:
         if column.charset is not None:
@@ -186,8 +186,8 @@ def _fit_row(
         if kind.name in ("char", "varchar", "binary", "varbinary"):
             widths[index] = kind.argument(0, 1) * (1 if column.charset is None else 4) + 2
     # Other types take at most 12 bytes, a bit for NULL included, or 30 for a DECIMAL.
-    room = _ROW_BYTES - 32 * len(served)
-    while widths and sum(widths.values()) > room:
+    limit = _ROW_BYTES - 32 * len(served)
+    while widths and sum(widths.values()) > limit:
         candidates = [index for index in widths if columns[index].charset and columns[index].name not in key]
         if not candidates:
             break

@@ -1,7 +1,7 @@
-"""Makes the served tables what the plan says, before the first record.
+"""Makes the served tables what the plan asks for, before the first record.
 
 Every statement here commits by itself, and each step can be repeated: a table is noted before it is made, and an
-ALTER looks at the columns that are there. ReadySet takes a snapshot of a table after each, so there is one at most.
+ALTER looks at the columns that the table has. ReadySet takes a snapshot of a table after each, so there is one at most.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _prepare(
             raise ConfigError(
                 f"The primary key of table {table.name!r} in database {table.database!r} is "
                 f"({', '.join(present.key) or 'none'}), and the stream's is ({', '.join(table.key) or 'none'}): the "
-                "rows cannot be told any more. Refresh the stream and remove its records."
+                "rows cannot be identified any more. Refresh the stream and remove its records."
             )
         _make(connection, bookkeeping, table, drop=True, prepared=prepared)
         return

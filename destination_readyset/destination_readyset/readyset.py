@@ -107,7 +107,7 @@ class CacheKeeper:
 
 
 def await_online(address: Address, tables: Iterable[tuple[str, str]], *, seconds: float) -> list[str]:
-    """Waits until ReadySet says that tables are online.
+    """Waits until ReadySet reports that tables are online.
 
     Args:
         address: The ReadySet.
@@ -115,7 +115,7 @@ def await_online(address: Address, tables: Iterable[tuple[str, str]], *, seconds
         seconds: For how long.
 
     Returns:
-        Of each table that is not: its name and what ReadySet says.
+        Of each table that is not: its name and what ReadySet reports.
 
     Raises:
         ConnectorError: ReadySet cannot be reached.

@@ -106,8 +106,8 @@ class Sender:
                 continue
             try:
                 self._do(job)
-            except BaseException as error:  # noqa: BLE001 - told to the other thread
-                self._error = _told(error, job)
+            except BaseException as error:  # noqa: BLE001 - raised on the other thread
+                self._error = _as_connector_error(error, job)
                 self._failed()
         try:
             if self._connection.open:
@@ -136,12 +136,12 @@ class Sender:
 def _delay(job: _Statement | _Commit) -> str:
     what = "a COMMIT" if isinstance(job, _Commit) else f"a statement for table {job.table!r}"
     return (
-        f"The served MySQL has worked on {what} for {_LONG:.0f} s. If a disk of its is full, it waits until there is "
-        "room; its error log says so."
+        f"The served MySQL has worked on {what} for {_LONG:.0f} s. If one of its disks is full, it waits for "
+        "free space; its error log shows that."
     )
 
 
-def _told(error: BaseException, job: _Statement | _Commit) -> ConnectorError:
+def _as_connector_error(error: BaseException, job: _Statement | _Commit) -> ConnectorError:
     if isinstance(error, ConnectorError):
         return error
     if isinstance(error, pymysql.MySQLError):

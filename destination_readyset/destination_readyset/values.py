@@ -22,7 +22,7 @@ NULL = "NULL"
 
 
 class UnfitValueError(Exception):
-    """A value is not what its column holds. The text says what was expected, never the value."""
+    """A value is not what its column holds. The text names what was expected, never the value."""
 
 
 def quote(text: str) -> str:

@@ -36,14 +36,14 @@ class Served:
     config: Json
     emitted: list[Json] = field(default_factory=list)
 
-    def write(self, catalog: Json, messages: Iterable[Json], told: Callable[[Json], None] = lambda _: None) -> None:
+    def write(self, catalog: Json, messages: Iterable[Json], emitted: Callable[[Json], None] = lambda _: None) -> None:
         """Runs one sync within this process; raises as it does."""
 
         def emit(lines: bytes) -> None:
             for line in lines.splitlines():
                 message = json.loads(line)
                 self.emitted.append(message)
-                told(message)
+                emitted(message)
 
         DestinationReadyset().write_lines(
             self.config,

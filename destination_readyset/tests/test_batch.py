@@ -1,4 +1,4 @@
-"""Batches of changes as statements: what the shortcuts for usual values write is what the encoders say."""
+"""Batches of changes as statements: what the shortcuts for usual values write is what the encoders write."""
 
 from __future__ import annotations
 

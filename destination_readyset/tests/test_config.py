@@ -55,7 +55,7 @@ def test_everything_that_can_be_set() -> None:
 
 
 def test_defaults_are_those_of_the_spec() -> None:
-    """A field that is left out means what the form says."""
+    """A field that is left out means what the form shows."""
     config = Config.from_json(MINIMAL)
     defaults = {name: field["default"] for name, field in SPEC["properties"].items() if "default" in field}
 
@@ -69,7 +69,7 @@ def test_defaults_are_those_of_the_spec() -> None:
 
 
 def test_passwords_are_secret_in_the_spec() -> None:
-    """Airbyte hides what it is told to hide."""
+    """Airbyte hides what the spec marks as secret."""
     fields = dict(SPEC["properties"])
     for name in ("vitess", "readyset"):
         fields.update({f"{name}.{inner}": field for inner, field in SPEC["properties"][name]["properties"].items()})

@@ -1,4 +1,4 @@
-"""What is shipped says the same everywhere, and the CDK's own face works."""
+"""What is shipped is the same everywhere, and the CDK's own face works."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_messages_of_the_cdk(served: Served) -> None:
     ]
     configured = ConfiguredAirbyteCatalogSerializer.load(catalog())
 
-    told = list(DestinationReadyset().write(served.config, configured, iter(messages)))
+    emitted = list(DestinationReadyset().write(served.config, configured, iter(messages)))
 
     assert served.rows() == [(1, "a"), (2, None)]
-    assert [message.state is not None for message in told] == [True, True]
+    assert [message.state is not None for message in emitted] == [True, True]

@@ -138,7 +138,7 @@ def _check(served: Served) -> tuple[str, str]:
 
 
 def test_check_waits_for_tables(with_readyset: Served, fake: FakeReadyset) -> None:
-    """Tables that come online are awaited; one that does not is named with what ReadySet says."""
+    """Tables that come online are awaited; one that does not is named with what ReadySet reports."""
     with_readyset.write(catalog(), [record({"id": 1}), state(1)])
     fake.tables = [[("`shop`.`customers`", "Snapshotting", "")], [("`shop`.`customers`", "Online", "")]]
     assert _check(with_readyset) == ("SUCCEEDED", "")

@@ -114,7 +114,7 @@ def _differences(table: MatrixTable, types: Mapping[str, str], expected: Any, fo
         for column in table.columns:
             value = column.values[number] if number < len(column.values) else None
             if column.name in altered or (changed and value is not None and value.changed):
-                continue  # not sent as it is; tests of the source say what comes instead
+                continue  # not sent as it is; tests of the source check what comes instead
             both = [_comparable(types[column.name], cell[column.name]) for cell in (row, found[key])]
             if both[0] != both[1]:
                 yield f"{table.name}.{column.name}, key {key}: {both[0]!r} is served as {both[1]!r}"
@@ -124,7 +124,7 @@ def _differences(table: MatrixTable, types: Mapping[str, str], expected: Any, fo
 def test_every_value_is_served(pipeline: Pipeline, keyspaces: Cluster, exact: bool) -> None:
     """Each row of the type matrix, copied and changed, is in the served table what it is in the keyspace.
 
-    But for values that the source itself cannot send: those are null there, and the source says so.
+    But for values that the source itself cannot send: those are null there, and the source reports it.
     """
     pipeline.served.config["exact_types"] = exact
     with keyspaces.connect("single:0@primary", conv={}) as vitess, pipeline.served.mysql.connect(conv={}) as mysql:

@@ -179,7 +179,7 @@ def test_a_change_is_committed_while_the_input_stays_open(served: Served, tmp_pa
 
 
 def test_a_failure_ends_the_process_while_the_input_stays_open(served: Served, tmp_path: Path) -> None:
-    """An error of MySQL is told at once, not with the next line of input."""
+    """An error of MySQL is reported at once, not with the next line of input."""
     process = served.process(tmp_path, catalog())
     assert process.stdin is not None
     with process:
@@ -188,8 +188,8 @@ def test_a_failure_ends_the_process_while_the_input_stays_open(served: Served, t
         process.stdin.flush()
         assert process.wait(60) == 1
         assert process.stdout is not None
-        told = json.loads(process.stdout.read().splitlines()[-1])
-    assert told["trace"]["error"]["failure_type"] == "config_error"
+        last = json.loads(process.stdout.read().splitlines()[-1])
+    assert last["trace"]["error"]["failure_type"] == "config_error"
 
 
 def test_overwrite_without_generations_replaces_the_rows(served: Served) -> None:
@@ -247,7 +247,7 @@ def test_new_columns_are_one_alter(served: Served) -> None:
 
 
 def test_gone_columns_stay(served: Served) -> None:
-    """A column that the stream does not have any more keeps its values, and the log says how to be rid of it."""
+    """A column that the stream does not have any more keeps its values, and the log explains how to be rid of it."""
     served.write(catalog(), [record({"id": 1, "name": "a"}), state(1)])
 
     served.write(catalog(stream(schema={"id": SCHEMA["id"]})), [record({"id": 2}), state(2)])
@@ -339,10 +339,10 @@ def test_lost_connection(filled: Served) -> None:
 
 
 def test_server_without_room(filled: Served) -> None:
-    """A transaction for which there is no room: a transient error that says so."""
+    """A transaction for which there is no space: a transient error that names the cause."""
     filled.mysql.sql("SET GLOBAL max_binlog_cache_size = 4096")
     try:
-        with pytest.raises(TransientError, match="no room"):
+        with pytest.raises(TransientError, match="is out of space"):
             filled.write(catalog(), [*(record({"id": key, "name": "x" * 300}) for key in range(2, 9000)), state(2)])
     finally:
         filled.mysql.sql("SET GLOBAL max_binlog_cache_size = DEFAULT")
@@ -351,12 +351,12 @@ def test_server_without_room(filled: Served) -> None:
 
 
 def test_full_disk(served: Served) -> None:
-    """A disk that fills up within a transaction: a transient error; with more room, the same sync succeeds."""
+    """A disk that fills up within a transaction: a transient error; with more space, the same sync succeeds."""
     served.mysql.sql(f"CREATE DATABASE {NAMESPACE}")
     rows = [record({"id": key, "name": "x" * 300}) for key in range(2, 30_000)]
     with small_disk(served.mysql.data_dir / "data" / NAMESPACE, megabytes=4) as grow:
         served.write(catalog(), [record({"id": 1, "name": "first"}), state(1)])
-        with pytest.raises(TransientError, match="no room"):
+        with pytest.raises(TransientError, match="is out of space"):
             served.write(catalog(), [*rows, state(2)])
         _expect_nothing_written(served)
 
@@ -368,7 +368,7 @@ def test_full_disk(served: Served) -> None:
 
 
 def test_a_statement_that_does_not_end(filled: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While MySQL does not answer, as when the disk of its binlog is full, the log says so, and no state comes."""
+    """While MySQL does not answer, as when the disk of its binlog is full, the log shows it, and no state comes."""
     monkeypatch.setattr(sender, "_LONG", 0.1)
     states_by_then: list[int] = []
     with filled.mysql.connect() as other, other.cursor() as cursor:
@@ -378,13 +378,13 @@ def test_a_statement_that_does_not_end(filled: Served, monkeypatch: pytest.Monke
             yield record({"id": 1, "name": "changed"})
             yield state(2)
 
-        def told(message: Json) -> None:
+        def watch(message: Json) -> None:
             if "has worked on" in message.get("log", {}).get("message", ""):
                 states_by_then.append(len(filled.states))
                 if len(states_by_then) == 1:
                     cursor.execute("UNLOCK TABLES")
 
-        filled.write(catalog(), messages(), told)
+        filled.write(catalog(), messages(), watch)
 
     assert "has worked on a statement for table 'customers'" in filled.logs
     assert states_by_then[0] == 1
@@ -431,7 +431,7 @@ def test_table_that_was_dropped(filled: Served) -> None:
 
 
 def test_one_writer_at_a_time(filled: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second sync into the same table waits, and then says who is in the way."""
+    """A second sync into the same table waits, and then reports who is in the way."""
     monkeypatch.setattr("destination_readyset.prepare.LOCK_SECONDS", 1)
     other = Served(filled.mysql, filled.config)
 

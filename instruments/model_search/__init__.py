@@ -8,7 +8,7 @@ of a schedule (`adversary`). The connector runs in this process, from LiveVitess
 its own (`inprocess`), so that a schedule takes some 15 ms.
 
 One property (`play`): what was emitted, applied in order, equals what SELECT gives once everything replicates and
-nothing fails any more, and the syncs are complete. Or a stream or a sync says in words that it does not, which is a
+nothing fails any more, and the syncs are complete. Or a stream or a sync reports in words that it does not, which is a
 false alarm unless something was lost, altered, purged or deleted; then the streams are refreshed and compared again.
 What nobody can know is left out: rows that were emitted without a state behind them before a failover took them back,
 and how often rows of a table without a key came after a failure.

@@ -11,7 +11,7 @@ import random
 import sys
 
 from instruments.model_search.play import Outcome, play
-from instruments.model_search.search import Schedule, search, told
+from instruments.model_search.search import Schedule, description, search
 
 #: The least share of schedules that must reach the comparison.
 LEAST_SHARE = 0.9
@@ -32,12 +32,12 @@ def main() -> int:
     given = parser.parse_args()
     if given.play:
         outcome = play(tuple(given.play))
-        print(told(tuple(given.play), outcome))
+        print(description(tuple(given.play), outcome))
         return int(outcome.is_wrong)
 
-    def tell(number: int, schedule: Schedule, outcome: Outcome) -> None:
+    def show(number: int, schedule: Schedule, outcome: Outcome) -> None:
         print(f"schedule {number} of seed {given.seed}, made shorter:")
-        print(told(schedule, outcome), end="\n\n", flush=True)
+        print(description(schedule, outcome), end="\n\n", flush=True)
 
     report = search(
         given.seed,
@@ -45,7 +45,7 @@ def main() -> int:
         stop_after=given.faults,
         kinds=given.only,
         without=given.without,
-        found=tell,
+        found=show,
     )
     for line in report.lines():
         print(line)

@@ -1,11 +1,11 @@
 """Who chooses: the steps of a schedule, at every question and message of a sync.
 
-A schedule is a list of small numbers. The first ones say what there is (`SETUP`); then each step has four: how many
+A schedule is a list of small numbers. The first ones set up the cluster (`SETUP`); then each step has four: how many
 moments pass before it, its kind, and two numbers that the kind makes use of. A moment is a question to VTGate's MySQL
 port, the choice of a tablet, a message of a VStream, a message of the sync, the time that a heartbeat or a wait takes.
 So numbers that are left out are moments at which nothing happens, and a shorter schedule is a simpler one.
 
-Tablets are chosen by their rank among those that could answer: the first, until a step says otherwise.
+Tablets are chosen by their rank among those that could answer: the first, until a step changes that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from instruments.scripted_vtgate.model.values import Given
 from instruments.scripted_vtgate.model.world import World
 from instruments.scripted_vtgate.vstream_server import StreamStatusError
 
-#: What the first numbers of a schedule say, and how many values each has.
+#: What the first numbers of a schedule mean, and how many values each has.
 SETUP = {
     "tables": len(SETS),
     "shards": 3,
@@ -53,14 +53,14 @@ _LOST = "a failover lost transactions"
 _ERRANT_GONE = "a tablet with errant transactions is gone"
 
 #: Whether the connector finds out that a position on a shard that was resharded is purged, or was lost in a failover.
-#: While it does not, each sync fails with an error that says it will pass; so the two do not come in one schedule.
+#: While it does not, each sync fails with a transient error; so the two do not come in one schedule.
 ENDED_SHARDS_ARE_JUDGED = False
 
 #: Whether a copy that was interrupted before a reshard and its way back starts over: going on, VTGate comes to the
-#: journal of the way there. While it does not, each sync fails with an error that says it will pass.
+#: journal of the way there. While it does not, each sync fails with a transient error.
 COPIES_START_OVER_AFTER_A_WAY_BACK = True
 
-#: Whether an errant transaction is told from a lost one if its tablet becomes primary while the connector is asking.
+#: Whether an errant transaction is known from a lost one if its tablet becomes primary while the connector is asking.
 ERRANT_PRIMARIES_ARE_JUDGED = True
 
 
@@ -89,9 +89,9 @@ class Adversary(World):
         trace: What was done, for people.
         moments: How many there were.
         steps: How many steps were done, by kind.
-        excuses: Why a stream or a sync may say that something was lost, in words.
+        excuses: Why a stream or a sync may report that something was lost, in words.
         unsteady: Whether anything has happened after which records of a table without a key may come twice.
-        blind: Whether rows are in the destination that no state tells of, and that a failover took back: nobody can
+        blind: Whether rows are in the destination that no state knows of, and that a failover took back: nobody can
             know (docs/state.md).
         favourites: By shard, the rank of the tablet that answers.
         turns: Shards whose tablets take turns instead, and how many turns there were.
@@ -379,7 +379,7 @@ def _change_key(adversary: Adversary, name: str, number: int, by: int) -> str:
             return ""
     else:
         return ""
-    # What the row is now called is not its number's key any more for p and e: its other columns tell it.
+    # What the row is now called is not its number's key any more for p and e: its other columns identify it.
     where = {column: value for column, value in shape.keys(number).items() if column == shape.sharded_by}
     return f"change the key of {name} row {number} to {new}" if cluster.update(name, where, new) else ""
 
@@ -516,7 +516,7 @@ def _down(adversary: Adversary, a: int, b: int) -> str:
     tablet.running = False
     tablet.restarts += 1
     if tablet.data.executed.minus(shard.executed):
-        adversary.excuses.add(_ERRANT_GONE)  # nothing tells them from transactions that a failover lost
+        adversary.excuses.add(_ERRANT_GONE)  # nothing distinguishes them from transactions that a failover lost
     adversary.cluster.notify()
     return f"{tablet.alias} of {shard.name} stops"
 

@@ -1,8 +1,8 @@
-"""Takes rules of the connector back, one by one, and checks that the search finds what they are there for.
+"""Takes rules of the connector back, one by one, and checks that the search finds what they are for.
 
     python -m instruments.model_search.mutants [--minutes 2] [NAME ...]
 
-Each mutant is a text of a file and what stands there instead, in a copy of the package. A text that is not there, or is
+Each mutant is a text of a file and what stands there instead, in a copy of the package. A text that is missing, or is
 there twice, is an error: the table is kept with the code.
 """
 
@@ -29,7 +29,7 @@ class Mutant:
 
     Attributes:
         name: Its name.
-        promise: What the rule is there for.
+        promise: What the rule is for.
         edits: Per edit the file below the package, the text, and what replaces it.
         without: Steps and tables that are left out, so that others are met more often.
     """
@@ -261,8 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         print(f"=== {mutant.name}: {mutant.promise}", flush=True)
         began = time.monotonic()
-        found, said = try_mutant(mutant, given.minutes, given.seed)
-        print(said)
+        found, output = try_mutant(mutant, given.minutes, given.seed)
+        print(output)
         print(f"--- {mutant.name}: {'found' if found else 'LIVES'} after {time.monotonic() - began:.0f} s", flush=True)
         if not found:
             alive.append(mutant.name)
@@ -271,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def try_mutant(mutant: Mutant, minutes: float, seed: int) -> tuple[bool, str]:
-    """Searches with a rule taken back; returns whether something was found, and what the search said."""
+    """Searches with a rule taken back; returns whether something was found, and what the search printed."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         shutil.copytree(ROOT / PACKAGE, place / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
@@ -297,7 +297,7 @@ def edit(path: Path, text: str, instead: str) -> None:
     """Replaces the one place of a text.
 
     Raises:
-        ValueError: It is not there, or there are several.
+        ValueError: It occurs not at all, or several times.
     """
     source = path.read_text()
     if source.count(text) != 1:

@@ -203,15 +203,15 @@ class Player:
                 return self._outcome(
                     "differs",
                     f"table {FULL_REFRESH}: a full refresh has not read {', '.join(sorted(missing)[:3])}, "
-                    "which were there all the while",
+                    "which existed all the while",
                 )
         adversary.make_calm()
         adversary.trace.append("  peace: everything replicates, nothing fails any more")
         return self._end()
 
     def _end(self) -> Outcome:
-        """Syncs in peace until all streams are complete, those that say why they are not once more after a refresh."""
-        outcome = self._until_said()
+        """Syncs in peace until all streams are complete; those that fail with a reason once more after a refresh."""
+        outcome = self._until_reported()
         if not isinstance(outcome, dict):
             return outcome
         if not self.adversary.excuses:
@@ -220,13 +220,13 @@ class Player:
         self.adversary.trace.append(f"  the user refreshes {', '.join(names)}")
         self._destination.clear(names)
         self._refreshed.update(names)
-        again = self._until_said()
+        again = self._until_reported()
         if isinstance(again, dict):
             return self._outcome("false alarm", f"after a refresh: {'; '.join(again.values())}")
         return again
 
-    def _until_said(self) -> Outcome | dict[str, str]:
-        """Syncs until all streams are complete, and compares; returns what was said instead, by stream or for all."""
+    def _until_reported(self) -> Outcome | dict[str, str]:
+        """Syncs until all streams are complete, and compares; or returns what was reported, by stream or for all."""
         before: dict[str, str] = {}
         last: ConnectorError | dict[str, str] | None = None
         for _ in range(PEACEFUL_SYNCS):
@@ -281,7 +281,7 @@ class Player:
         return Counter({row: count for row, count in held.items() if count})
 
     def _sync(self) -> tuple[ConnectorError | None, dict[str, str], list[str]]:
-        """Runs a sync; returns its error, what failed streams said, and which ones are complete."""
+        """Runs a sync; returns its error, what failed streams reported, and which ones are complete."""
         adversary, destination = self.adversary, self._destination
         self.syncs += 1
         self._begin_full_refresh()
@@ -346,7 +346,7 @@ class Player:
             self._there = self._last_there
 
     def _missing_after_refresh(self) -> Counter[str]:
-        """Returns the rows that a full refresh has left out, although they were there, and the same, from its start."""
+        """Returns the rows that a full refresh has left out, although they existed, and the same, from its start."""
         adversary = self.adversary
         if not self._afresh or self._there is None or (adversary.tablet_type != "PRIMARY" and adversary.uneven):
             return Counter()

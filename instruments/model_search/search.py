@@ -251,7 +251,7 @@ def _ends(kind: str, schedule: Schedule) -> bool:
     return play(schedule).kind == kind
 
 
-def told(schedule: Schedule, outcome: Outcome) -> str:
+def description(schedule: Schedule, outcome: Outcome) -> str:
     """Returns a schedule as readable steps, and how to play it again."""
     setup = ", ".join(f"{name} {number}" for name, number in zip(SETUP, schedule, strict=False))
     numbers = " ".join(map(str, schedule))

@@ -23,7 +23,7 @@ class Shape:
         columns: Its declaration.
         key: Its primary key.
         unique: Its unique keys.
-        sharded_by: The column that says where a row belongs.
+        sharded_by: The column that decides where a row belongs.
         identity: The columns that tell its rows apart; empty for none.
     """
 

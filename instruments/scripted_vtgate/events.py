@@ -1,4 +1,4 @@
-"""One-line builders for what VTGate sends, for scripts that say exactly which events come in which order.
+"""One-line builders for what VTGate sends, for scripts that list exactly which events come in which order.
 
 A builder makes one VEvent; `transaction`, `current` and `ddl_group` make the usual groups of them. Events
 of a shard carry its keyspace and name, as VTGate's do.
@@ -13,11 +13,11 @@ from source_vitess.proto import binlogdata_pb2, query_pb2
 
 VEvent = binlogdata_pb2.VEvent
 
-#: Where events are from unless a builder is told otherwise.
+#: Where events are from unless a builder is given something else.
 KEYSPACE = "commerce"
 SHARD = "-80"
 
-#: When transactions were committed, unless a builder is told otherwise.
+#: When transactions were committed, unless a builder is given something else.
 TIMESTAMP = 1_767_225_600
 
 _UUID = "11111111-2222-3333-4444-555555555555"
@@ -204,7 +204,7 @@ def vgtid(
     keyspace: str = KEYSPACE,
     timestamp: int = 0,
 ) -> VEvent:
-    """VGTID, from the first of the shards unless told otherwise."""
+    """VGTID, from the first of the shards unless another is given."""
     source = next(iter(gtids)) if shard is None else shard
     made = event(binlogdata_pb2.VGTID, shard=source, keyspace=keyspace, timestamp=timestamp)
     made.vgtid.CopyFrom(position(gtids, lastpk, keyspace=keyspace))

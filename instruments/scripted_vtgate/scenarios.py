@@ -177,7 +177,7 @@ def copy_some_columns(driver: Driver) -> list[Response]:
 
 
 def follow_current(driver: Driver) -> list[Response]:
-    """Asks for the changes from now on: the position is told at once."""
+    """Asks for the changes from now on: the position comes at once."""
     driver.create_table("sv_items", _ITEMS, key=["id"])
     return _follow(driver, _position(driver, "current"), ["sv_items"])
 

@@ -108,10 +108,10 @@ class Scripts:
 
 
 def play(script: Script, call: Call) -> Iterator[vtgate_pb2.VStreamResponse]:
-    """Yields the responses of a script, and waits where it says so.
+    """Yields the responses of a script, and waits where it has a pause.
 
     Raises:
-        StreamStatusError: The script says to fail.
+        StreamStatusError: The script has a failure.
     """
     for step in script:
         if call.ended:

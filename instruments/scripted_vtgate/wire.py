@@ -31,7 +31,7 @@ _COLLATION_IDS = {
     "utf16_general_ci": 54,
     "utf16_bin": 55,
 }
-#: Lengths are told in the character set of vttablet's connection, utf8mb4, not in the column's.
+#: Lengths are announced in the character set of vttablet's connection, utf8mb4, not in the column's.
 _BYTES_PER_CHARACTER = 4
 
 #: By MySQL's name: the type on the wire, the display length, the length of the unsigned type.

@@ -8,7 +8,7 @@ Why not a library: sqlglot 30.30, the best kept one for Python, was tried. It ta
 memory to import, which would do. But of 3,000 statements of `integration_tests/ddl_forms.py` its MySQL dialect gave up
 on 1,655 as a whole ("Command": ALGORITHM or LOCK, CONVERT TO, ADD with brackets, FORCE, ORDER BY, ENGINE, most clauses
 of partitions, types that it does not know), raised at 38, and dropped the conditional comment of 166 others. What would
-be left is its tokenizer, which has to be told where these comments are, knows no NO_BACKSLASH_ESCAPES, and so needs
+be left is its tokenizer, which has to know where these comments are, knows no NO_BACKSLASH_ESCAPES, and so needs
 most of tokens.py before it. It releases a new major version every few weeks; MySQL's words change once in years.
 """
 
@@ -91,7 +91,7 @@ class _Parser(Definitions):
     """One pass over the tokens of one reading."""
 
     def parse(self) -> Parsed:
-        """Returns what the tokens say."""
+        """Returns what the tokens mean."""
         statement: Statement | None = None
         understood = False
         try:
@@ -362,5 +362,5 @@ class _Parser(Definitions):
 
 
 def _known(charset: str) -> str | None:
-    """Returns a character set, or None if the statement only says that it is the database's."""
+    """Returns a character set, or None if the statement only refers to the database's."""
     return None if charset == "default" else charset

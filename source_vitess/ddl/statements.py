@@ -1,4 +1,4 @@
-"""What statements say, as values."""
+"""What statements do, as values."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class ColumnDefinition:
 
     Attributes:
         name: The column.
-        column_type: Its type in the words of information_schema, as far as the statement tells.
+        column_type: Its type in the words of information_schema, as far as the statement has it.
         charset: The character set if it is named.
-        not_null: Whether it cannot be NULL, a key's column included. True where only the server's settings tell.
+        not_null: Whether it cannot be NULL, a key's column included. True where only the server's settings decide.
         has_default: Whether it has a default other than NULL.
         generated: Whether an expression makes its values.
         numbered: AUTO_INCREMENT.
@@ -222,7 +222,7 @@ class Parsed:
     """A statement, as far as it is understood.
 
     Attributes:
-        statement: What it says; None if not even that is known.
+        statement: What it does; None if not even that is known.
         understood: Whether all of it is.
         words: All words and names in it, for statements that are not understood.
     """

@@ -20,7 +20,7 @@ _SETTINGS = (
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """What a shard's tablet says about its binary log.
+    """What a shard's tablet reports about its binary log.
 
     Attributes:
         mysql_version: MySQL's own version.

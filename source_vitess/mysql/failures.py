@@ -12,10 +12,10 @@ from source_vitess.network.tls import tls_rules
 #: A VTGate without authentication takes any user name, but not none.
 ANONYMOUS = "source-vitess"
 
-#: Said by `mysql.session` when a server without encryption asks for more than the answer to a challenge.
+#: The error of `mysql.session` when a server without encryption asks for more than the answer to a challenge.
 REFUSED_IN_CLEAR = "refused to give the password to a server without encryption"
 
-#: Said by `mysql.session` when an answer has no end.
+#: The error of `mysql.session` when an answer has no end.
 TOO_LARGE = "the answer is larger than any that VTGate has"
 
 _LOST = "|".join(map(str, (CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST)))

@@ -47,8 +47,8 @@ def _read_primary(session: VtgateSession, topology: Topology, shard: str) -> tup
         [(uuid, executed)] = session.query("select @@global.server_uuid, @@global.gtid_executed")
     except TransientError as error:
         raise TransientError(
-            f"The primary of shard {shard} does not answer. Whichever tablets are read, it tells what is the shard's "
-            f"own. If it is up, VTGate has to watch its cell (vtgate --cells-to-watch). {error.message}",
+            f"The primary of shard {shard} does not answer. Whichever tablets are read, it decides what is the "
+            f"shard's own. If it is up, VTGate has to watch its cell (vtgate --cells-to-watch). {error.message}",
             detail=error.detail,
         ) from error
     return str(uuid).lower(), _parse(shard, str(executed))

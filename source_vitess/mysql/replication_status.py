@@ -1,4 +1,4 @@
-"""How far replicas are behind their primary, as VTGate tells it.
+"""How far replicas are behind their primary, as VTGate reports it.
 
 `SHOW VITESS_REPLICATION_STATUS` (go/vt/vtgate/executor.go, ShowVitessReplicationStatus) has a line for each tablet that
 is healthy and no primary. Its seconds are the tablet's own wherever they are not 0, and go on growing while replication
@@ -39,7 +39,7 @@ def read_lags(session: VtgateSession, keyspace: str, shards: Sequence[str], tabl
         # For each tablet VTGate asks its MySQL and its web port: those of other keyspaces are left out.
         rows = session.query("show vitess_replication_status like %s", (f"{keyspace}/%",))
     except (InternalError, TransientError):
-        return ()  # a VTGate, or a proxy before it, that does not tell, or a tablet that does not answer it
+        return ()  # a VTGate, or a proxy before it, that does not report it, or a tablet that does not answer
     for owner, shard, kind, alias, _, _, health, behind, *_ in rows:
         if owner == keyspace and shard in shards and str(kind).upper() == tablet_type:
             running = [match["running"] for match in _RUNNING.finditer(str(health))]

@@ -1,15 +1,15 @@
 """Which tables' queries VTGate sends to another keyspace: routing rules, as MoveTables makes them.
 
-- A VStream reads the keyspace that it names, whatever the routing rules say (go/vt/vtgate/vstream_manager.go). After
+- A VStream reads the keyspace that it names, whatever the routing rules are (go/vt/vtgate/vstream_manager.go). After
   `MoveTables switchtraffic` the table there is kept up to date by the reverse workflow, unless that was switched off;
   after `complete --keep-data --keep-routing-rules` nothing writes to it any more.
 - Whether a workflow writes to it stands in `_vt.vreplication` of its shards: a stream that runs, from the other
   keyspace and for this table (go/vt/sidecardb/schema/vreplication/vreplication.sql). Asked only if something is routed.
-- `VEXPLAIN PLAN` tells where a statement would go, without asking a tablet (go/vt/vtgate/planbuilder/vexplain.go). The
+- `VEXPLAIN PLAN` shows where a statement would go, without asking a tablet (go/vt/vtgate/planbuilder/vexplain.go). The
   plan of a UNION names the keyspaces of all its tables, so one statement does for many: 1 ms for 50 tables of an
   unsharded keyspace and 7 ms for those of a sharded one, where each alone takes 0.5 and 0.9 ms (v24.0.0).
 - What counts is where the primary's queries go: rules for REPLICA and RDONLY (`t@replica`) move no writes.
-- Vitess knows the statement since v16; an older VTGate says nothing of its rules here.
+- Vitess knows the statement since v16; an older VTGate does not show its rules here.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def read_routed(session: VtgateSession, keyspace: str, tables: Sequence[str]) ->
     followed = None
     for shard in topology.shards:
         use_shard(session, topology, shard)
-        there = _read_workflows(session)
-        followed = there if followed is None else followed & there
+        on_shard = _read_workflows(session)
+        followed = on_shard if followed is None else followed & on_shard
     session.use(keyspace)
     return {table: Routed(other, (other, table) in (followed or ())) for table, other in routed.items()}
 
@@ -78,7 +78,7 @@ def _read_workflows(session: VtgateSession) -> frozenset[tuple[str, str]]:
     try:
         rows = session.query(_WORKFLOWS)
     except (ConfigError, InternalError):
-        return frozenset()  # not for this user to read: nothing can be said for the tables
+        return frozenset()  # not for this user to read: nothing is known of the tables
     found: set[tuple[str, str]] = set()
     for (source,) in rows:
         text = source.decode(errors="replace") if isinstance(source, bytes) else str(source)
@@ -105,7 +105,7 @@ def _read_rules(session: VtgateSession, keyspace: str, tables: Sequence[str]) ->
 
 
 def routed_message(table: str, keyspace: str, routed: Routed) -> str:
-    """Returns what to tell of a table whose queries go to another keyspace."""
+    """Returns the warning for a table whose queries go to another keyspace."""
     other = routed.keyspace
     what = (
         f"VTGate sends the queries of table {table!r} to keyspace {other!r} (routing rules, as MoveTables makes them)"

@@ -5,8 +5,8 @@
 - Autocommit is on: inside a transaction VTGate refuses to change the type of tablet (ER_LOCK_OR_ACTIVE_TRANSACTION).
 - The workload is OLTP but for `query_large`. In the OLAP workload a statement that fails after the names of its
   columns were sent is never answered, as seen with v24.0.0, so that the error would be a timeout.
-- Encryption is what the configuration says, or the connection fails: PyMySQL ≥ 1.2 never falls back to none when it
-  was given a context, and tries none when it is told that TLS is disabled.
+- Encryption is what is configured, or the connection fails: PyMySQL ≥ 1.2 never falls back to none when it
+  was given a context, and tries none when TLS is disabled.
 - Without encryption the password is only used to answer mysql_native_password's challenge. A server can ask for other
   forms, of which some are the password itself, and so can whoever pretends to be it.
 - Statements are sent as text. VTGate's prepared statements are never used.
@@ -49,7 +49,7 @@ Row = tuple[Any, ...]
 if TYPE_CHECKING:
 
     class _PyMysql(pymysql.Connection[pymysql.cursors.Cursor]):
-        """What the stubs do not tell."""
+        """What the stubs do not declare."""
 
         _rfile: BufferedReader
 

@@ -10,7 +10,7 @@ from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.naming import TABLET_TYPES, TabletType
 
-#: What VTGate says of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
+#: The state of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
 _SERVING = "SERVING"
 
 _VERSION = re.compile(r"Version: (?P<version>[0-9]+(\.[0-9]+)*[^ ]*)")
@@ -46,7 +46,7 @@ class Topology:
         keyspace: Its name.
         shards: Names of the shards that serve, in key order.
         tablets: The tablets of all of its shards, those that do not serve any more included.
-        version: Vitess' version, such as `24.0.0`; empty if the server does not tell it as a VTGate does.
+        version: Vitess' version, such as `24.0.0`; empty if the server does not report it as a VTGate does.
     """
 
     keyspace: str
@@ -69,7 +69,7 @@ class Topology:
 
     @property
     def major(self) -> int:
-        """Vitess' major version, 0 if the server does not tell it."""
+        """Vitess' major version, 0 if the server does not report it."""
         return int(self.version.partition(".")[0] or 0)
 
     @property
@@ -128,7 +128,7 @@ def read_topology(session: VtgateSession, keyspace: str) -> Topology:
 
 
 def read_version(session: VtgateSession) -> str:
-    """Returns the version of Vitess, empty if the server is not a VTGate or does not say.
+    """Returns the version of Vitess, empty if the server is not a VTGate or does not report it.
 
     `@@version` is a text for MySQL clients that an operator can choose (vtgate --mysql-server-version).
 
@@ -172,11 +172,11 @@ def choose_tablet_type(
         wanted = "REPLICA" if every else "PRIMARY"
     for shard in shards:
         if not topology.serves(shard, wanted):
-            there = [name for name in TABLET_TYPES if topology.serves(shard, name)]
-            kind = TransientError if wanted == "PRIMARY" or not there else ConfigError
+            serving = [name for name in TABLET_TYPES if topology.serves(shard, name)]
+            kind = TransientError if wanted == "PRIMARY" or not serving else ConfigError
             raise kind(
                 f"The shard {shard} of keyspace {topology.keyspace} has no serving {wanted} tablet. "
-                f"It has {', '.join(there) or 'no serving tablet at all'}. "
+                f"It has {', '.join(serving) or 'no serving tablet at all'}. "
                 "Choose another tablet type, or start such a tablet."
             )
     return wanted

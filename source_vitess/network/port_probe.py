@@ -1,4 +1,4 @@
-"""What listens on a TCP port, told from its first bytes: a MySQL server greets, a gRPC server sends its settings.
+"""What listens on a TCP port, recognised by its first bytes: a MySQL server greets, a gRPC server sends its settings.
 
 The libraries for MySQL and gRPC wait for their timeouts on each other's ports, or fail with words that help nobody.
 """
@@ -32,7 +32,7 @@ class Speech(enum.Enum):
     HTTP2 = "HTTP/2"
     #: HTTP/1, a web server or a status page.
     HTTP1 = "HTTP"
-    #: It takes connections and says nothing, as a TLS server does; or something unknown.
+    #: It accepts connections and sends nothing, as a TLS server does; or something unknown.
     UNKNOWN = "nothing known"
 
 

@@ -1,12 +1,12 @@
 """Encryption of both ports: contexts for MySQL, and what gRPC has to trust.
 
 gRPC's Python library verifies certificate and name, always: it has no setting for less. So the gRPC port is connected
-to once before, by Python's own TLS, which asks exactly what the configuration says, and whose errors say more:
+to once before, by Python's own TLS, which verifies exactly what is configured, and whose errors are more precise:
 
 - `verify_identity`: gRPC then verifies again, by itself.
 - `verify_ca`: gRPC gets the same CA, and for the name to look for one that the verified certificate carries.
 - `required`: gRPC gets as its only CA the very certificate that the server showed, and a name that it carries.
-  Whoever stood in between at that moment would be trusted, as `required` says; nobody who comes later is.
+  Whoever stood in between at that moment would be trusted, as `required` allows; nobody who comes later is.
 
 An expired certificate is refused in every mode, because gRPC refuses it.
 """
@@ -36,7 +36,7 @@ from source_vitess.settings.encryption import Tls, TlsMode
 HANDSHAKE_SECONDS = 10.0
 #: Seconds to wait for a refusal of the client's certificate, which TLS 1.3 sends after the handshake.
 _REFUSAL_SECONDS = 1.0
-#: gRPC's, negotiated as RFC 9113 §3.2 says.
+#: gRPC's, negotiated as in RFC 9113 §3.2.
 _HTTP2 = "h2"
 
 
@@ -105,7 +105,7 @@ _GRPC_RULES = tls_rules("gRPC port", "UNAVAILABLE")
 
 @dataclass(frozen=True)
 class GrpcTrust:
-    """What gRPC is told about a server.
+    """What gRPC has to know about a server.
 
     Attributes:
         roots: PEM of the CAs, or of the one certificate, that are trusted.
@@ -182,7 +182,7 @@ def speaks_tls(address: Address, timeout: float) -> bool:
 
 
 def _await_refusal(connection: ssl.SSLSocket) -> None:
-    """Reads what a server says first, its HTTP/2 settings or that it refuses the client's certificate."""
+    """Reads the first answer of a server: its HTTP/2 settings, or the refusal of the client's certificate."""
     connection.settimeout(_REFUSAL_SECONDS)
     with contextlib.suppress(TimeoutError):
         connection.recv(1)

@@ -2,7 +2,7 @@
 
 - The library is asyncssh. It runs in a thread of its own; what is forwarded listens on free ports of the loopback
   interface, and so is open to other programs of the same machine (in a container: to none).
-- The server's key must be the one that is configured. Without one nothing is sent, and the error tells the key that
+- The server's key must be the one that is configured. Without one nothing is sent, and the error names the key that
   the server showed.
 - A connection that is lost is made again, on the same ports, as long as the tunnel lasts. Whoever used it sees lost
   connections, as without a tunnel.
@@ -214,7 +214,7 @@ async def _connect(tunnel: Tunnel, key: Any, timeout: float) -> Any:
         algorithms = [_SIGNATURES.get(tunnel.host_key_type, [tunnel.host_key_type])]
     elif not tunnel.host_key:
         algorithms = [[name for names in algorithms for name in names]]
-    # A server has a key of each type and shows the first that is asked for; a fingerprint does not tell its type.
+    # A server has a key of each type and shows the first that is asked for; a fingerprint does not show its type.
     broken: Exception | None = None
     for names in algorithms:
         try:
@@ -292,11 +292,11 @@ def _wrong_key(tunnel: Tunnel, shown: list[str]) -> ConfigError:
         )
     if not tunnel.host_key:
         return ConfigError(
-            f"{server} shows the host key {shown[0]}. If that is the key that its administrator tells you, paste it "
+            f"{server} shows the host key {shown[0]}. If its administrator confirms that key, paste it "
             "into tunnel_method.tunnel_host_key: SHA256:… is enough."
         )
     return ConfigError(
-        f"{server} shows the host key {' and '.join(shown)}, and tunnel_method.tunnel_host_key says "
+        f"{server} shows the host key {' and '.join(shown)}, and tunnel_method.tunnel_host_key is "
         f"{tunnel.host_key}. Nothing was sent to it: either it got a new key, or somebody pretends to be it."
     )
 

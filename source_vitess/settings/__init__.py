@@ -1,1 +1,1 @@
-"""What the user says: the configuration, and what it is read with."""
+"""What the user configures, and how it is read."""

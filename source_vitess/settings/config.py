@@ -1,8 +1,8 @@
 """The connector's configuration: from Airbyte's JSON to values, with every default in one place.
 
-- Keys are the fields of `Config`, and the properties of spec.json; other keys are told in `Config.warnings` and
-  else left alone, because Airbyte may add its own.
-- A wrong value is refused with the field's name and the value found; of a secret only its kind is told.
+- Keys are the fields of `Config`, and the properties of spec.json; other keys are named in `Config.warnings` and
+  otherwise ignored, because Airbyte may add its own.
+- A wrong value is refused with the field's name and the value found; of a secret only its kind is shown.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Config:
         return self._mysql_address or (self.url.host, self.url.mysql_port)
 
     def through(self, *, grpc: Address, mysql: Address) -> Config:
-        """Returns the same configuration with the ports connected to at other addresses: the ends of a tunnel."""
+        """Returns the same configuration with both ports of VTGate at other addresses: the ends of a tunnel."""
         return replace(self, _grpc_address=grpc, _mysql_address=mysql)
 
     @property

@@ -95,7 +95,7 @@ class Tunnel:
 
 
 def is_loopback(host: str) -> bool:
-    """Tells whether a host is this machine, whatever name servers say."""
+    """Tells whether a host is this machine, whatever name servers answer."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:

@@ -1,6 +1,6 @@
 """Fields of the configuration's JSON, read with their types: a wrong value is refused by name.
 
-Paths such as `tls.client_key` name a field inside an object. Of a secret only its kind is told.
+Paths such as `tls.client_key` name a field inside an object. Of a secret only its kind is shown.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class JsonFields:
         self._path = path
 
     def names(self) -> frozenset[str]:
-        """Returns the names of the fields that hold something."""
+        """Returns the names of the fields that are set."""
         return frozenset(map(str, self._given))
 
     def section(self, name: str) -> JsonFields | None:
@@ -52,14 +52,14 @@ class JsonFields:
         return None if value is None else JsonFields(value, f"{self._path}{name}.")
 
     def text(self, name: str, *, required: bool = False) -> str:
-        """Returns a text on one line; empty if it is not there."""
+        """Returns a text on one line; empty if it is missing."""
         value = self._given.get(name, "")
         if not isinstance(value, str) or _CONTROL.search(value):
             raise self.wrong(name, "text without line breaks", value)
         return self._require(name, value) if required else value
 
     def secret(self, name: str, *, required: bool = False, multiline: bool = False) -> str:
-        """Returns a text that no message shows; empty if it is not there."""
+        """Returns a text that no message shows; empty if it is missing."""
         value = self._given.get(name, "")
         if not isinstance(value, str):
             raise ConfigError(f"The field {self._path}{name} must be text, found {kind(value)}.")
@@ -68,7 +68,7 @@ class JsonFields:
         return self._require(name, value) if required else value
 
     def choice(self, name: str, choices: Sequence[str], *, required: bool = False) -> str | None:
-        """Returns one of the choices; None if it is not there."""
+        """Returns one of the choices; None if it is missing."""
         value = self._given.get(name)
         if value is None and required:
             raise ConfigError(f"The field {self._path}{name} is missing; it must be one of {', '.join(choices)}.")

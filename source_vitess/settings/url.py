@@ -61,7 +61,7 @@ class VitessUrl:
         """Reads a URL.
 
         Raises:
-            ConfigError: It is not of the form above; the message says in which part.
+            ConfigError: It is not of the form above; the message names the part.
         """
         if _CONTROL.search(text) or " " in text:
             raise _wrong("it holds a space, a line break or another control character")

@@ -1,10 +1,10 @@
 """Character sets: from a collation id to a name, from a name to text.
 
-- A FIELD event names a collation by its id; the ids are MySQL's own and never change. VTTablet says 0 for those that
+- A FIELD event names a collation by its id; the ids are MySQL's own and never change. VTTablet sends 0 for those that
   Vitess itself does not know: all of big5, gb18030, gbk and tis620.
 - Every character set of MySQL 8 and 9 decodes. Python has a codec for most; what MySQL does otherwise, and the sets
   that Python does not know, are in `charset_tables`. All were compared with a server's own conversion, byte by byte.
-- A byte that MySQL itself cannot decode is an error of decoding, so that it can be told.
+- A byte that MySQL itself cannot decode is an error of decoding, so that it can be reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 from source_vitess.types import charset_tables
 
 #: Decodes bytes; the second argument is `strict` or `replace`.
-Decoder = Callable[[bytes, str], str]
+TextDecoder = Callable[[bytes, str], str]
 
 # SELECT character_set_name, id FROM information_schema.collations (MySQL 9.7; the ids of 8.0 and 5.7 are among them).
 _COLLATION_IDS: Mapping[str, str] = {
@@ -119,7 +119,7 @@ def charset_of(collation_id: int) -> str | None:
 
 
 @cache
-def decoder_of(charset: str) -> Decoder | None:
+def decoder_of(charset: str) -> TextDecoder | None:
     """Makes the decoder of a character set.
 
     Returns:
@@ -136,7 +136,7 @@ def decoder_of(charset: str) -> Decoder | None:
     return _codec_decoder(charset, codec)
 
 
-def _table_decoder(table: str) -> Decoder:
+def _table_decoder(table: str) -> TextDecoder:
     charmap_decode = codecs.charmap_decode
 
     def decode(value: bytes, errors: str) -> str:
@@ -145,7 +145,7 @@ def _table_decoder(table: str) -> Decoder:
     return decode
 
 
-def _codec_decoder(charset: str, codec: str) -> Decoder:
+def _codec_decoder(charset: str, codec: str) -> TextDecoder:
     codec_decode = codecs.lookup(codec).decode
     corrections = charset_tables.corrections(charset, codec)
     error_handlers = charset_tables.error_handlers(charset)

@@ -1,4 +1,4 @@
-"""What a type family is: the one place where its names, its JSON schema and its encoder are told."""
+"""What a type family is: the one place where its names, its JSON schema and its encoder are defined."""
 
 from __future__ import annotations
 

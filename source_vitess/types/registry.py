@@ -46,7 +46,7 @@ _BY_NAME: Mapping[str, Family] = {name: family for family in FAMILIES for name i
 
 
 def is_known(column_type: ColumnType) -> bool:
-    """Tells whether a family has the type; if not, `unknown` says what becomes of it."""
+    """Tells whether a family has the type; if not, `unknown` takes it."""
     return column_type.name in _BY_NAME
 
 
@@ -79,10 +79,10 @@ def codec_for(
         enum_set_as_text: ENUM and SET come as labels. False for the change stream of servers up to v19, which
             sends ordinals and bitmaps.
         charset: MySQL's name of the column's character set from the schema, None without one. It counts where the
-            FIELD event tells no text collation: VTTablet knows none of big5, gb18030, gbk and tis620.
+            FIELD event names no text collation: VTTablet knows none of big5, gb18030, gbk and tis620.
     """
-    told = charset_of(collation_id)
-    name = told if told and told != unknown.BINARY else charset or unknown.BINARY
+    announced = charset_of(collation_id)
+    name = announced if announced and announced != unknown.BINARY else charset or unknown.BINARY
     column = WireColumn(column_type, name, enum_set_as_text, options)
     family = _BY_NAME.get(column_type.name)
     schema = json_schema_for(column_type, name, options)

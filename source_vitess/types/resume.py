@@ -13,7 +13,7 @@ compares that text in another way than it sorts the column, or where it reads ba
 - Where no index has the key's order, MySQL sorts strings of most collations by their first bytes (max_sort_length,
   1,024 of them), and compares them to the last.
 
-docs/vstream-observations.md tells what was tried on a real server. Of a type that is not known here, nothing is.
+docs/vstream-observations.md lists what was tried on a real server. Of a type that is not known here, nothing is.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _number(column: ColumnType, charset: str, value: bytes) -> int | None:
             return labels.index(text) + 1
         return sum(1 << labels.index(label) for label in text.split(","))
     except ValueError:
-        return None  # of a definition that is not the one known here, or not told in full
+        return None  # of a definition that is not the one known here, or not sent in full
 
 
 def _is_date(value: bytes) -> bool:

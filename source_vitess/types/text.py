@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from source_vitess.types.charset import Decoder, decoder_of
+from source_vitess.types.charset import TextDecoder, decoder_of
 from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
@@ -46,7 +46,7 @@ def _compiled(column: WireColumn) -> Compiled:
     return Compiled(Kind.TEXT) if decoder_of(column.charset) is None else Compiled()
 
 
-def _charset_encoder(decode: Decoder) -> Encoder:
+def _charset_encoder(decode: TextDecoder) -> Encoder:
     def encode(value: bytes) -> bytes:
         try:
             return orjson.dumps(decode(value, "strict"))

@@ -1,7 +1,7 @@
 """Types that this connector does not know: of a MySQL newer than it.
 
 A column of such a type is not left out. With a character set it is text. Without one it is bytes and comes as base64,
-numbers included, so that nothing is lost and one column has one form. `registry.is_known` tells, for a warning.
+numbers included, so that nothing is lost and one column has one form. `registry.is_known` decides whether to warn.
 """
 
 from __future__ import annotations

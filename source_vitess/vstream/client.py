@@ -1,10 +1,10 @@
 """The VStream call: channel, credentials, and a stream that cannot wait for ever.
 
 - A stream is a thin loop over gRPC's own iterator: no thread and no queue stands between it and the consumer.
-- VTGate is asked for heartbeats, so a stream on which nothing at all arrives is dead, whatever TCP says. A thread
+- VTGate is asked for heartbeats, so a stream on which nothing at all arrives is dead, whatever TCP reports. A thread
   looks at the time that the consumer has been waiting, and cancels the call when it was too long. Time that the
   consumer spends on its own work does not count.
-- Heartbeats say nothing about the tablets: waiting for progress is the consumer's business.
+- Heartbeats show nothing of the tablets: waiting for progress is the consumer's business.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ def _open_channel(config: Config, trust: GrpcTrust | None, roots: bytes) -> grpc
 
 
 def _credentials(config: Config) -> tuple[tuple[str, str], ...]:
-    """Returns the headers that the configuration says: see `GrpcAuthentication`."""
+    """Returns the headers that the configuration asks for: see `GrpcAuthentication`."""
     if config.username is None:
         return ()
     if config.grpc_authentication is GrpcAuthentication.BASIC:

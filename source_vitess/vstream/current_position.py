@@ -59,8 +59,8 @@ def read_current_position(
     except TransientError as error:
         silent = [shard for shard in shards if shard not in found]
         raise TransientError(
-            f"The {tablet_type} tablets of shard {', '.join(silent)} of keyspace {keyspace} did not tell their "
+            f"The {tablet_type} tablets of shard {', '.join(silent)} of keyspace {keyspace} did not report their "
             f"position. {error.message}",
             detail=error.detail,
         ) from error
-    raise TransientError("VTGate ended the stream before every shard had told its position.")
+    raise TransientError("VTGate ended the stream before every shard had reported its position.")

@@ -1,4 +1,4 @@
-"""What a VStream tells, as the sync sees it. Rows are JSON already."""
+"""What a VStream brings, as the sync sees it. Rows are JSON already."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KeyColumn(NamedTuple):
 
 @dataclass(frozen=True)
 class Fields:
-    """The columns of a table were told, before its first row or again.
+    """The columns of a table were announced, before its first row or again.
 
     Attributes:
         shard: For which shard.
@@ -55,7 +55,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The rows of a copy that follow are of a position, on one shard. What it says holds for no other tablet."""
+    """The rows of a copy that follow are of a position, on one shard. It holds for no other tablet."""
 
     shard: str
     position: StreamPosition
@@ -81,7 +81,7 @@ def parse_event(raw: bytes) -> binlogdata_pb2.VEvent:
     try:
         return binlogdata_pb2.VEvent.FromString(raw)
     except DecodeError as error:
-        # Its text says where, and nothing of what is there.
+        # Its text names the place, and nothing of the content.
         raise InternalError("VTGate sent an event that is none of the VStream protocol's.", detail=str(error)) from None
 
 
@@ -154,7 +154,7 @@ class Committed:
     """A transaction ended: everything before this is complete at `position`.
 
     Attributes:
-        shard: The shard whose transaction it was; empty when VTGate did not say.
+        shard: The shard whose transaction it was; empty when VTGate did not name it.
         position: Of all shards.
         timestamp: Seconds since 1970; 0 in a copy.
     """
@@ -199,7 +199,7 @@ class TableFailed:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """VTGate had nothing to send for a while. Says nothing about the tablets, whose heartbeats it keeps to itself."""
+    """VTGate had nothing to send for a while. Shows nothing of the tablets, whose heartbeats it keeps to itself."""
 
 
 Event = Rows | Fields | Snapshot | Committed | Unpositioned | Ddl | CopyCompleted | TableFailed | Heartbeat

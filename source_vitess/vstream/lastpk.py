@@ -25,7 +25,7 @@ def to_resume(lastpk: bytes, table: Table) -> bytes | None:
     """Returns what to send for a copy to go on behind a row.
 
     Args:
-        lastpk: As VTGate told it.
+        lastpk: As VTGate sent it.
         table: As it is now.
 
     Returns:
@@ -60,9 +60,9 @@ def to_resume(lastpk: bytes, table: Table) -> bytes | None:
 
 
 def _after(field: query_pb2.Field, column: Column, value: bytes, *, presorted: bool) -> bytes | int | None:
-    told = charset_of(field.charset)
-    # VTTablet does not know all collations; then the schema tells.
-    charset = told if told and told != _BINARY else column.charset or _BINARY
+    announced = charset_of(field.charset)
+    # VTTablet does not know all collations; then the schema's counts.
+    charset = announced if announced and announced != _BINARY else column.charset or _BINARY
     return resume.after(parse_column_type(column.column_type), charset, value, presorted=presorted)
 
 

@@ -9,7 +9,7 @@ import pytest
 from instruments.model_search.adversary import NAMES, PER_STEP, SETUP
 from instruments.model_search.mutants import MUTANTS, PACKAGE, ROOT, Mutant
 from instruments.model_search.play import play
-from instruments.model_search.search import Schedule, Shrinking, draw, search, told
+from instruments.model_search.search import Schedule, Shrinking, description, draw, search
 
 #: Enough to meet each kind of step.
 SCHEDULES = 80
@@ -20,7 +20,7 @@ def test_schedules_end_equal() -> None:
     report = search(1, seconds=600, schedules=SCHEDULES)
     for line in report.lines():
         print(line)
-    assert not report.found, told(*report.found[0][1:])
+    assert not report.found, description(*report.found[0][1:])
     assert report.schedules == SCHEDULES
     assert report.share > 0.9
     assert report.steps.keys() >= {"write", "kill", "hold", "turns", "reshard", "emergency", "alter"}
@@ -60,7 +60,7 @@ def test_a_schedule_is_made_shorter_and_simpler() -> None:
 def test_what_is_found_says_how_to_play_it_again() -> None:
     """As a command line."""
     schedule = draw(random.Random("told"))
-    text = told(schedule, play(schedule))
+    text = description(schedule, play(schedule))
     numbers = text.splitlines()[-1].rpartition("--play ")[2]
     assert tuple(map(int, numbers.split())) == schedule
 

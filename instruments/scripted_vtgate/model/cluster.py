@@ -29,8 +29,8 @@ class Cluster(SchemaChanges):
             ever (--grpc-max-message-size).
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
         rewrite: If set, what is sent instead of each response, as other versions of VTGate would.
-        replicates: Whether the replicas' replication runs, as VTGate tells it.
-        lag_seconds: How far the replicas are behind, as VTGate tells it.
+        replicates: Whether the replicas' replication runs, as VTGate reports it.
+        lag_seconds: How far the replicas are behind, as VTGate reports it.
         tablet_host: The host of the tablets; vtcombo's have none.
         faults: What goes wrong on streams.
         world: Chooses where Vitess has a choice.
@@ -179,7 +179,7 @@ class Cluster(SchemaChanges):
 
         Args:
             new: The new shards.
-            sidecar_writes: How many transactions of Vitess' own come between the local position that the journal tells
+            sidecar_writes: How many transactions of Vitess' own come between the local position that the journal names
                 and the journal: the streams of the way back are made there.
         """
         with self.changed:

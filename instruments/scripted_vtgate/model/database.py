@@ -36,7 +36,7 @@ class Database:
         changed: The lock of everything, notified about every change.
         version: Goes up with every change.
         clock: Seconds since 1970 of the last transaction.
-        sharded_by: By table, the column that says where a row belongs; the key's first one unless named.
+        sharded_by: By table, the column that decides where a row belongs; the key's first one unless named.
     """
 
     def __init__(self, keyspace: str = "commerce", shards: Sequence[str] = ("-80", "80-")) -> None:

@@ -26,7 +26,7 @@ from instruments.scripted_vtgate.vstream_server import Call, StreamStatusError
 from source_vitess.proto import binlogdata_pb2, topodata_pb2, vtgate_pb2
 
 
-class _StreamEnd(Exception):  # noqa: N818 # not an error: a fault says so
+class _StreamEnd(Exception):  # noqa: N818 # not an error: a fault ends the stream
     """The stream ends with OK."""
 
 

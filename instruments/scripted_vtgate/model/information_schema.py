@@ -80,7 +80,7 @@ def _columns(table: Table, database: str) -> Iterable[tuple[object, ...]]:
 
 
 def unique_parts(table: Table) -> Iterable[tuple[str, int, str, str]]:
-    """Yields the parts of the unique keys: key, number, column, and what STATISTICS says of NULLs."""
+    """Yields the parts of the unique keys: key, number, column, and what STATISTICS has for NULLs."""
     keys = {**({"PRIMARY": table.key} if table.key else {}), **table.unique}
     for key, names in keys.items():
         for number, name in enumerate(names, 1):

@@ -1,7 +1,7 @@
 """One shard of the model: a primary, and tablets that replicate from it, each with a server of its own or the same.
 
 As a rule all tablets of a shard share one server's data: replicas that are never behind. Those of an uneven shard have
-their own, and replicate when they are told to (`Cluster` says who tells them).
+their own, and replicate when `Cluster` has them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Tablet:
         data: What the server holds; the other tablets' too, unless the shard is uneven.
         running: Whether it answers at all.
         follows: Whether it replicates at once what its primary commits.
-        stopped: Whether its replication says that it stands still; one that only lags says that it runs.
+        stopped: Whether its replication reports that it is stopped; one that only lags reports that it runs.
         delay: How many of the last transactions it holds back while it follows.
         restarts: How often streams from it had to start again.
         known: Tables as its schema engine still knows them; what is not here it knows as it is. A tablet learns of

@@ -129,7 +129,7 @@ class VtgateSql(Answering):
         return rows, names
 
     def _show_replication_status(self) -> Result:
-        """Replicas and what they say of their replication (go/vt/vtgate/executor.go, ShowVitessReplicationStatus).
+        """Replicas and what they report of their replication (go/vt/vtgate/executor.go, ShowVitessReplicationStatus).
 
         MySQL's own words are asked of the target, so any tablet of the shard and type may answer for another one; the
         seconds are the tablet's own unless they are 0.
@@ -234,7 +234,7 @@ class VtgateSql(Answering):
                 tablet for tablet in found if tablet.alias == match["alias"]
             ]
         if shard is None or not found:
-            # The primary of a shard that was resharded is there, and says that it does not serve.
+            # The primary of a shard that was resharded still exists, and is reported as not serving.
             keyspace, name = self._cluster.keyspace, shard.name if shard is not None else name
             raise MysqlStatusError(
                 ER.UNKNOWN_ERROR,

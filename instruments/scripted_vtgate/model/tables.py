@@ -160,7 +160,7 @@ class Table:
 
     @property
     def has_enum_or_set(self) -> bool:
-        """Whether a FIELD event of the change stream says that ENUM and SET come as text."""
+        """Whether a FIELD event of the change stream announces ENUM and SET as text."""
         return any(column.name in ("enum", "set") for column in self.columns.values())
 
     def copied(self, row: Row) -> query_pb2.Row:

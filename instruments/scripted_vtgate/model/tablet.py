@@ -404,7 +404,7 @@ def _cut(row: query_pb2.Row, chosen: Sequence[int]) -> query_pb2.Row:
 
 
 def no_tablet(shard: Shard, tablet_type: str) -> StreamStatusError:
-    """Returns what VTGate says, after 90 seconds, when no tablet can serve: there is none, or all lack the position."""
+    """Returns VTGate's error, after 90 seconds, when no tablet can serve: there is none, or all lack the position."""
     text = (
         f"failed to find a {tablet_type} tablet for VStream in {shard.keyspace}/{shard.name} "
         "within the zone1 cell(s): context has expired"

@@ -27,7 +27,7 @@ class TabletEvents:
     def field(
         self, table: Table, timestamp: int, fields: list[query_pb2.Field], *, strings: bool
     ) -> binlogdata_pb2.VEvent:
-        """Returns the columns of a table; `strings` says that ENUM and SET come as text."""
+        """Returns the columns of a table; `strings`: ENUM and SET come as text."""
         event = self.plain(binlogdata_pb2.FIELD, timestamp)
         event.field_event.CopyFrom(
             binlogdata_pb2.FieldEvent(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class World:
-    """Chooses the first, and waits as long as a clock on the wall says. A search puts another one in its place."""
+    """Chooses the first, and waits in real time. A search puts another one in its place."""
 
     def pick(self, shard: Shard, candidates: Sequence[Tablet]) -> Tablet:
         """Returns which of several tablets answers, at least one.
