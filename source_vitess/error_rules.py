@@ -62,12 +62,12 @@ class Rule:
     message: str
 
     @cached_property
-    def _compiled(self) -> re.Pattern[str]:
+    def _expression(self) -> re.Pattern[str]:
         return re.compile(self.pattern, re.IGNORECASE | re.DOTALL)
 
     def match(self, text: str) -> re.Match[str] | None:
         """Returns where the text is such an error, None if it is another."""
-        return self._compiled.search(text)
+        return self._expression.search(text)
 
 
 def first_match(rules: Iterable[Rule], text: str) -> tuple[Rule, re.Match[str]] | None:
