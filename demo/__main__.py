@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import pymysql
 from vitess_local.cluster import Cluster
-from vitess_local.errors import VitessLocalError
 from vitess_local.progress import silent
 
 from demo import shop
 from demo.connector import Connector, DemoError, Run, configured_catalog, write_json
 from demo.report import gtid, step, table, title
-from instruments.oracle import OracleError, Store, expect_equal
+from demo.story import OUTPUT, run_story
+from instruments.oracle import Store, expect_equal
 from instruments.select import select_rows
 
 Json = dict[str, Any]
 
 NAME = "demo"
-OUTPUT = Path("demo-output")
 
 
 def main() -> int:
@@ -33,26 +28,10 @@ def main() -> int:
     Returns:
         The exit code.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # In a pipe too, lines come in the order in which they are written.
-        sys.stdout.reconfigure(line_buffering=True)
-    try:
-        _tell()
-    except (DemoError, OracleError, VitessLocalError) as error:
-        print(f"\nThe demo failed: {error}", file=sys.stderr)
-        return 1
-    except pymysql.MySQLError as error:
-        print(f"\nThe demo failed: MySQL reported {' '.join(map(str, error.args))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nThe demo was interrupted; run it again at any time.", file=sys.stderr)
-        return 130
-    return 0
+    return run_story(_tell)
 
 
 def _tell() -> None:
-    shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir()
     size = shop.Size()
 
     title("source-vitess demo: a small shop in a real Vitess, copied and followed by the connector")

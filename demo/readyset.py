@@ -23,7 +23,6 @@ from typing import Any
 import pymysql
 from pymysql.constants import ER
 from vitess_local.cluster import Cluster
-from vitess_local.errors import VitessLocalError
 from vitess_local.plain_mysql import PlainMysql
 from vitess_local.progress import silent
 from vitess_local.servers.ports import choose_ports
@@ -31,10 +30,10 @@ from vitess_local.servers.ports import choose_ports
 from demo import shop
 from demo.connector import Connector, DemoError, configured_catalog, write_json
 from demo.report import step, table, title
+from demo.story import OUTPUT, run_story
 
 Json = dict[str, Any]
 
-OUTPUT = Path("demo-output")
 #: Without a key; a destination that applies changes needs one.
 KEYLESS = {"events"}
 #: Flags for ReadySet besides the addresses; they differ between releases.
@@ -45,20 +44,10 @@ _SECONDS = 300.0
 
 def main() -> int:
     """Runs the demo and returns the exit code."""
-    try:
-        _tell()
-    except (DemoError, VitessLocalError) as error:
-        print(f"\nThe demo failed: {error}", file=sys.stderr)
-        return 1
-    except pymysql.MySQLError as error:
-        print(f"\nThe demo failed: MySQL reported {' '.join(map(str, error.args))}", file=sys.stderr)
-        return 1
-    return 0
+    return run_story(_tell)
 
 
 def _tell() -> None:
-    shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir()
     title("destination-readyset demo: a keyspace of a real Vitess, served from a MySQL that ReadySet replicates")
     Cluster.up("demo", keyspaces={shop.KEYSPACE: shop.SHARDS})
     cluster = Cluster.find("demo", report=silent)

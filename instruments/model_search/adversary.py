@@ -60,7 +60,7 @@ ENDED_SHARDS_ARE_JUDGED = False
 #: journal of the way there. While it does not, each sync fails with a transient error.
 COPIES_START_OVER_AFTER_A_WAY_BACK = True
 
-#: Whether an errant transaction is distinguished from a lost one if its tablet becomes primary while the connector is asking.
+#: Whether an errant transaction can be told from a lost one if its tablet becomes primary while the connector asks.
 ERRANT_PRIMARIES_ARE_JUDGED = True
 
 

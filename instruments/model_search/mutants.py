@@ -51,6 +51,17 @@ _CHANGES, _SYNC = "replication/change_stream.py", "replication/sync.py"
 _EXCLUSIONS, _COPIES = "replication/exclusions.py", "replication/copies.py"
 _COPY, _PROGRESS = "replication/copy_stream.py", "replication/copy_progress.py"
 
+#: Where a copy is not continued, because its key is not the one that its lastpk was made with.
+_SAME_KEY = (
+    (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
+    (
+        _PROGRESS,
+        "        if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
+        "        if False:\n",
+    ),
+    (_PROGRESS, "            if keys[shard] != key:\n", "            if False:\n"),
+)
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "copied-at",
@@ -196,13 +207,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "another-key",
         "a copy goes on from a lastpk only by the key that it was made with",
         (
-            (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
-            (
-                _PROGRESS,
-                "        if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
-                "        if False:\n",
-            ),
-            (_PROGRESS, "            if keys[shard] != key:\n", "            if False:\n"),
+            *_SAME_KEY,
             (
                 "vstream/lastpk.py",
                 "if tuple(field.name.lower() for field in result.fields) != tuple(name.lower() for name in table.key):",
@@ -220,13 +225,7 @@ MUTANTS: tuple[Mutant, ...] = (
                 "return to_resume(lastpk, self._table) if self._table.has_primary_key else None",
                 "return lastpk",
             ),
-            (_COPY, "        if any(kinds.get(column.name) != column for column in key):\n", "        if False:\n"),
-            (
-                _PROGRESS,
-                "        if before is not None and key_of_lastpk(before.lastpk) != key_of_lastpk(lastpk):\n",
-                "        if False:\n",
-            ),
-            (_PROGRESS, "            if keys[shard] != key:\n", "            if False:\n"),
+            *_SAME_KEY,
         ),
         without=("u", "p", "s", "e", "n", "f", "errant", "reshard", "hold", "emergency", "schema", "discover"),
     ),
