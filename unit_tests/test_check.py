@@ -1,4 +1,4 @@
-"""The check: what a person is told who filled in the form wrong, and how soon."""
+"""The check: the message for a person who filled in the form wrong, and how soon it comes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def shop(vitess: Vitess) -> Vitess:
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port that takes connections and never says anything."""
+    """A port that takes connections and never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -56,8 +56,8 @@ def failure(text: str, **fields: object) -> ConnectorError:
     return caught.value
 
 
-def said(text: str, **fields: object) -> str:
-    """Returns what the check says about a configuration that the user can correct."""
+def message_for(text: str, **fields: object) -> str:
+    """Returns the message of the check for a configuration that the user can correct."""
     error = failure(text, **fields)
     assert isinstance(error, ConfigError)
     return error.message
@@ -129,35 +129,35 @@ def test_replicas_that_are_behind(shop: Vitess) -> None:
 
 def test_a_host_that_does_not_exist() -> None:
     """The host is named."""
-    assert "The host gate.invalid cannot be resolved" in said("vitess://gate.invalid/commerce")
+    assert "The host gate.invalid cannot be resolved" in message_for("vitess://gate.invalid/commerce")
 
 
 def test_refused_connections(shop: Vitess) -> None:
-    """The message says which of the two ports."""
+    """The message names the port."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
 
-    assert f"Nothing listens on 127.0.0.1:{port}, the MySQL port" in said(url(shop.vstream.port, port))
-    assert f"Nothing listens on 127.0.0.1:{port}, the gRPC port" in said(url(port, shop.mysql.port))
+    assert f"Nothing listens on 127.0.0.1:{port}, the MySQL port" in message_for(url(shop.vstream.port, port))
+    assert f"Nothing listens on 127.0.0.1:{port}, the gRPC port" in message_for(url(port, shop.mysql.port))
 
 
 def test_wrong_ports(shop: Vitess) -> None:
     """One port of VTGate given as the other, or both the wrong way round."""
     grpc_port, mysql_port = shop.vstream.port, shop.mysql.port
 
-    assert f"Port {grpc_port} is a gRPC server, not a MySQL server" in said(url(grpc_port, grpc_port))
-    assert f"Port {mysql_port} is a MySQL server, not a gRPC server" in said(url(mysql_port, mysql_port))
-    assert f"write {grpc_port} after the host and mysql_port={mysql_port}" in said(url(mysql_port, grpc_port))
+    assert f"Port {grpc_port} is a gRPC server, not a MySQL server" in message_for(url(grpc_port, grpc_port))
+    assert f"Port {mysql_port} is a MySQL server, not a gRPC server" in message_for(url(mysql_port, mysql_port))
+    assert f"write {grpc_port} after the host and mysql_port={mysql_port}" in message_for(url(mysql_port, grpc_port))
 
 
 def test_a_silent_mysql_port(shop: Vitess, silent: int) -> None:
-    """A port that says nothing is told apart from one that nobody listens on."""
-    assert f"Port {silent} takes connections but does not answer" in said(url(shop.vstream.port, silent))
+    """A port that sends nothing is told apart from one that nobody listens on."""
+    assert f"Port {silent} takes connections but does not answer" in message_for(url(shop.vstream.port, silent))
 
 
 def test_a_silent_grpc_port(shop: Vitess, silent: int) -> None:
     """The same for the other port, which is asked last."""
-    assert f"Port {silent} takes connections but does not answer" in said(url(silent, shop.mysql.port))
+    assert f"Port {silent} takes connections but does not answer" in message_for(url(silent, shop.mysql.port))
 
 
 def test_web_servers(shop: Vitess) -> None:
@@ -175,8 +175,8 @@ def test_web_servers(shop: Vitess) -> None:
         thread.start()
         port = server.getsockname()[1]
 
-        assert f"Port {port} is a web server, not a MySQL server" in said(url(shop.vstream.port, port))
-        assert f"Port {port} is a web server, not a gRPC server" in said(url(port, shop.mysql.port))
+        assert f"Port {port} is a web server, not a MySQL server" in message_for(url(shop.vstream.port, port))
+        assert f"Port {port} is a web server, not a gRPC server" in message_for(url(port, shop.mysql.port))
         thread.join(10)
 
 
@@ -184,14 +184,14 @@ def test_another_grpc_server(shop: Vitess) -> None:
     """A vttablet or vtctld speaks gRPC, but has no VStream."""
     shop.vstream.answer = Scripts([Fail(grpc.StatusCode.UNIMPLEMENTED, "unknown service vtgateservice.Vitess")])
 
-    assert "The server on the gRPC port is not a VTGate" in said(shop.url)
+    assert "The server on the gRPC port is not a VTGate" in message_for(shop.url)
 
 
 def test_another_mysql_server(shop: Vitess) -> None:
     """A MySQL that does not understand VTGate's questions is none."""
     shop.mysql.fail_next(ER.PARSE_ERROR, "You have an error in your SQL syntax; ... near 'vitess_shards' at line 1")
 
-    assert "is MySQL 8.4.6-Vitess, but not a VTGate" in said(shop.url)
+    assert "is MySQL 8.4.6-Vitess, but not a VTGate" in message_for(shop.url)
 
 
 def test_a_mysql_server_that_refuses(shop: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,34 +199,34 @@ def test_a_mysql_server_that_refuses(shop: Vitess, monkeypatch: pytest.MonkeyPat
     shop.mysql.credentials = {"bob": "s3cret"}
     monkeypatch.setattr("instruments.scripted_vtgate.mysql_server.SERVER_VERSION", "9.7.4")
 
-    message = said(shop.url, username="bob", password="no")
+    message = message_for(shop.url, username="bob", password="no")
 
     assert "refuses the user name or the password" in message
     assert "calls itself '9.7.4'" in message
 
 
 def test_bad_credentials(shop: Vitess) -> None:
-    """The message says which port refused the user."""
+    """The message names the port that refused the user."""
     shop.mysql.credentials = {"bob": "s3cret"}
     shop.vstream.credentials = {"eve": "s3cret"}
 
-    assert "VTGate's MySQL port refuses" in said(shop.url, username="eve", password="s3cret")
-    assert "VTGate's gRPC port refuses" in said(shop.url, username="bob", password="s3cret")
-    assert "VTGate's MySQL port asks for a user name" in said(shop.url)
+    assert "VTGate's MySQL port refuses" in message_for(shop.url, username="eve", password="s3cret")
+    assert "VTGate's gRPC port refuses" in message_for(shop.url, username="bob", password="s3cret")
+    assert "VTGate's MySQL port asks for a user name" in message_for(shop.url)
 
 
 def test_what_is_not_there(shop: Vitess) -> None:
     """Unknown keyspace, shard and type of tablet are each named beside what there is."""
     nope = url(shop.vstream.port, shop.mysql.port, "nope")
 
-    assert "VTGate knows no keyspace nope. It knows commerce" in said(nope)
-    assert "has no serving shard 40-80. Its shards are -80, 80-." in said(shop.url, shards=["40-80"])
-    assert "has no serving RDONLY tablet. It has PRIMARY, REPLICA." in said(shop.url, tablet_type="RDONLY")
+    assert "VTGate knows no keyspace nope. It knows commerce" in message_for(nope)
+    assert "has no serving shard 40-80. Its shards are -80, 80-." in message_for(shop.url, shards=["40-80"])
+    assert "has no serving RDONLY tablet. It has PRIMARY, REPLICA." in message_for(shop.url, tablet_type="RDONLY")
 
 
 def test_a_keyspace_without_tables(vitess: Vitess) -> None:
     """There is nothing to sync in it."""
-    assert "The keyspace commerce has no tables that can be read." in said(vitess.url)
+    assert "The keyspace commerce has no tables that can be read." in message_for(vitess.url)
 
 
 @pytest.mark.parametrize(
@@ -234,10 +234,10 @@ def test_a_keyspace_without_tables(vitess: Vitess) -> None:
     [("binlog_row_image", "MINIMAL"), ("binlog_format", "MIXED"), ("binlog_format", "STATEMENT")],
 )
 def test_settings_that_cannot_work(shop: Vitess, name: str, value: str) -> None:
-    """A binary log that lacks rows is told with the shard and the right setting."""
+    """A binary log that lacks rows is reported with the shard and the right setting."""
     shop.sql.variables[name] = value
 
-    message = said(shop.url)
+    message = message_for(shop.url)
 
     assert f"shard -80 runs with {name}={value}" in message
     assert "Set it to" in message
@@ -247,7 +247,7 @@ def test_a_stream_that_is_not_permitted(shop: Vitess) -> None:
     """A user who may ask for the schema may still not be allowed to stream."""
     shop.vstream.answer = Scripts([Fail(grpc.StatusCode.PERMISSION_DENIED, "not allowed")])
 
-    assert "VTGate does not let this user open a VStream" in said(shop.url)
+    assert "VTGate does not let this user open a VStream" in message_for(shop.url)
 
 
 def test_two_clusters(shop: Vitess) -> None:
@@ -255,11 +255,11 @@ def test_two_clusters(shop: Vitess) -> None:
     text = "shard provided in VGTID, -80, not found in the commerce keyspace"
     shop.vstream.answer = Scripts([Fail(grpc.StatusCode.FAILED_PRECONDITION, text)])
 
-    assert "Check that both ports are of the same VTGate" in said(shop.url)
+    assert "Check that both ports are of the same VTGate" in message_for(shop.url)
 
 
 def test_tablets_that_do_not_answer(shop: Vitess) -> None:
-    """The stream opens and no tablet speaks: the check ends in time, and says for which shards."""
+    """The stream opens and no tablet speaks: the check ends in time, and names the shards."""
     shop.vstream.answer = Scripts([Hang()])
     begin = time.monotonic()
 
@@ -270,7 +270,7 @@ def test_tablets_that_do_not_answer(shop: Vitess) -> None:
 
 
 def test_a_step_that_cannot_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even a name lookup that hangs does not hold the check up, and the message says what it was at."""
+    """Even a name lookup that hangs does not hold the check up, and the message names the step."""
     hang = threading.Event()
 
     def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
@@ -292,7 +292,7 @@ def test_black_holes(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     begin = time.monotonic()
 
-    assert "does not answer" in said(url(silent, silent))
+    assert "does not answer" in message_for(url(silent, silent))
     assert time.monotonic() - begin < module.CHECK_SECONDS
 
 

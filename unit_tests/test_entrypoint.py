@@ -251,14 +251,14 @@ def test_wrong_arguments(run: Run, capsysbinary: pytest.CaptureFixture[bytes]) -
 
 def test_help(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     """Only what this connector has, and `--version` names it."""
-    said = []
+    outputs = []
     for argv in (["--version"], ["--help"], ["read", "--help"]):
         with pytest.raises(SystemExit) as ended:
             entrypoint.run(argv)
         assert ended.value.code == 0
-        said.append(capsysbinary.readouterr().out.decode())
+        outputs.append(capsysbinary.readouterr().out.decode())
 
-    version, _, read = said
+    version, _, read = outputs
     assert re.fullmatch(r"source-vitess \d+\.\d+\.\d+\n", version)
     assert "manifest" not in read
     assert "--state" in read
@@ -401,7 +401,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 def test_an_error_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closed stdout when the last error is to be written: the exit code says it, and no traceback does."""
+    """A closed stdout when the last error is to be written: the exit code shows it, and no traceback does."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as closed:

@@ -97,7 +97,7 @@ def test_values_are_cut_out(text: str, left: str) -> None:
     "piece", ["shard GTID ", 'gtid:"', "mysql.x{", 'values:"', "VARCHAR(", "data: [", "value: '", "on tablet x"]
 )
 def test_a_hostile_text_takes_no_time(piece: str) -> None:
-    """A server may say two megabytes, of whatever begins what is looked for."""
+    """A server may send two megabytes, of whatever begins what is looked for."""
     text = piece * (2_000_000 // len(piece))
 
     assert len(redact(text)) <= 2001

@@ -1,6 +1,6 @@
 """Whatever is put into a parser or a decoder, it answers or refuses with an error of its own, and soon.
 
-`SOURCE_VITESS_FUZZ=<examples>` tries so many for each; docs/security.md says what was found by how many.
+`SOURCE_VITESS_FUZZ=<examples>` tries so many for each; docs/security.md lists what was found by how many.
 """
 
 from __future__ import annotations
@@ -128,13 +128,13 @@ def test_config(config: dict[str, Any], outer: dict[str, Any], inner: dict[str, 
     try:
         read = Config.from_json({**config, **outer})
     except ConfigError as error:
-        said = error.message
+        shown = error.message
     else:
         reached()
-        said = repr(read) + "".join(read.warnings)
+        shown = repr(read) + "".join(read.warnings)
         assert all(read.secrets)
     wrong_place = [value for name, value in config.items() if name != "url" and "CANARY@" in repr(value)]
-    assert wrong_place or "CANARY" not in said
+    assert wrong_place or "CANARY" not in shown
 
 
 SERVER = "64ee4e46-e6c5-11f1-8c82-02fc00000001"
@@ -349,7 +349,7 @@ LENGTHS = st.binary(max_size=20) | (
 
 @st.composite
 def rows(draw: st.DrawFn) -> query_pb2.Row:
-    """Draws a row whose values are as long as its lengths say, or not."""
+    """Draws a row whose values are as long as its lengths are, or not."""
     if draw(st.booleans()):
         return query_pb2.Row(lengths=draw(LENGTHS), values=draw(st.binary(max_size=80)))
     values = draw(st.lists(st.none() | st.binary(max_size=9), min_size=len(COLUMNS), max_size=len(COLUMNS)))
@@ -375,8 +375,10 @@ def events(draw: st.DrawFn) -> binlogdata_pb2.VEvent:
     )
     if draw(st.booleans()):
         for name, text in COLUMNS.items() if draw(st.booleans()) else [(draw(st.text(max_size=3)), "bigint")]:
-            told = text if draw(st.integers(0, 20)) else draw(FIELD_TEXT)
-            event.field_event.fields.add(name=name, column_type=told, charset=draw(st.sampled_from([0, 63, 255, 9999])))
+            announced = text if draw(st.integers(0, 20)) else draw(FIELD_TEXT)
+            event.field_event.fields.add(
+                name=name, column_type=announced, charset=draw(st.sampled_from([0, 63, 255, 9999]))
+            )
         event.field_event.table_name = draw(st.sampled_from(["t", "main.t", "u", ""]))
         event.field_event.shard = event.shard
     if draw(st.booleans()):

@@ -201,7 +201,7 @@ def grpc_server(answer: Callable[[grpc.ServicerContext], Iterator[bytes]]) -> It
     ids=["varint", "length", "cut off", "text", "nested"],
 )
 def test_malformed_protobuf(data: bytes) -> None:
-    """What is no VStreamResponse is told as such, not as a lost connection that is tried again."""
+    """What is no VStreamResponse is reported as such, not as a lost connection that is tried again."""
     with (
         grpc_server(lambda _: iter([data])) as config,
         VStreamClient(config) as client,
@@ -247,7 +247,7 @@ def _announce(listener: socket.socket, size: int) -> None:
 
 
 def test_heartbeats_for_ever_are_no_answer() -> None:
-    """A stream that only says that it is alive ends when its time is up."""
+    """A stream that only shows that it is alive ends when its time is up."""
 
     def answer(context: grpc.ServicerContext) -> Iterator[bytes]:
         beat = vtgate_pb2.VStreamResponse()

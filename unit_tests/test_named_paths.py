@@ -1,4 +1,4 @@
-"""Whatever of this repository a page, a docstring or a comment names is where it says."""
+"""Whatever of this repository a page, a docstring or a comment names exists where it is named."""
 
 from __future__ import annotations
 

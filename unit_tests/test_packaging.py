@@ -1,4 +1,4 @@
-"""What is shipped says the same everywhere: versions, settings, licences, locks."""
+"""What is shipped is the same everywhere: versions, settings, licences, locks."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_the_connector_does_without_what_the_image_leaves_out() -> None:
 
 @pytest.mark.parametrize("name", ["runtime", "dev", "build", "proto", "audit", "clients", "lock"])
 def test_locks_are_whole(name: str) -> None:
-    """Every requirement of a lock is pinned and hashed, and no lock says where packages come from."""
+    """Every requirement of a lock is pinned and hashed, and no lock names where packages come from."""
     text = _read(f"requirements/{name}.txt")
     entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))
 

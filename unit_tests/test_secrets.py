@@ -119,14 +119,14 @@ def vitess() -> Iterator[Vitess]:
 
 
 class Run:
-    """Runs commands within this process, and looks at all that they say."""
+    """Runs commands within this process, and looks at all their output."""
 
     def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self._folder = folder
         self._capture = capture
 
     def __call__(self, command: str, config: dict[str, Any], **files: Any) -> str:
-        """Runs a command and returns what it said; fails if a secret is in it."""
+        """Runs a command and returns its output; fails if a secret is in it."""
         argv = [command]
         for name, content in {"config": config, **files}.items():
             path = self._folder / f"{name}.json"
@@ -134,14 +134,14 @@ class Run:
             argv += [f"--{name}", str(path)]
         self._capture.readouterr()
         entrypoint.run(argv)
-        said = "".join(self._capture.readouterr())
-        assert leaked(said) == [], said
-        return said
+        shown_text = "".join(self._capture.readouterr())
+        assert leaked(shown_text) == [], shown_text
+        return shown_text
 
 
 @pytest.fixture
 def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs commands within this process; what gRPC's C++ code says is seen too."""
+    """Runs commands within this process; what gRPC's C++ code writes is seen too."""
     return Run(tmp_path, capfd)
 
 
@@ -172,21 +172,21 @@ def catalog() -> dict[str, Any]:
     }
 
 
-#: What a server that was told the password might repeat.
+#: What a server that was sent the password might repeat.
 ECHO = " ".join(["", *PASSWORD_FORMS])
 
 
 @pytest.mark.parametrize("rule", MYSQL_RULES, ids=lambda rule: rule.example[:40])
 @pytest.mark.parametrize("command", ["check", "discover"])
 def test_every_error_of_the_mysql_port(vitess: Vitess, run: Run, rule: Rule, command: str) -> None:
-    """A server that repeats all that it was told is not repeated."""
+    """A server that repeats all that it was sent is not repeated."""
     number, _, text = rule.example.partition(": ")
     for _ in range(60):
         vitess.mysql.fail_next(max(int(number), 1000), text + ECHO)
 
-    said = run(command, config(vitess))
+    shown_text = run(command, config(vitess))
 
-    assert "FAILED" in said or '"ERROR"' in said
+    assert "FAILED" in shown_text or '"ERROR"' in shown_text
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_every_error_of_the_grpc_port(vitess: Vitess, run: Run, text: str) -> No
         status = grpc.StatusCode.UNKNOWN
     vitess.vstream.answer = Scripts(choose=lambda _: [Fail(status, details + ECHO)])
 
-    said = run("check", config(vitess))
+    shown_text = run("check", config(vitess))
 
-    assert "FAILED" in said
+    assert "FAILED" in shown_text
 
 
 @pytest.mark.parametrize(
@@ -232,19 +232,19 @@ def test_every_error_of_the_grpc_port(vitess: Vitess, run: Run, text: str) -> No
 )
 @pytest.mark.parametrize("command", ["check", "discover", "read"])
 def test_every_kind_of_wrong_configuration(vitess: Vitess, run: Run, fields: dict[str, Any], command: str) -> None:
-    """What is wrong is told by name, and what is secret is not shown."""
+    """What is wrong is reported by name, and what is secret is not shown."""
     files = {"catalog": catalog()} if command == "read" else {}
 
-    said = run(command, {**config(vitess), **fields}, **files)
+    shown_text = run(command, {**config(vitess), **fields}, **files)
 
-    assert "FAILED" in said or '"ERROR"' in said
+    assert "FAILED" in shown_text or '"ERROR"' in shown_text
 
 
 @pytest.mark.parametrize("command", ["check", "discover", "read"])
 def test_an_error_that_nobody_thought_of(
     vitess: Vitess, run: Run, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A defect is told by its place in the code; its text may hold anything."""
+    """A defect is reported by its place in the code; its text may hold anything."""
 
     def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError(ECHO)
@@ -266,9 +266,9 @@ def test_files_that_are_no_json(vitess: Vitess, run: Run) -> None:
 
 def test_a_sync(vitess: Vitess, run: Run) -> None:
     """Records, states and logs of a sync that works hold none, in every log level."""
-    said = run("read", config(vitess), catalog=catalog())
+    shown_text = run("read", config(vitess), catalog=catalog())
 
-    assert '"STATE"' in said
+    assert '"STATE"' in shown_text
 
 
 def test_other_programs_and_files(vitess: Vitess, tmp_path: Path) -> None:

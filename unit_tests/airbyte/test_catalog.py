@@ -176,7 +176,7 @@ def _rewritten_types(stream: Json) -> None:
 
 @pytest.mark.parametrize("change", [_no_namespace, _no_properties, _key_in_another_order, _no_key, _rewritten_types])
 def test_what_platforms_and_people_write(change: Callable[[Json], None]) -> None:
-    """What says the same in other words is taken, with all columns."""
+    """What means the same in other words is taken, with all columns."""
     catalog = configured("t")
     change(catalog["streams"][0])
 
@@ -186,7 +186,7 @@ def test_what_platforms_and_people_write(change: Callable[[Json], None]) -> None
 
 
 def test_a_dropped_column_is_a_warning() -> None:
-    """The table has it no more: records come without, and the log says so."""
+    """The table has it no more: records come without, and the log reports it."""
     catalog = configured("t")
     catalog["streams"][0]["stream"]["json_schema"]["properties"]["old"] = {"type": ["null", "string"]}
 
@@ -198,7 +198,7 @@ def test_a_dropped_column_is_a_warning() -> None:
 
 
 def test_columns_that_are_not_in_the_catalog_are_one_warning() -> None:
-    """Deselected, or added since: not emitted, and named in one line for all streams, since nothing tells which."""
+    """Deselected, or added since: not emitted, and named in one line for all streams: the two look alike."""
     more = (Column("d", "int", None, nullable=True), Column("e", "int", None, nullable=True))
     schema = Schema("shop", {**SCHEMA.tables, "u": replace(SCHEMA.tables["u"], columns=(*T.columns, *more))})
     catalog = configured("t", "k", "u")
@@ -212,7 +212,7 @@ def test_columns_that_are_not_in_the_catalog_are_one_warning() -> None:
 
 
 def test_a_table_whose_rows_may_be_nothing_but_null() -> None:
-    """Vitess sends no changes of such rows, so the user is told which table can have them."""
+    """Vitess sends no changes of such rows, so a warning names which table can have them."""
     loose = Table("k", (Column("x", "json", None, nullable=True),), key=())
 
     selection = select_streams(load(configured("k")), Schema("shop", {"k": loose}), OPTIONS)
@@ -234,7 +234,7 @@ def test_deduplication_without_a_key() -> None:
 
 
 def test_a_key_that_the_user_knows() -> None:
-    """A table without a key, and columns that a person says identify a row: taken, with a warning."""
+    """A table without a key, and columns that a person declares to identify a row: taken, with a warning."""
     catalog = configured("k")
     catalog["streams"][0].update(primary_key=[["x"]], destination_sync_mode="append_dedup")
 
@@ -287,13 +287,13 @@ def test_a_sync_with_refused_streams(vitess: Vitess) -> None:
 
     assert isinstance(error, ConfigError)
     assert syncs.store.statuses == {"a": "COMPLETE", "b": "INCOMPLETE", "c": "INCOMPLETE"}
-    assert [told["stream_descriptor"]["name"] for told in syncs.store.errors] == ["b", "c"]
-    assert {told["failure_type"] for told in syncs.store.errors} == {"config_error"}
+    assert [error["stream_descriptor"]["name"] for error in syncs.store.errors] == ["b", "c"]
+    assert {error["failure_type"] for error in syncs.store.errors} == {"config_error"}
     syncs.expect_equal("a")
 
 
 def test_a_column_with_the_name_of_a_meta_column_is_left_out(vitess: Vitess) -> None:
-    """A member must not be there twice; the user is told which column is missing."""
+    """A member must not occur twice; a warning names the column that is missing."""
     vitess.create_table("t", {"id": "bigint", "_ab_cdc_cursor": "int"}, key=["id"])
     vitess.insert("t", {"id": 1, "_ab_cdc_cursor": 5})
     syncs = Syncs(vitess)

@@ -1,4 +1,4 @@
-"""Lines of JSON: what they promise, and that the CDK's messages of the same sync say the same."""
+"""Lines of JSON: what they promise, and that the CDK's messages of the same sync are equal."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_names_are_quoted() -> None:
 
 
 def test_no_records_are_no_line() -> None:
-    """An empty batch says nothing that could be taken for a record."""
+    """An empty batch writes nothing that could be taken for a record."""
     assert [line["type"] for line in render(Records("t", []))] == ["TRACE"]
 
 
@@ -112,7 +112,7 @@ def test_states_count_the_records_before_them() -> None:
 
 
 def test_statuses_and_errors() -> None:
-    """A stream's error comes before its status INCOMPLETE; the sync's own error is told elsewhere, once."""
+    """A stream's error comes before its status INCOMPLETE; the sync's own error is reported elsewhere, once."""
     lines = render(
         Started("t"),
         Estimate("t", 5, 100),
@@ -123,14 +123,14 @@ def test_statuses_and_errors() -> None:
         Completed("w"),
     )
 
-    said = [
+    statuses = [
         line["trace"].get("stream_status", {}).get("status")
         or line["trace"].get("error", {}).get("failure_type")
         or line["trace"].get("estimate", {}).get("type")
         for line in lines
         if line["type"] == "TRACE"
     ]
-    assert said == [
+    assert statuses == [
         "STARTED",
         "STREAM",
         "config_error",
@@ -150,12 +150,12 @@ def test_every_line_is_one_line() -> None:
 
 
 def test_secrets_are_masked_in_log_lines_and_errors() -> None:
-    """Whatever a server repeats of what it was told."""
+    """Whatever a server repeats of what it was sent."""
     update_secrets(["s3cret-word"])
     try:
         lines = [
-            log_line("WARN", "it said s3cret-word"),
-            error_line(StreamError("t", "it said s3cret-word", detail="s3cret-word!"), stream="t", keyspace="shop"),
+            log_line("WARN", "it sent s3cret-word"),
+            error_line(StreamError("t", "it sent s3cret-word", detail="s3cret-word!"), stream="t", keyspace="shop"),
         ]
     finally:
         update_secrets([])

@@ -99,7 +99,7 @@ def test_states_of_streams_without_a_position_are_refused() -> None:
 
 
 def test_a_stream_without_state_needs_a_copy() -> None:
-    """A null or empty state is how a platform says that a stream was cleared: no state of ours is empty."""
+    """A null or empty state is how a platform marks that a stream was cleared: no state of ours is empty."""
     streams: list[tuple[str, str | None, Any]] = [
         ("cleared", "shop", None),
         ("empty", "shop", {}),

@@ -98,7 +98,7 @@ def test_types(text: str, column_type: str) -> None:
     ],
 )  # fmt: skip
 def test_attributes(text: str, expected: dict[str, bool]) -> None:
-    """What says whether there are values, and nothing of what stands in comments and expressions."""
+    """What decides whether there are values, and nothing of what stands in comments and expressions."""
     column = definition(text)
 
     found = {name for name in ("not_null", "has_default", "generated", "numbered") if getattr(column, name)}
@@ -119,7 +119,7 @@ def test_attributes(text: str, expected: dict[str, bool]) -> None:
     ],
 )
 def test_character_sets(text: str, charset: str | None) -> None:
-    """As far as the statement tells."""
+    """As far as the statement has it."""
     assert definition(text).charset == charset
 
 
@@ -151,7 +151,7 @@ def test_alter_table() -> None:
 
 
 def test_a_clause_that_is_not_known_hides_no_other() -> None:
-    """What is understood counts, and it is said that not all is."""
+    """What is understood counts, and that not all is understood is reported."""
     parsed = parse("alter table t drop a, frobnicate (b, c), add d int with flavour, drop partition p")
 
     assert not parsed.understood
@@ -175,7 +175,7 @@ def test_a_clause_that_is_not_known_hides_no_other() -> None:
     ],
 )
 def test_backslashes(statement: str, understood: bool, columns: list[str]) -> None:
-    """The SQL mode is not told: the way in which a statement makes sense is taken, and if two do, that is said."""
+    """The SQL mode is not known: the way in which a statement makes sense is taken, and if two do, that is reported."""
     parsed = parse(statement)
 
     assert parsed.understood is understood

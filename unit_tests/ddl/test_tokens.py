@@ -57,7 +57,7 @@ def test_readings() -> None:
 
 @given(st.text(alphabet="ab'\"`\\/*!-# \n5;,("))
 def test_every_character_is_in_a_token_or_between_two(statement: str) -> None:
-    """Tokens come in order, hold what they say, and leave out nothing but spaces and comments."""
+    """Tokens come in order, hold their text, and leave out nothing but spaces and comments."""
     for tokens in readings(statement):
         at = 0
         for token in tokens:

@@ -177,7 +177,7 @@ def _purge(vitess: Vitess) -> None:
 def test_positions_that_cannot_be_followed(
     vitess: Vitess, follow: Follow, spoil: Callable[[Vitess], None], code: grpc.StatusCode, text: str
 ) -> None:
-    """What happened since is told as VTGate tells it."""
+    """What happened since is sent as VTGate sends it."""
     start = vitess.positions()
     vitess.insert("t", {"id": 1}, shard="-80")
     spoil(vitess)

@@ -262,7 +262,7 @@ def test_a_copy_and_the_changes_after_it_give_the_tables(vitess: Vitess, follow:
 def test_a_copy_goes_on_by_labels_or_by_numbers(
     vitess: Vitess, follow: Follow, kind: query_pb2.Type, value: bytes, rest: list[bytes]
 ) -> None:
-    """An ENUM is sorted by number, and compared by what lastpk says (docs/vstream-observations.md)."""
+    """An ENUM is sorted by number, and compared by what lastpk holds (docs/vstream-observations.md)."""
     vitess.create_table("sizes", {"k": "enum('small','medium','large')"}, key=("k",))
     vitess.insert("sizes", *({"k": size} for size in ("large", "small", "medium")), shard="-80")
     vitess.batch_rows = 1

@@ -1,6 +1,6 @@
 """The Vitess in memory where its tablets differ: what each of them answers, and what VTGate makes of it.
 
-The rules are those of Vitess 24.0.0; where one was seen on a real cluster, its docstring says so.
+The rules are those of Vitess 24.0.0; where one was seen on a real cluster, its docstring notes it.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ def test_the_cheapest_unique_key_orders_a_copy(cluster: Cluster) -> None:
 
 
 def test_a_copy_has_the_columns_that_the_schema_engine_knows(cluster: Cluster, port: Port) -> None:
-    """A replica that has not read its schema again leaves a new column out, and says nothing."""
+    """A replica that has not read its schema again leaves a new column out without an error."""
     cluster.insert("t", {"id": 1, "v": 1}, shard="-80")
     replicas(cluster)[0].keeps_known = True
     cluster.add_column("t", "c", "int", default=5)

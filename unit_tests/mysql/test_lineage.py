@@ -41,7 +41,7 @@ def test_a_replica_that_is_behind(vitess: Vitess, session: VtgateSession) -> Non
 
 
 def test_without_a_primary(vitess: Vitess, session: VtgateSession) -> None:
-    """While there is no primary, nobody can tell what is the shard's own."""
+    """While there is no primary, nobody knows what is the shard's own."""
     vitess.set_tablet_types("80-", "REPLICA")
 
     with pytest.raises(TransientError):
@@ -110,7 +110,7 @@ def test_a_replica_that_never_answers() -> None:
 
 
 def test_a_replica_that_hangs() -> None:
-    """The others are asked all the same, and that one was not is told: it may have what they lack."""
+    """The others are asked all the same, and that one was not is reported: it may have what they lack."""
 
     class Hanging(Answering):
         """A session of which one tablet does not answer."""
@@ -141,7 +141,7 @@ def test_tablets_of_one_server() -> None:
 
 
 def test_a_primary_that_is_not_seen() -> None:
-    """A VTGate that does not watch the primary's cell: the message says what to do."""
+    """A VTGate that does not watch the primary's cell: the message names what to do."""
 
     class Blind(Answering):
         """A session without a primary."""
@@ -159,7 +159,7 @@ def test_a_primary_that_is_not_seen() -> None:
 
 
 def test_tagged_gtids() -> None:
-    """Vitess cannot stream from a server that has any, and the message says so."""
+    """Vitess cannot stream from a server that has any, and the message names that."""
     asked = Answering(f"{A}:1,{P}:foo:3")
 
     with pytest.raises(ConfigError, match="tagged GTID"):

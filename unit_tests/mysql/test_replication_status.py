@@ -1,4 +1,4 @@
-"""How far replicas are behind, as VTGate tells it."""
+"""How far replicas are behind, as VTGate reports it."""
 
 from __future__ import annotations
 

@@ -69,25 +69,25 @@ def test_passwords_of_every_kind(vitess: Vitess, password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "words"),
     [
         ({"username": "bob", "password": "CANARY"}, "refuses the user name or the password"),
         ({"username": "eve", "password": "CANARY"}, "refuses the user name or the password"),
         ({}, "asks for a user name and a password"),
     ],
 )
-def test_bad_credentials(vitess: Vitess, fields: dict[str, str], said: str) -> None:
+def test_bad_credentials(vitess: Vitess, fields: dict[str, str], words: str) -> None:
     """A refused user is told apart from one that was not given, and no message holds the password."""
     vitess.mysql.credentials = {"bob": "s3cret"}
 
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises(ConfigError, match=words) as caught:
         VtgateSession.connect(config(vitess.mysql.port, **fields))
 
     assert "CANARY" not in caught.value.message + caught.value.detail
 
 
 def test_a_statement_that_is_not_understood(vitess: Vitess) -> None:
-    """That is a mistake of this connector, and its detail says what the server said."""
+    """That is a mistake of this connector, and its detail holds what the server reported."""
     with VtgateSession.connect(config(vitess.mysql.port)) as session, pytest.raises(InternalError) as caught:
         session.query("show nothing")
 

@@ -1,4 +1,4 @@
-"""The schema: which tables count, their columns and keys, and what several shards say of them."""
+"""The schema: which tables count, their columns and keys, and how several shards are put together."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_estimates_are_added_up(vitess: Vitess) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [("InnoDB", "InnoDB"), ("InnoDB", "MyISAM"), ("MyISAM", "InnoDB")])
 def test_the_engine_is_that_of_the_worst_shard(first: str, second: str) -> None:
-    """One shard whose table has no transactions is enough to say so."""
+    """One shard whose table has no transactions is enough for the warning."""
     found = FoundTable(1, 10, first).joined(FoundTable(2, 20, second))
 
     assert found == FoundTable(3, 30, "MyISAM" if "MyISAM" in (first, second) else "InnoDB")
@@ -134,7 +134,7 @@ def test_engines_without_transactions_are_told(vitess: Vitess, caplog: pytest.Lo
     engines = {"fine": "InnoDB", "old": "MyISAM", "fast": "MEMORY"}
     for name, engine in engines.items():
         vitess.create_table(name, {"id": "bigint"}, key=["id"], engine=engine)
-    said = "Tables of an engine without transactions: 'fast' (MEMORY), 'old' (MyISAM)."
+    warning = "Tables of an engine without transactions: 'fast' (MEMORY), 'old' (MyISAM)."
     config = {"url": vitess.url}
     logger = logging.getLogger("airbyte.tests")
     logger.setLevel(logging.INFO)
@@ -142,10 +142,10 @@ def test_engines_without_transactions_are_told(vitess: Vitess, caplog: pytest.Lo
     with session_of(vitess) as session:
         assert {name: table.engine for name, table in read_schema(session, "commerce").tables.items()} == engines
     SourceVitess().discover(logger, config)
-    assert caplog.text.count(said) == 1
+    assert caplog.text.count(warning) == 1
     caplog.clear()
     SourceVitess().check(logger, config)
-    assert caplog.text.count(said) == 1
+    assert caplog.text.count(warning) == 1
     for selected, times in ((("fine", "fast", "old"), 1), (("fine",), 0)):
         log = b"".join(line for line in Syncs(vitess, *selected).lines() if b'"LOG"' in line)
         assert log.count(b"without transactions: 'fast' (MEMORY), 'old' (MyISAM)") == times
@@ -185,7 +185,7 @@ def test_a_shard_without_tablets_is_named(vitess: Vitess) -> None:
 
 
 def test_an_unknown_keyspace_is_named(vitess: Vitess) -> None:
-    """A keyspace that is not there is refused with the names of those that are."""
+    """A keyspace that does not exist is refused with the names of those that are."""
     with session_of(vitess) as session, pytest.raises(ConfigError, match=r"no keyspace nope\. It knows commerce"):
         read_schema(session, "nope")
 
@@ -199,7 +199,7 @@ def test_the_session_can_be_used_again(vitess: Vitess) -> None:
 
 
 def test_tables_that_vitess_cannot_stream_are_named(vitess: Vitess, caplog: pytest.LogCaptureFixture) -> None:
-    """They are no streams, and the log of discover says so."""
+    """They are no streams, and the log of discover names them."""
     for name in ("fine", "/slash", "back`tick"):
         vitess.create_table(name, {"id": "bigint"}, key=["id"])
 

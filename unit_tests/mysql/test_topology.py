@@ -1,4 +1,4 @@
-"""The topology: shards in key order, the choice of tablets, and names in what is said."""
+"""The topology: shards in key order, the choice of tablets, and names in messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What listens on a port, told from its first bytes."""
+"""What listens on a port, recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def serve(first: bytes = b"", answer: bytes = b"") -> Iterator[int]:
-    """Serves one connection: says something, waits to be asked if there is an answer, and gives it."""
+    """Serves one connection: sends something, waits to be asked if there is an answer, and gives it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def run() -> None:
@@ -69,7 +69,7 @@ def look(port: int) -> Listener:
     ids=["MySQL", "MySQL that refuses", "gRPC", "a web server", "silence", "mail", "TLS alert", "a byte"],
 )
 def test_what_a_server_says_first(first: bytes, answer: bytes, expected: Listener) -> None:
-    """A server is recognised by what it says, and never by its port."""
+    """A server is recognised by what it sends, and never by its port."""
     with serve(first, answer) as port:
         assert look(port) == expected
 

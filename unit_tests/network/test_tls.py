@@ -121,7 +121,7 @@ def test_both_ports_are_encrypted(tls: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tls", "said"),
+    ("tls", "words"),
     [
         ({"mode": "verify_ca", "ca_certificate": OTHER.cert_pem.bytes().decode()}, "not signed by the CA"),
         ({"mode": "verify_identity"}, "not signed by the CA"),
@@ -132,10 +132,10 @@ def test_both_ports_are_encrypted(tls: Any) -> None:
         ),
     ],
 )
-def test_a_certificate_that_does_not_fit_is_refused(tls: Any, said: str) -> None:
+def test_a_certificate_that_does_not_fit_is_refused(tls: Any, words: str) -> None:
     """Somebody who pretends to be VTGate is refused on both ports."""
     with gate(SERVER) as url:
-        assert all(said in text for text in connect(url, tls))
+        assert all(words in text for text in connect(url, tls))
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_a_certificate_that_does_not_fit_is_refused(tls: Any, said: str) -> None
 )
 @pytest.mark.parametrize("tls", [{"mode": "required"}, {"mode": "verify_ca", "ca_certificate": CA_PEM}], ids=mode)
 def test_names_do_not_matter_below_verify_identity(certificate: trustme.LeafCert, tls: Any) -> None:
-    """Whatever name a certificate carries, gRPC is told to look for it."""
+    """Whatever name a certificate carries, gRPC looks for it."""
     with gate(certificate) as url:
         assert connect(url, tls) == ("", "")
 
 
 def test_an_expired_certificate() -> None:
-    """GRPC refuses it in every mode, and says why."""
+    """GRPC refuses it in every mode, and reports why."""
     past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
     with gate(CA.issue_cert("gate.example", not_after=past)) as url:
         assert "has expired" in connect(url, {"mode": "required"})[0]
@@ -179,7 +179,7 @@ def test_client_certificates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "words"),
     [
         ({"client_key": encrypted_key(CLIENT)}, "has a password. Fill in tls.client_key_password"),
         ({"client_key": encrypted_key(CLIENT), "client_key_password": "no"}, "client_key_password is wrong"),
@@ -190,10 +190,10 @@ def test_client_certificates() -> None:
         ),
     ],
 )
-def test_a_client_key_that_does_not_fit(fields: Any, said: str) -> None:
-    """What is wrong with a key is said before anything is sent."""
+def test_a_client_key_that_does_not_fit(fields: Any, words: str) -> None:
+    """What is wrong with a key is reported before anything is sent."""
     with gate(SERVER) as url:
-        assert all(said in text for text in connect(url, {"mode": "required", **CLIENT_FIELDS, **fields}))
+        assert all(words in text for text in connect(url, {"mode": "required", **CLIENT_FIELDS, **fields}))
 
 
 def test_a_certificate_that_changes_is_noticed() -> None:

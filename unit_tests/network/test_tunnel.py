@@ -150,11 +150,11 @@ def with_key(key: Any, passphrase: str | None = None, form: str = "openssh", **m
 
 
 @contextmanager
-def refused(kind: type[ConnectorError], said: str) -> Iterator[None]:
+def refused(kind: type[ConnectorError], words: str) -> Iterator[None]:
     """Expects an error."""
     with pytest.raises(kind) as caught:
         yield
-    assert said in caught.value.message, caught.value.message
+    assert words in caught.value.message, caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_forms_of_the_host_key(ssh: SshServer, vitess: Vitess, key: str) -> None
 
 
 def test_a_server_whose_key_is_not_known_gets_nothing(ssh: SshServer, vitess: Vitess) -> None:
-    """Without a key the error tells the one that was shown; another one is refused."""
+    """Without a key the error names the one that was shown; another one is refused."""
     with refused(ConfigError, HOST_KEY.get_fingerprint()), reachable(config(ssh, vitess, tunnel_host_key="")):
         pass
     other = OTHER_KEY.export_public_key().decode().strip()
@@ -204,7 +204,7 @@ def test_a_server_whose_key_is_not_known_gets_nothing(ssh: SshServer, vitess: Vi
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "said"),
+    ("change", "kind", "words"),
     [
         ({"tunnel_user_password": "no"}, ConfigError, "refuses the user ann or the password"),
         (with_key(OTHER_KEY), ConfigError, "refuses the user ann or the private key"),
@@ -223,15 +223,15 @@ def test_a_server_whose_key_is_not_known_gets_nothing(ssh: SshServer, vitess: Vi
     ids=["password", "key", "locked key", "passphrase", "damaged key", "nobody"],
 )
 def test_what_is_wrong_is_said(
-    ssh: SshServer, vitess: Vitess, change: Any, kind: type[ConnectorError], said: str
+    ssh: SshServer, vitess: Vitess, change: Any, kind: type[ConnectorError], words: str
 ) -> None:
     """Each mistake has a message of its own."""
-    with refused(kind, said), reachable(config(ssh, vitess, **change)):
+    with refused(kind, words), reachable(config(ssh, vitess, **change)):
         pass
 
 
 def test_a_server_that_does_not_forward(ssh: SshServer, vitess: Vitess) -> None:
-    """A server that may not forward is told from a VTGate that is not there."""
+    """A server that may not forward is distinguished from a VTGate that does not listen."""
     ssh.allowed = False
     with refused(ConfigError, "does not forward connections to"), reachable(config(ssh, vitess), timeout=90):
         pass
@@ -270,7 +270,7 @@ def patiently(ask: Callable[[], Answer], clock: SystemClock) -> Answer:
 
 
 def test_a_lost_connection_is_made_again(ssh: SshServer, vitess: Vitess) -> None:
-    """The ports stay the same, and an error meanwhile tells that it was the tunnel."""
+    """The ports stay the same, and an error meanwhile blames the tunnel."""
     vitess.create_table("t", {"id": "bigint"}, key=["id"])
     clock = SystemClock()
     with reachable(config(ssh, vitess), timeout=90) as reached:

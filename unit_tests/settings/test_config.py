@@ -22,7 +22,7 @@ PROPERTIES: dict[str, Any] = FORM["properties"]
 
 
 def message(config: Any) -> str:
-    """Returns what is said about a configuration that is wrong."""
+    """Returns the error message for a configuration that is wrong."""
     with pytest.raises(ConfigError) as caught:
         Config.from_json(config)
     return str(caught.value)
@@ -107,7 +107,7 @@ def test_credentials_are_given_once(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "words"),
     [
         ([], "must be a JSON object, found a list"),
         ("text", "must be a JSON object, found text"),
@@ -143,17 +143,17 @@ def test_credentials_are_given_once(field: str) -> None:
         ({"cells": ["x " * 1000]}, "x x x ...."),
     ],
 )
-def test_a_wrong_value_is_named(config: Any, said: str) -> None:
-    """A wrong value is told by field and value, a long one shortened; of a secret only the kind is told."""
+def test_a_wrong_value_is_named(config: Any, words: str) -> None:
+    """A wrong value is reported by field and value, a long one shortened; of a secret only its kind is shown."""
     if isinstance(config, dict) and config and "url" not in config:
         config = {"url": URL, **config}
 
-    assert said in message(config)
+    assert words in message(config)
     assert "CANARY" not in message(config)
 
 
 def test_secrets_in_every_form() -> None:
-    """The log's filter is told the URL and the password, as written, decoded and encoded; longest first."""
+    """The log's filter gets the URL and the password, as written, decoded and encoded; longest first."""
     text = "vitess://bob:p%40s%73 w%2b".replace(" ", "%20") + "@gate/main"
     config = Config.from_json({"url": text})
 

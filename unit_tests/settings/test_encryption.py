@@ -34,7 +34,7 @@ def config(**fields: Any) -> Config:
 
 
 def message(**fields: Any) -> str:
-    """Returns what is said about a configuration that is wrong."""
+    """Returns the error message for a configuration that is wrong."""
     with pytest.raises(ConfigError) as caught:
         config(**fields)
     return str(caught.value)
@@ -59,7 +59,7 @@ def message(**fields: Any) -> str:
     ],
 )
 def test_loopback(host: str, loopback: bool) -> None:
-    """Only what is this machine on every machine counts, not what a name server may say."""
+    """Only what is this machine on every machine counts, not what a name server may answer."""
     assert is_loopback(host) is loopback
 
 
@@ -97,7 +97,7 @@ def test_everything_of_tls_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tls", "said"),
+    ("tls", "words"),
     [
         ("required", "field tls must be an object, found text"),
         ({"ca_certificate": CERTIFICATE}, "field tls.mode is missing"),
@@ -108,14 +108,14 @@ def test_everything_of_tls_is_read() -> None:
         ({"mode": "verify_identity", "server_name": "a b"}, "field tls.server_name must be a host name"),
     ],
 )
-def test_mistakes_in_tls_are_named(tls: Any, said: str) -> None:
-    """A wrong value is told by field and value; of a secret only its kind is told."""
-    assert said in message(tls=tls)
+def test_mistakes_in_tls_are_named(tls: Any, words: str) -> None:
+    """A wrong value is reported by field and value; of a secret only its kind is shown."""
+    assert words in message(tls=tls)
     assert KEY[60:90] not in message(tls=tls)
 
 
 def test_everything_of_the_tunnel_is_read() -> None:
-    """The fields that users know from Airbyte's sources arrive, and the key's fingerprint is told from the key."""
+    """The fields that users know from Airbyte's sources arrive, and a fingerprint is told from a key."""
     tunnel = config(tunnel_method={**SSH, "tunnel_port": 2222, "tunnel_host_key": f"bastion ssh-ed25519 {BLOB} me"})
 
     found = tunnel.tunnel_method
@@ -143,7 +143,7 @@ def test_forms_of_a_host_key(text: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "words"),
     [
         ({"tunnel_method": "SSH"}, "tunnel_method.tunnel_method must be one of NO_TUNNEL, SSH_KEY_AUTH"),
         ({"tunnel_host": ""}, "field tunnel_method.tunnel_host is missing"),
@@ -157,9 +157,9 @@ def test_forms_of_a_host_key(text: str, kind: str) -> None:
         ({"tunnel_host_key": "SHA256:short"}, "field tunnel_method.tunnel_host_key must be a public key"),
     ],
 )
-def test_mistakes_in_the_tunnel_are_named(change: Any, said: str) -> None:
-    """A wrong value is told by field and value."""
-    assert said in message(tunnel_method={**SSH, **change})
+def test_mistakes_in_the_tunnel_are_named(change: Any, words: str) -> None:
+    """A wrong value is reported by field and value."""
+    assert words in message(tunnel_method={**SSH, **change})
 
 
 def test_no_tunnel() -> None:

@@ -27,7 +27,7 @@ TRADITIONAL = (
 
 
 def message(text: str, kind: str = CERTIFICATE) -> str:
-    """Returns what is said about a text that is wrong."""
+    """Returns the error message for a text that is wrong."""
     with pytest.raises(ConfigError) as caught:
         read_pem(text, "tls.ca_certificate", kind)
     return str(caught.value)
@@ -66,7 +66,7 @@ def test_nothing_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "said"),
+    ("text", "kind", "words"),
     [
         ("/etc/ssl/ca.pem", CERTIFICATE, "not the name of a file"),
         (KEY, CERTIFICATE, "another kind (ec private key)" if "EC PRIVATE" in KEY else "another kind"),
@@ -76,9 +76,9 @@ def test_nothing_is_nothing() -> None:
         ("x" * 50_000, CERTIFICATE, "longer than"),
     ],
 )
-def test_mistakes_are_named(text: str, kind: str, said: str) -> None:
-    """What is wrong is told with the field's name, and nothing of the text."""
-    assert said in message(text, kind)
+def test_mistakes_are_named(text: str, kind: str, words: str) -> None:
+    """What is wrong is reported with the field's name, and nothing of the text."""
+    assert words in message(text, kind)
     assert "tls.ca_certificate" in message(text, kind)
     assert text[30:60] not in message(text, kind) or len(text) < 60
 

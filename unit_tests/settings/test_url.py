@@ -17,7 +17,7 @@ PORT = st.integers(1, 65535)
 
 
 def message(text: str) -> str:
-    """Returns what is said about a URL that is wrong."""
+    """Returns the error message for a URL that is wrong."""
     with pytest.raises(ConfigError) as caught:
         VitessUrl.parse(text)
     return str(caught.value)
@@ -82,7 +82,7 @@ def test_format_is_the_inverse_of_parse(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("", "begin with vitess://"),
         ("mysql://gate/main", "begin with vitess://"),
@@ -123,9 +123,9 @@ def test_format_is_the_inverse_of_parse(
         ("vitess://gate/%ff", "the keyspace is not UTF-8"),
     ],
 )
-def test_a_mistake_is_named(text: str, said: str) -> None:
-    """Whatever is wrong with a URL, the message says in which part, and shows a right one."""
-    assert said in message(text)
+def test_a_mistake_is_named(text: str, words: str) -> None:
+    """Whatever is wrong with a URL, the message names the part, and shows a right one."""
+    assert words in message(text)
     assert "vitess://user:password@vtgate.example.com" in message(text)
 
 

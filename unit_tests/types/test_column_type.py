@@ -69,6 +69,6 @@ def test_never_fails(text: str) -> None:
 
 
 def test_missing_arguments_have_defaults() -> None:
-    """`decimal` is `decimal(10,0)`: who asks for an argument says what MySQL takes without it."""
+    """`decimal` is `decimal(10,0)`: who asks for an argument gives what MySQL takes without it."""
     assert parse_column_type("decimal").argument(1, 0) == 0
     assert parse_column_type("decimal(5,3)").argument(1, 0) == 3

@@ -1,4 +1,4 @@
-"""docs/types.md says what the code does."""
+"""docs/types.md describes what the code does."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_table_s_examples_are_what_the_code_gives(column_type: str, line: re
 
 
 def test_defects_of_debezium_s_are_listed() -> None:
-    """What `make crosscheck` lets pass is what readers are told."""
+    """What `make crosscheck` lets pass is what the page lists."""
     assert [what for what in (*(defect.what for defect in DEFECTS), STOPS) if f"\n- {what} (" not in _DOCS] == []
 
 

@@ -40,7 +40,7 @@ def test_a_copy_and_the_change_stream_give_the_same_label(column_type: str, char
 
 
 def test_bytes_that_could_be_two_labels_are_null_and_told() -> None:
-    """`é` in UTF-8 is `Ã©` in latin1. With both as labels nobody can tell; the value is not guessed."""
+    """`é` in UTF-8 is `Ã©` in latin1. With both as labels nobody can decide; the value is not guessed."""
     encode = encoder("enum('é','Ã©')", LATIN1)
     assert encode(b"\xe9") == '"é"'.encode()
     assert outcome(encode, b"\xc3\xa9") == Outcome(b"null", "bytes of one label that are another label's in UTF-8")

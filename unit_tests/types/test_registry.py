@@ -87,7 +87,7 @@ def test_every_type_name_is_of_one_family() -> None:
 
 
 def test_an_unknown_type_is_kept() -> None:
-    """A type of a newer MySQL is text if it has a character set, else base64; and it can be told."""
+    """A type of a newer MySQL is text if it has a character set, else base64; and it can be reported."""
     future = parse_column_type("hologram(3)")
     assert not is_known(future)
     assert is_known(parse_column_type("INT UNSIGNED"))

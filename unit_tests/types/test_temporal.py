@@ -32,7 +32,7 @@ def test_every_date_of_the_calendar_is_itself(day: datetime.date) -> None:
 
 @given(st.datetimes(), st.integers(0, 6))
 def test_every_moment_keeps_its_declared_digits(moment: datetime.datetime, digits: int) -> None:
-    """DATETIME(n) and TIMESTAMP(n) have n digits after the point, TIMESTAMP is in UTC and says so."""
+    """DATETIME(n) and TIMESTAMP(n) have n digits after the point, TIMESTAMP is in UTC and marked as such."""
     fraction = f".{moment.microsecond:06d}"[: digits + 1] if digits else ""
     day, time = moment.date().isoformat(), moment.time().replace(microsecond=0).isoformat()
     wire = f"{day} {time}{fraction}".encode()

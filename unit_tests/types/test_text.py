@@ -24,7 +24,7 @@ def test_text_comes_back(column_type: str, text: str) -> None:
 )
 @given(text=st.text())
 def test_text_of_a_character_set_comes_back(collation_id: int, python: str, text: str) -> None:
-    """Whatever of the text the character set has; bytes that it does not have are told."""
+    """Whatever of the text the character set has; bytes that it does not have are reported."""
     wire = text.encode(python, "ignore")
     assert outcome(encoder("varchar(9)", collation_id), wire) == Outcome(
         encoder("varchar(9)", UTF8)(wire.decode(python).encode())
@@ -45,12 +45,12 @@ def test_text_is_decoded_by_its_own_character_set() -> None:
     assert encoder("text", 28)("漢字".encode("gbk")) == '"漢字"'.encode()
 
 
-@pytest.mark.parametrize("told", [0, BINARY, 9999])
-def test_the_schema_s_character_set_counts_where_the_field_event_tells_none(told: int) -> None:
-    """VTTablet v24 says collation 0 for big5, gb18030, gbk and tis620."""
-    assert encoder("varchar(9)", told, charset="tis620")(b"\xc0\xd2\xc9\xd2") == '"ภาษา"'.encode()
+@pytest.mark.parametrize("announced", [0, BINARY, 9999])
+def test_the_schema_s_character_set_counts_where_the_field_event_names_none(announced: int) -> None:
+    """VTTablet v24 sends collation 0 for big5, gb18030, gbk and tis620."""
+    assert encoder("varchar(9)", announced, charset="tis620")(b"\xc0\xd2\xc9\xd2") == '"ภาษา"'.encode()
     assert encoder("varchar(9)", 8, charset="tis620")(b"\xe9") == '"é"'.encode()
-    assert encoder("varchar(9)", told)("é".encode()) == '"é"'.encode()
+    assert encoder("varchar(9)", announced)("é".encode()) == '"é"'.encode()
 
 
 @pytest.mark.parametrize(

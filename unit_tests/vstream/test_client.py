@@ -82,20 +82,20 @@ def test_credentials_are_headers(server: VStreamServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "words"),
     [
         ({}, "asks for a user name and a password"),
         ({"username": "bob"}, "asks for a user name and a password"),
         ({"username": "bob", "password": "CANARY"}, "refuses the user name or the password"),
     ],
 )
-def test_bad_credentials(server: VStreamServer, fields: dict[str, str], said: str) -> None:
+def test_bad_credentials(server: VStreamServer, fields: dict[str, str], words: str) -> None:
     """A refused user is told apart from one that was not given, and no message holds the password."""
     server.credentials = {"bob": "s3cret"}
 
     with (
         VStreamClient(config(server.port, **fields)) as client,
-        pytest.raises(ConfigError, match=said) as caught,
+        pytest.raises(ConfigError, match=words) as caught,
     ):
         list(client.stream(REQUEST))
 
@@ -161,7 +161,7 @@ def test_a_silent_stream_is_given_up(server: VStreamServer) -> None:
 
 
 def test_a_server_that_never_answers_is_given_up() -> None:
-    """A port that takes the connection and says nothing is silent as well."""
+    """A port that takes the connection and sends nothing is silent as well."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = config(silent.getsockname()[1])
 
@@ -179,7 +179,7 @@ def test_a_busy_consumer_is_not_silence(server: VStreamServer) -> None:
         received = 0
         for _ in stream:
             received += 1
-            # Longer than two looks of the watchdog; nothing else tells that it has looked.
+            # Longer than two looks of the watchdog; nothing else shows that it has looked.
             time.sleep(2.5 * silence)
 
     assert received == 2
@@ -226,7 +226,7 @@ def test_cancel_from_a_signal_handler(server: VStreamServer) -> None:
 
 
 def test_cancel_before_the_first_response(server: VStreamServer) -> None:
-    """A stream that was cancelled before it was read says so, too."""
+    """A stream that was cancelled before it was read reports that, too."""
     play(server, [Hang()])
 
     with VStreamClient(config(server.port)) as client:
@@ -286,7 +286,7 @@ def _eventually_read(client: VStreamClient) -> int:
 
 
 def test_nothing_listens() -> None:
-    """A refused connection is transient in a sync, and says where to look."""
+    """A refused connection is transient in a sync, and names what to check."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
 
@@ -311,7 +311,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured as Linux reports it")
 def test_broken_streams_leave_nothing_behind(server: VStreamServer) -> None:
     """A sync runs with the collector off: 200 streams that break after a message of 2 MB do not add up."""
     large = VEvent(type=VEventType.ROW, row_event=RowEvent(row_changes=[RowChange(after=Row(values=bytes(2_000_000)))]))

@@ -20,7 +20,7 @@ BEAT = VEvent(type=VEventType.HEARTBEAT)
 
 
 def answer(left: str, right: str) -> list[VEvent]:
-    """Returns how VTGate tells a position."""
+    """Returns how VTGate sends a position."""
     gtids = zip(SHARDS, (left, right), strict=True)
     entries = [ShardGtid(keyspace="commerce", shard=shard, gtid=gtid) for shard, gtid in gtids]
     return [VEvent(type=VEventType.VGTID, vgtid=VGtid(shard_gtids=entries)), VEvent(type=VEventType.OTHER)]
@@ -47,7 +47,7 @@ def test_every_shard_has_to_answer() -> None:
 
 
 def test_a_shard_that_does_not_answer_is_named() -> None:
-    """Waiting ends, and the message says for which shard and which tablets."""
+    """Waiting ends, and the message names the shard and the tablets."""
     script: list[Step] = [answer("current", RIGHT), Hang()]
 
     with (
@@ -83,6 +83,6 @@ def test_a_keyspace_has_a_position(vitess: Vitess) -> None:
     ("keyspace", "shards", "expected"), [("nope", SHARDS, ConfigError), ("commerce", ("c0-",), PositionLostError)]
 )
 def test_what_is_not_there(vitess: Vitess, keyspace: str, shards: tuple[str, ...], expected: type[Exception]) -> None:
-    """A keyspace or shard that does not exist is told at once."""
+    """A keyspace or shard that does not exist is reported at once."""
     with client_of(vitess.vstream.port) as client, pytest.raises(expected):
         read_current_position(client, keyspace, shards, "PRIMARY")

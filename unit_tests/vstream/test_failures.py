@@ -57,7 +57,7 @@ def test_every_status_has_a_verdict(code: grpc.StatusCode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "details", "expected", "said"),
+    ("code", "details", "expected", "part"),
     [
         (
             "UNKNOWN",
@@ -85,12 +85,12 @@ def test_every_status_has_a_verdict(code: grpc.StatusCode) -> None:
         ("UNAVAILABLE", "Socket closed (GOAWAY: graceful_stop)", TransientError, "was lost"),
     ],
 )
-def test_verdicts(code: str, details: str, expected: type[Exception], said: str) -> None:
+def test_verdicts(code: str, details: str, expected: type[Exception], part: str) -> None:
     """What the sync has to tell apart comes as classes of their own, and names are in the message."""
     error = describe(grpc.StatusCode[code], details)
 
     assert type(error) is expected
-    assert said in error.message
+    assert part in error.message
 
 
 _AT = (
@@ -100,7 +100,7 @@ _SHARD = 'error starting stream from shard GTID keyspace:"main" shard:"0" gtid:"
 
 #: Every text that a VStream of v24.0.0 can end with, under the file that writes it (below go/vt/; of those below
 #: vttablet/tabletserver/ the rest), with our class and some words of the message. VTGate's and VTTablet's wrapping
-#: texts alone (`error in vstream for`, `persistent error in`, `error starting stream from`) say nothing.
+#: texts alone (`error in vstream for`, `persistent error in`, `error starting stream from`) mean nothing.
 _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
     "vtgate/vstream_manager.go": [
         ("INVALID_ARGUMENT", "failed to resolve vstream parameters: vgtid must have at least", InternalError, "accept"),
@@ -616,15 +616,15 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
 
 
 @pytest.mark.parametrize(
-    ("file", "code", "text", "expected", "said"),
+    ("file", "code", "text", "expected", "part"),
     [(file, *ending) for file, endings in _ENDINGS.items() for ending in endings],
 )
-def test_every_ending(file: str, code: str, text: str, expected: type[Exception], said: str) -> None:
-    """Every text that Vitess' sources end a VStream with is of a class, and its message says what is the matter."""
+def test_every_ending(file: str, code: str, text: str, expected: type[Exception], part: str) -> None:
+    """Every text that Vitess' sources end a VStream with is of a class, and its message names the cause."""
     error = describe(grpc.StatusCode[code], text)
 
     assert type(error) is expected, file
-    assert said in error.message
+    assert part in error.message
 
 
 def test_an_unknown_error_is_shown() -> None:

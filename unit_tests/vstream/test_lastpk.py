@@ -44,8 +44,8 @@ SIZES = column("k", "enum('small','medium','large')", "utf8mb4")
 
 def test_most_keys_go_back_byte_by_byte() -> None:
     """What VTTablet compares as it sorts is not touched."""
-    told = lastpk(ID, ("name", query_pb2.VARCHAR, b"a" * 300))
-    assert to_resume(told, table(column("id", "bigint"), column("name", "varchar(400)", "utf8mb4"))) == told
+    stored = lastpk(ID, ("name", query_pb2.VARCHAR, b"a" * 300))
+    assert to_resume(stored, table(column("id", "bigint"), column("name", "varchar(400)", "utf8mb4"))) == stored
 
 
 @pytest.mark.parametrize("order", [(ID, SIZE), (SIZE, ID)], ids=["last", "first"])
@@ -68,7 +68,7 @@ def test_what_is_unknown_stays() -> None:
 
 
 def test_the_character_set_of_labels() -> None:
-    """That which VTTablet tells, else the schema's: it knows nothing of some."""
+    """The one that VTTablet announces, else the schema's: it knows nothing of some."""
     assert to_resume(
         lastpk(("k", query_pb2.ENUM, b"\xe9"), charset=LATIN1), table(column("k", "enum('ß','é')", "latin1"))
     )
@@ -87,7 +87,7 @@ def test_long_values_beside_a_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "now"),
+    ("stored", "now"),
     [
         (lastpk(ID), table(column("id", "bigint"), column("b", "int"))),
         (lastpk(ID, ("b", query_pb2.INT64, b"1")), table(column("b", "int"), column("id", "bigint"))),
@@ -109,9 +109,9 @@ def test_long_values_beside_a_label() -> None:
         "no message",
     ],
 )
-def test_a_copy_starts_over(told: bytes, now: Table) -> None:
+def test_a_copy_starts_over(stored: bytes, now: Table) -> None:
     """Where rows might be left out there is nothing to send."""
-    assert to_resume(told, now) is None
+    assert to_resume(stored, now) is None
 
 
 def test_names_in_another_case() -> None:
@@ -122,10 +122,10 @@ def test_names_in_another_case() -> None:
 @given(st.binary(max_size=60), st.data())
 def test_altered_bytes(more: bytes, data: st.DataObject) -> None:
     """A state that was altered raises nothing, and what is sent has as many values as the key."""
-    told = lastpk(SIZE, ID)
-    at = data.draw(st.integers(0, len(told)))
+    stored = lastpk(SIZE, ID)
+    at = data.draw(st.integers(0, len(stored)))
 
-    sent = to_resume(told[:at] + more + told[at + len(more) :], table(SIZES, column("id", "bigint")))
+    sent = to_resume(stored[:at] + more + stored[at + len(more) :], table(SIZES, column("id", "bigint")))
 
     if sent is not None:
         result = query_pb2.QueryResult.FromString(sent)
