@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
             )
             for keyspace in KEYSPACES
         }
-        lab = scenarios.Lab(cluster, gates, settings, _tell)
+        lab = scenarios.Lab(cluster, gates, settings, _log)
         for name in options.only:
             started = time.monotonic()
             results = [result.to_json() for result in scenarios.ALL[name](lab)]
@@ -85,7 +85,7 @@ def _build_debezium() -> bool:
     try:
         debezium.build()
     except debezium.DebeziumError as error:
-        _tell(f"without Debezium: {error}")
+        _log(f"without Debezium: {error}")
         return False
     return True
 
@@ -122,7 +122,7 @@ def _save(name: str, about: str, results: Sequence[object]) -> None:
     (ROOT / "docs" / "performance.svg").write_text(report.plot(ordered))
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     print(f"{datetime.now(timezone.utc):%H:%M:%S} {text}", flush=True)
 
 

@@ -28,10 +28,10 @@ def main() -> int:
     Returns:
         The exit code.
     """
-    return run_story(_tell)
+    return run_story(_story)
 
 
-def _tell() -> None:
+def _story() -> None:
     size = shop.Size()
 
     title("source-vitess demo: a small shop in a real Vitess, copied and followed by the connector")

@@ -44,10 +44,10 @@ _SECONDS = 300.0
 
 def main() -> int:
     """Runs the demo and returns the exit code."""
-    return run_story(_tell)
+    return run_story(_story)
 
 
-def _tell() -> None:
+def _story() -> None:
     title("destination-readyset demo: a keyspace of a real Vitess, served from a MySQL that ReadySet replicates")
     Cluster.up("demo", keyspaces={shop.KEYSPACE: shop.SHARDS})
     cluster = Cluster.find("demo", report=silent)

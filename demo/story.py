@@ -18,7 +18,7 @@ from instruments.oracle import OracleError
 OUTPUT = Path("demo-output")
 
 
-def run_story(tell: Callable[[], None]) -> int:
+def run_story(story: Callable[[], None]) -> int:
     """Runs a demo in an empty output folder.
 
     Returns:
@@ -30,7 +30,7 @@ def run_story(tell: Callable[[], None]) -> int:
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
     try:
-        tell()
+        story()
     except (DemoError, OracleError, VitessLocalError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1

@@ -144,7 +144,7 @@ def main(names: Sequence[str]) -> int:
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     outcomes = [_run(name, TIERS[name]) for name in chosen]
-    _tell(outcomes)
+    _summarise(outcomes)
     return 0 if all(outcome.succeeded for outcome in outcomes) else 1
 
 
@@ -222,7 +222,7 @@ def _count(outcome: Outcome, report: Path) -> None:
         outcome.succeeded, outcome.remark = False, " (no test ran)"
 
 
-def _tell(outcomes: Sequence[Outcome]) -> None:
+def _summarise(outcomes: Sequence[Outcome]) -> None:
     print(f"\n=== summary {'=' * 93}")
     for outcome in outcomes:
         print(outcome.line)

@@ -229,7 +229,7 @@ def _check_key(
             yield (
                 f"Stream {table.name!r} is configured as Append + Deduped, and a destination has nothing to "
                 "deduplicate it by: the table has no primary key, and no unique one without NULLs. Choose Append for "
-                "it, or tell the platform which columns identify a row."
+                "it, or configure the columns that identify a row."
             )
         if key:
             yield (
