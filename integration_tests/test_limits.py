@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 
 def test_rows_above_the_message_limit(cluster: Cluster, single: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """VTGate retries them in silence for ever: changes end with the table's name, a copy with its own stream only."""
+    """VTGate retries them in silence forever: changes end with the table's name, a copy with its own stream only."""
     monkeypatch.setattr(stall, "PROBE_SECONDS", 5.0)
     for name in ("a", "b", "c"):
         cluster.sql(single.keyspace, f"create table {name} (id int primary key, v longtext)")

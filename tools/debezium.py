@@ -24,7 +24,7 @@ _SETTINGS = {
     "offset.storage": "org.apache.kafka.connect.storage.MemoryOffsetBackingStore",
     "key.converter.schemas.enable": "false",
     "value.converter.schemas.enable": "false",
-    # Its default of 4 MiB is less than the 16 MiB that Vitess may send, and it would try again for ever.
+    # Its default of 4 MiB is less than the 16 MiB that Vitess may send, and it would try again forever.
     "vitess.grpc.max_inbound_message_size": str(64 * 1024 * 1024),
 }
 

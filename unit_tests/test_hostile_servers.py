@@ -35,7 +35,7 @@ def log_in(peer: Peer) -> None:
 
 
 def rows_without_end(peer: Peer) -> None:
-    """Sends rows for ever."""
+    """Sends rows forever."""
     log_in(peer)
     for packet in (b"\1", COLUMN, END):
         peer.send(packet)
@@ -45,7 +45,7 @@ def rows_without_end(peer: Peer) -> None:
 
 
 def one_packet_without_end(peer: Peer) -> None:
-    """Sends one row that goes on for ever."""
+    """Sends one row that goes on forever."""
     log_in(peer)
     for packet in (b"\1", COLUMN, END):
         peer.send(packet)

@@ -79,7 +79,7 @@ def test_exact_types(column_type: str) -> None:
     assert _type("set('a')", *LATIN, exact=True) == "set('a') CHARACTER SET latin1 COLLATE latin1_swedish_ci"
 
 
-def test_labels_that_mysql_does_not_tell() -> None:
+def test_labels_that_mysql_does_not_show() -> None:
     """An ENUM whose labels have a question mark, which may stand for an emoji, is text, by option too."""
     collated = " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci"
     for exact in (False, True):

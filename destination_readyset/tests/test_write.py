@@ -338,7 +338,7 @@ def test_lost_connection(filled: Served) -> None:
     _expect_nothing_written(filled)
 
 
-def test_server_without_room(filled: Served) -> None:
+def test_server_without_space(filled: Served) -> None:
     """A transaction for which there is no space: a transient error that names the cause."""
     filled.mysql.sql("SET GLOBAL max_binlog_cache_size = 4096")
     try:

@@ -549,7 +549,7 @@ def _way_back(adversary: Adversary) -> tuple[tuple[str, ...], tuple[str, ...]] |
     """Returns the last reshard the other way round, if reverse replication has kept the old shards.
 
     Not while a replica of theirs has yet to replicate the journal of the way there: from a position before it VTGate
-    waits at that journal for the other shards, which are behind theirs, for ever (vstream_manager.go, getJournalEvent).
+    waits at that journal for the other shards, which are behind theirs, forever (vstream_manager.go, getJournalEvent).
     """
     new, shards = adversary.switched, adversary.cluster.shards
     old = adversary.cluster.follow_in_reverse(new) if new else ()

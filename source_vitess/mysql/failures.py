@@ -84,7 +84,7 @@ RULES: tuple[Rule, ...] = (
         pattern=TOO_LARGE,
         example=f"2027: {TOO_LARGE}",
         error=InternalError,
-        message="The server on the MySQL port sent more than 512 MiB in answer to a question about the schema or the "
+        message="The server on the MySQL port sent more than 512 MiB in answer to a query for the schema or the "
         "topology.",
     ),
     *tls_rules("MySQL port", str(CR.CR_CONN_HOST_ERROR)),
@@ -139,8 +139,8 @@ RULES: tuple[Rule, ...] = (
         example="1317: target: shop.80-.primary: vttablet: rpc error: code = Canceled desc = grpc: the client "
         "connection is closing",
         error=TransientError,
-        message="A tablet broke off a question about the schema or the topology, as one does that ends, or is busy. "
-        "Try again; if it stays so, look into the logs of VTGate and of the tablet that the details name.",
+        message="A tablet did not finish a query for the schema or the topology, as when it shuts down or is busy. "
+        "Try again; if that persists, look into the logs of VTGate and of the tablet that the details name.",
     ),
     Rule(
         pattern=r"Packet sequence number wrong",
@@ -159,7 +159,7 @@ def describe(error: pymysql.MySQLError) -> ConnectorError:
         return build_error(*found, text)
     words = text.partition(": ")[2]
     return InternalError(
-        with_words("VTGate refused a question about the schema or the topology.", words), detail=redact(text)
+        with_words("VTGate refused a query for the schema or the topology.", words), detail=redact(text)
     )
 
 

@@ -179,7 +179,7 @@ def _parse_parameters(query: str) -> int:
         name, _, value = item.partition("=")
         name = _decode("name of a parameter", name)
         if name != _MYSQL_PORT:
-            raise _wrong(f"it has a parameter {name[:40]!r}; the only one there is is {_MYSQL_PORT}")
+            raise _wrong(f"it has a parameter {name[:40]!r}; the only one is {_MYSQL_PORT}")
         if mysql_port is not None:
             raise _wrong(f"it has the parameter {_MYSQL_PORT} twice")
         mysql_port = _parse_port(f"parameter {_MYSQL_PORT}", value)

@@ -60,11 +60,11 @@ class _Memo(dict[bytes, bytes]):
     def __init__(self, encode: Encoder, labels: tuple[str, ...]) -> None:
         super().__init__()
         self._encode = encode
-        self._room = len(labels) + _KEPT
+        self._limit = len(labels) + _KEPT
 
     def __missing__(self, value: bytes) -> bytes:
         json = self._encode(value)
-        if len(self) < self._room:
+        if len(self) < self._limit:
             self[value] = json
         return json
 

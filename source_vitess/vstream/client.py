@@ -1,4 +1,4 @@
-"""The VStream call: channel, credentials, and a stream that cannot wait for ever.
+"""The VStream call: channel, credentials, and a stream that cannot wait forever.
 
 - A stream is a thin loop over gRPC's own iterator: no thread and no queue stands between it and the consumer.
 - VTGate is asked for heartbeats, so a stream on which nothing at all arrives is dead, whatever TCP reports. A thread

@@ -97,7 +97,7 @@ MYSQL_RULES: tuple[Rule, ...] = (
         example=_UNKNOWN + "Query execution was interrupted, maximum statement execution time exceeded (errno 3024) "
         "(sqlstate HY000)",
         error=TransientError,
-        message="A tablet's MySQL broke off the reading of a table; Vitess lets it last for an hour "
+        message="A tablet's MySQL ended the reading of a table; Vitess limits it to an hour by default "
         "(vttablet --vreplication-copy-phase-duration).",
     ),
     Rule(
@@ -116,7 +116,7 @@ MYSQL_RULES: tuple[Rule, ...] = (
         example="ABORTED: " + GIVING_UP + "rpc error: code = Aborted desc = " + _AT + "unexpected server EOF while "
         "parsing events",
         error=TransientError,
-        message="A tablet lost its MySQL, as when that restarts or fails over.",
+        message="A tablet lost the connection to its MySQL, as when that restarts or fails over.",
     ),
 )
 
@@ -127,7 +127,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         r"replication: \\?\"XA ",
         example=_UNKNOWN + _AT + "unexpected statement type UNKNOWN in row-based replication: \"XA START X'61',X'',1\"",
         error=PositionLostError,
-        message="A shard's binary log holds an XA transaction, which Vitess cannot stream: no stream comes past it. It "
+        message="A shard's binary log holds an XA transaction, which Vitess cannot stream: no stream gets past it. It "
         "is the last transaction of the position MySQL56/{position}. Re-sync the data: copies begin behind it. (If it "
         "changed no table that is read, the shard's gtid in the saved state can be set to that position instead.) And "
         "let nothing write with XA START to the shards' MySQL servers.",
@@ -137,7 +137,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         r"row-based replication",
         example=_UNKNOWN + _AT + 'unexpected statement type SELECT in row-based replication: "select 1"',
         error=PositionLostError,
-        message="A shard's binary log holds a statement ({type}) that Vitess cannot stream: no stream comes past it. "
+        message="A shard's binary log holds a statement ({type}) that Vitess cannot stream: no stream gets past it. "
         "It is the last transaction of the position MySQL56/{position}. Re-sync the data: copies begin behind it.",
     ),
     Rule(
@@ -251,7 +251,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         example=_UNKNOWN + _AT + "can't parse binlog event: invalid data: mysql.mysql56BinlogEvent{binlogEvent:…}",
         # Once it may be an event that was being written when mysqld died.
         error=TransientError,
-        message="A tablet cannot read an event of its MySQL's binary log. If it stays so, re-sync the data: copies "
+        message="A tablet cannot read an event of its MySQL's binary log. If that persists, re-sync the data: copies "
         "begin behind it.",
     ),
     Rule(

@@ -207,7 +207,7 @@ def test_the_primary_of_an_ended_shard_does_not_answer_and_its_replicas_do(clust
 
 
 def test_a_position_behind_the_journal_reads_what_reverse_replication_writes(cluster: Cluster, port: Port) -> None:
-    """There is no error and no journal any more: the stream stays on the old shard for ever."""
+    """There is no error and no journal any more: the stream stays on the old shard forever."""
     cluster.begin_reshard(["-80", "80-"], ["-"])
     cluster.write_journals(["-"])
     behind = {shard: cluster.shards[shard].executed.position for shard in ("-80", "80-")}

@@ -1,4 +1,4 @@
-"""The VStream call: what is sent, what its end means, and that it never waits for ever."""
+"""The VStream call: what is sent, what its end means, and that it never waits forever."""
 
 from __future__ import annotations
 

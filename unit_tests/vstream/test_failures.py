@@ -72,7 +72,12 @@ def test_every_status_has_a_verdict(code: grpc.StatusCode) -> None:
             SchemaMismatchError,
             "of the table orders were",
         ),
-        ("UNKNOWN", _TABLET + "something (errno 2013) (sqlstate HY000)", TransientError, "lost its MySQL"),
+        (
+            "UNKNOWN",
+            _TABLET + "something (errno 2013) (sqlstate HY000)",
+            TransientError,
+            "lost the connection to its MySQL",
+        ),
         (
             "FAILED_PRECONDITION",
             "shard provided in VGTID, 80-, not found in the main keyspace",
@@ -286,7 +291,12 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
         ("INTERNAL", "'select @@binlog_row_image' returns an invalid result: []", TransientError, "own words: 'select"),
         ("INTERNAL", "minimal binlog_row_image is not supported by Vitess VReplication", ConfigError, "to FULL"),
         ("UNKNOWN", _TABLET + "VStreamer is not open", TransientError, "stopped"),
-        ("UNKNOWN", _TABLET + "could not get vstreamer MySQL endpoint: x", TransientError, "lost its MySQL"),
+        (
+            "UNKNOWN",
+            _TABLET + "could not get vstreamer MySQL endpoint: x",
+            TransientError,
+            "lost the connection to its MySQL",
+        ),
         ("CANCELLED", _TABLET + "context has expired", TransientError, "cancelled"),
     ],
     "vstreamer/uvstreamer.go": [
@@ -398,7 +408,12 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
             "not accept",
         ),
         ("INTERNAL", _TABLET + "vstreamer has been fully throttled for more than 10m0s", TransientError, "throttler"),
-        ("ABORTED", _TABLET + _AT + "unexpected server EOF while parsing events", TransientError, "lost its MySQL"),
+        (
+            "ABORTED",
+            _TABLET + _AT + "unexpected server EOF while parsing events",
+            TransientError,
+            "lost the connection to its MySQL",
+        ),
         ("UNKNOWN", _TABLET + _AT + "error sending event: type:ROW: EOF", TransientError, "cancelled"),
         ("UNKNOWN", _TABLET + _AT + "failed to send heartbeat event: EOF", TransientError, "cancelled"),
         (
@@ -471,7 +486,12 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
             "log",
         ),
         ("UNKNOWN", _TABLET + "unknown table orders in schema", SchemaMismatchError, "the table orders"),
-        ("UNKNOWN", _TABLET + "failed to connect to database vt_main: x", TransientError, "lost its MySQL"),
+        (
+            "UNKNOWN",
+            _TABLET + "failed to connect to database vt_main: x",
+            TransientError,
+            "lost the connection to its MySQL",
+        ),
         (
             "UNKNOWN",
             _TABLET + "failed to extract journal from binlog event and apply filters: x",
@@ -519,7 +539,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
     ],
     "go/mysql/replication.go": [
         ("FAILED_PRECONDITION", _TABLET + "semi sync indicator expected, but not found", TransientError, "lost its"),
-        ("INTERNAL", _TABLET + "Write(header) short write: 3 < 4", TransientError, "lost its MySQL"),
+        ("INTERNAL", _TABLET + "Write(header) short write: 3 < 4", TransientError, "lost the connection to its MySQL"),
         (
             "INVALID_ARGUMENT",
             _TABLET + "binlog position 9 is too large, it must fit into 32 bits",

@@ -105,7 +105,7 @@ class TabletStream:
         self._rows_per_event = rows_per_event
 
     def groups(self) -> Iterator[Group | None]:
-        """Yields groups for ever; None when there is nothing to send now.
+        """Yields groups forever; None when there is nothing to send now.
 
         Raises:
             StreamStatusError: As VTGate would end the stream.
