@@ -156,7 +156,7 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
 
 
 def _check_grpc(config: Config, deadline: Deadline, grpc: Listener, found: _Keyspace) -> None:
-    # A gRPC server that says nothing by itself is possible, but one that is hung is likelier.
+    # A gRPC server that sends nothing by itself is possible, but one that is hung is likelier.
     is_quiet = grpc.speech is Speech.UNKNOWN
     seconds = deadline.left(vtgate_ports.PORT_SECONDS if is_quiet else CHECK_SECONDS)
     try:

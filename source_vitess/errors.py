@@ -95,7 +95,7 @@ class LostTransactionsError(StreamError):
         super().__init__(
             table,
             f"Rows of table {table!r} were copied from a server of shard {shard!r} whose last transactions are lost, "
-            "as in a failover without semi-synchronous replication. Nothing tells which rows these are. Refresh this "
+            "as in a failover without semi-synchronous replication. Which rows these are is not known. Refresh this "
             "stream and choose to remove its old records.",
         )
 
