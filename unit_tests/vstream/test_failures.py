@@ -391,7 +391,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
             "UNKNOWN",
             _TABLET + "Query execution was interrupted, maximum statement execution time exceeded (errno 3024)",
             TransientError,
-            "for an hour",
+            "limits it to an hour",
         ),
     ],
     "vstreamer/vstreamer.go": [
@@ -538,7 +538,12 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
         ("NOT_FOUND", _TABLET + "table t not found in schema", TransientError, "its schema again"),
     ],
     "go/mysql/replication.go": [
-        ("FAILED_PRECONDITION", _TABLET + "semi sync indicator expected, but not found", TransientError, "lost its"),
+        (
+            "FAILED_PRECONDITION",
+            _TABLET + "semi sync indicator expected, but not found",
+            TransientError,
+            "connection to its MySQL",
+        ),
         ("INTERNAL", _TABLET + "Write(header) short write: 3 < 4", TransientError, "lost the connection to its MySQL"),
         (
             "INVALID_ARGUMENT",
@@ -587,7 +592,12 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
             ConfigError,
             "no binary log",
         ),
-        ("UNKNOWN", _TABLET + "failed to send the ComBinlogDump command: EOF (errno 2006)", TransientError, "lost its"),
+        (
+            "UNKNOWN",
+            _TABLET + "failed to send the ComBinlogDump command: EOF (errno 2006)",
+            TransientError,
+            "connection to its MySQL",
+        ),
         ("UNKNOWN", _TABLET + "first event from binlog bin.1 is not valid", TransientError, "binary log"),
     ],
     "MySQL, sql/rpl_binlog_sender.cc": [
