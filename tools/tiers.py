@@ -11,6 +11,7 @@
   skipped test, with the reason, if that cannot be done.
 - `all` takes the same seed each time, so that a change does not fail by what another one left; every tier alone
   takes a new one, prints it, and takes one of the environment variable SOURCE_VITESS_SEED.
+- The tier `unit` measures what it runs of the connector, and fails below a floor (`tools.unit_coverage`).
 - The last line is `N passed, N failed, N skipped` over all tiers; errors count as failed.
 """
 
@@ -26,6 +27,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from coverage.exceptions import CoverageException
+
+from tools import unit_coverage
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / ".tmp" / "reports"
@@ -46,12 +51,14 @@ class Tier:
         reports: Whether it writes a JUnit report of tests; if not, only its exit code counts.
         prepare: Runs before it; if that fails, the tier is skipped, and the last line of stderr is the reason.
         environment: More environment variables.
+        measures: Whether it measures which lines of the connector it runs.
     """
 
     command: Sequence[str]
     reports: bool = True
     prepare: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    measures: bool = False
 
 
 @dataclass
@@ -66,6 +73,7 @@ class Outcome:
     skipped: list[str] = field(default_factory=list)
     remark: str = ""
     trouble: list[str] = field(default_factory=list)
+    coverage: str = ""
 
     @property
     def line(self) -> str:
@@ -86,15 +94,21 @@ def report_file(name: str) -> Path:
 
 
 def _pytest(
-    name: str, folder: str, *more: str, prepare: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    name: str,
+    folder: str,
+    *more: str,
+    prepare: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    measures: bool = False,
 ) -> Tier:
-    command = [sys.executable, "-m", "pytest", folder, "-q", f"--junitxml={report_file(name)}", *more]
-    return Tier(command, prepare=prepare, environment=environment or {})
+    pytest = ["pytest", folder, "-q", f"--junitxml={report_file(name)}", *more]
+    module = unit_coverage.command(*pytest) if measures else ["-m", *pytest]
+    return Tier([sys.executable, *module], prepare=prepare, environment=environment or {}, measures=measures)
 
 
 TIERS = {
     "lint": Tier(["make", "--no-print-directory", "lint"], reports=False),
-    "unit": _pytest("unit", "unit_tests"),
+    "unit": _pytest("unit", "unit_tests", measures=True),
     # What is decoded by compiled code above, in Python, as where no C compiler is.
     "unit-python": _pytest(
         "unit-python",
@@ -155,12 +169,16 @@ def _run(name: str, tier: Tier) -> Outcome:
     if obstacle:
         print(f"skipped: {obstacle}", flush=True)
         return Outcome(name, time.monotonic() - started, True, skipped=[f"all of it: {obstacle}"])
+    if tier.measures:
+        unit_coverage.forget()
     exit_code, last_lines = _call(tier)
     outcome = Outcome(name, time.monotonic() - started, exit_code == 0)
     if tier.reports:
         _count(outcome, report_file(name))
     elif exit_code:
         outcome.trouble = last_lines
+    if tier.measures:
+        _measure(outcome)
     return outcome
 
 
@@ -222,6 +240,18 @@ def _count(outcome: Outcome, report: Path) -> None:
         outcome.succeeded, outcome.remark = False, " (no test ran)"
 
 
+def _measure(outcome: Outcome) -> None:
+    try:
+        rooms = unit_coverage.add_up()
+    except CoverageException as error:
+        outcome.succeeded, outcome.coverage = False, f"coverage: nothing was measured ({error})"
+        return
+    outcome.coverage = unit_coverage.describe(rooms)
+    if trouble := unit_coverage.below_floor(rooms):
+        outcome.succeeded = False
+        outcome.trouble += trouble
+
+
 def _summarise(outcomes: Sequence[Outcome]) -> None:
     print(f"\n=== summary {'=' * 93}")
     for outcome in outcomes:
@@ -235,6 +265,9 @@ def _summarise(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.trouble:
             print(f"\n{outcome.name} failed:", *(f"  {line}" for line in outcome.trouble), sep="\n")
+    for outcome in outcomes:
+        if outcome.coverage:
+            print(f"\n{outcome.coverage}")
     if broken:
         print(f"\nfailed: {', '.join(broken)}")
     print(f"\n{passed} passed, {failed} failed, {len(skipped)} skipped", flush=True)
