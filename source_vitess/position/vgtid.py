@@ -98,9 +98,6 @@ class Vgtid:
             if not shard or not gtid.startswith(FLAVOR + "/"):
                 raise GtidError(f"shard {shard!r} has no position to continue from: {gtid[:80]!r}")
 
-    def __hash__(self) -> int:
-        return hash((self.keyspace, tuple(self.shards.items())))
-
     def covers(self, target: Vgtid) -> bool:
         """Returns whether every shard of the target has reached the target's position here."""
         return all(shard in self.shards and contains(self.shards[shard], gtid) for shard, gtid in target.shards.items())

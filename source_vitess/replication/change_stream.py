@@ -294,7 +294,7 @@ class ChangeStream:
     def _goal_to(self, target: Vgtid) -> Goal:
         """Returns the way from here to an end position."""
         self._checkpointer.settle()
-        return Goal(self._state.vgtid or Vgtid(target.keyspace, {}), target)
+        return Goal(self._state.vgtid or self._start, target)
 
     def _check_progress(self) -> None:
         if self._silence.seconds >= self._sync.settings.no_progress_seconds:

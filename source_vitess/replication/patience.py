@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from itertools import count
 from typing import TypeVar
 
 from source_vitess.errors import ConnectorError, TransientError
@@ -107,7 +106,9 @@ def ask_again(ask: Callable[[], Answer], clock: Clock, limit: int) -> Generator[
     Raises:
         TransientError: There was no answer, however often it was asked; or the sync is asked to stop.
     """
-    for attempt in count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             return ask()
         except TransientError as error:
@@ -121,4 +122,3 @@ def ask_again(ask: Callable[[], Answer], clock: Clock, limit: int) -> Generator[
             clock.wait(seconds)
             if clock.stopping:
                 raise
-    raise AssertionError("count ends")

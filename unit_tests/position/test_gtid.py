@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_vitess.errors import GtidError
-from source_vitess.position.gtid import GtidSet
+from source_vitess.position.gtid import GtidSet, intervals_of, last_number
 from unit_tests.examples import at_least, reached
 
 A = "11111111-1111-1111-1111-111111111111"
@@ -105,3 +105,12 @@ def test_any_text_is_a_set_or_refused(text: str) -> None:
         return
     reached()
     assert GtidSet.parse(str(parsed)) == parsed
+
+
+def test_one_server_is_read_without_the_others() -> None:
+    """The intervals and the last number of a server come from the text alone, and none of a server that it lacks."""
+    text = f"MySQL56/{A}:1-5:7,{B}:9"
+
+    assert (intervals_of(text, A), last_number(text, A)) == (((1, 6), (7, 8)), 7)
+    assert (intervals_of(text, B), last_number(text, B)) == (((9, 10),), 9)
+    assert (intervals_of(text, C), last_number(text, C)) == ((), 0)

@@ -38,6 +38,13 @@ def test_containment_is_not_equality() -> None:
     assert not contains(gtid(f"{A}:1-10"), gtid(f"{A}:1-10", f"{B}:1"))
 
 
+@pytest.mark.parametrize("shards", [{}, {"-80": ""}, {"-80": "current"}, {"": gtid(f"{A}:1")}])
+def test_a_position_that_nothing_continues_from(shards: dict[str, str]) -> None:
+    """No shard, a shard without a position, and a position without a shard's name are none."""
+    with pytest.raises(GtidError):
+        Vgtid("ks", shards)
+
+
 transactions = st.sets(st.tuples(st.sampled_from([A, B, C]), st.integers(1, 12)))
 
 
