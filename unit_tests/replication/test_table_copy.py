@@ -368,6 +368,28 @@ class TestResumes:
         assert seen
         syncs.expect_equal()
 
+    def test_a_reshard_that_breaks_the_copy(self, vitess: Vitess) -> None:
+        """The change stream gets to the new shards first; then the copy is of them, and what was begun with it, too."""
+        fill(vitess)
+        vitess.insert("b", *rows(4, 300))
+        syncs = Syncs(vitess)
+        seen: list[int] = []
+
+        def reshard(event: binlogdata_pb2.VEvent) -> bool:
+            if seen or not is_row(event):
+                return False
+            seen.append(1)
+            vitess.reshard(["80-"], ["80-c0", "c0-"])
+            vitess.update("b", {"id": 300}, {"name": "on the way"})
+            return True
+
+        vitess.faults.cut_after(reshard)
+
+        assert syncs.run() is None
+
+        syncs.expect_equal()
+        assert any("was resharded while table 'a' was being copied" in line for line in syncs.store.logs)
+
 
 @pytest.fixture
 def often(settings: Settings) -> None:

@@ -1,0 +1,185 @@
+"""Whole syncs where the tablets of a shard differ: what only one of them has, and what a failover loses meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from instruments.scripted_vtgate.model.shard import Shard, Tablet
+from instruments.scripted_vtgate.model.storage import RowsWritten
+from instruments.scripted_vtgate.model.world import World
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.errors import ConfigError, PositionLostError, TransientError
+from source_vitess.keyspace import LiveVitess
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.proto import binlogdata_pb2
+from unit_tests.replication.conftest import AfterFirstCurrent
+from unit_tests.syncing import Syncs, is_row, rows, table_state
+
+#: Has something happen right before the n-th question of a sync for what the primaries have executed.
+BeforeLineage = Callable[[int, Callable[[], object]], None]
+
+RESYNC = {"invalid_cdc_position_behavior": "Re-sync data"}
+
+
+class Chosen(World):
+    """VTGate takes the tablet that the test has chosen."""
+
+    index = 0
+
+    def pick(self, shard: Shard, candidates: Sequence[Tablet]) -> Tablet:
+        """Returns the chosen one, the last if there are not so many."""
+        return candidates[min(self.index, len(candidates) - 1)]
+
+
+@pytest.fixture
+def before_lineage(monkeypatch: pytest.MonkeyPatch) -> BeforeLineage:
+    """The first question of a sync is asked at its start, one after its copies if there are any, one at its end."""
+    real = LiveVitess.lineage
+
+    def plan(number: int, action: Callable[[], object]) -> None:
+        asked: list[int] = []
+
+        def lineage(live: LiveVitess) -> Vgtid:
+            asked.append(1)
+            if len(asked) == number:
+                action()
+            return real(live)
+
+        monkeypatch.setattr(LiveVitess, "lineage", lineage)
+
+    return plan
+
+
+def replicas(vitess: Vitess) -> list[Tablet]:
+    """Returns those of `-80`, by alias."""
+    return [tablet for tablet in vitess.shards["-80"].tablets if tablet.tablet_type == "REPLICA"]
+
+
+def saved_gtid(syncs: Syncs) -> str:
+    """Returns the position of `-80` in the last state."""
+    return Vgtid.from_json(syncs.store.states[-1]["global"]["shared_state"]["vgtid"]).shards["-80"]
+
+
+def lagging_replica(vitess: Vitess, row: int) -> Tablet:
+    """Inserts a row that the replica does not get, and returns the replica."""
+    (replica,) = replicas(vitess)
+    replica.follows = False
+    vitess.insert("a", {"id": row, "name": "lost"}, shard="-80")
+    return replica
+
+
+def test_a_change_that_turns_out_to_be_errant(vitess: Vitess, after_first_current: AfterFirstCurrent) -> None:
+    """What was read before it was known to be errant is reported, and is no part of the position that is kept."""
+    vitess.make_uneven("PRIMARY", "REPLICA", "REPLICA")
+    world = vitess.world = Chosen()
+    shard, (first, _) = vitess.shards["-80"], replicas(vitess)
+    vitess.insert("a", *rows(3), shard="-80")
+    syncs = Syncs(vitess, "a")
+    assert syncs.run() is None
+    vitess.insert("a", {"id": 50, "name": "first"}, shard="-80")
+    first.follows = False
+    vitess.insert("a", {"id": 51, "name": "second"}, shard="-80")
+    world.index = 1  # the end position is of the replica that has both
+
+    def write_on_the_replica(event: binlogdata_pb2.VEvent) -> bool:
+        if is_row(event) and not first.follows:
+            table = first.data.tables["a"]
+            written = RowsWritten(table, ((None, table.row({"id": 99, "name": "errant"})),))
+            shard.commit_errant(first, vitess.clock, [written])
+            first.follows = True
+            shard.replicate()
+            vitess.notify()
+        return False
+
+    after_first_current(lambda: setattr(world, "index", 0))
+    vitess.faults.cut_after(write_on_the_replica)
+
+    assert syncs.run() is None
+
+    assert {row["id"] for row in syncs.store.tables["a"].values()} == {1, 2, 3, 50, 51, 99}
+    assert sum("were read that its primary does not have" in line for line in syncs.store.logs) == 1
+    assert first.uuid not in saved_gtid(syncs)
+    assert str(shard.executed) == saved_gtid(syncs).partition("/")[2]
+
+
+@pytest.mark.parametrize("resync", [False, True], ids=["fail", "resync"])
+def test_changes_that_are_lost_before_the_sync_ends(
+    vitess: Vitess, before_lineage: BeforeLineage, resync: bool
+) -> None:
+    """A sync does not succeed with changes that no server has any more; the next one copies again if so configured."""
+    vitess.make_uneven("PRIMARY", "REPLICA")
+    vitess.insert("a", *rows(3), shard="-80")
+    syncs = Syncs(vitess, "a", tablet_type="PRIMARY", **(RESYNC if resync else {}))
+    assert syncs.run() is None
+    replica = lagging_replica(vitess, 50)
+    before_lineage(2, lambda: vitess.promote("-80", replica, dead=True))
+
+    error = syncs.run()
+
+    assert isinstance(error, TransientError if resync else PositionLostError)
+    assert "a failover without semi-synchronous replication has lost them" in error.message
+    assert syncs.store.statuses == {"a": "INCOMPLETE"}
+    if not resync:
+        assert isinstance(syncs.run(), PositionLostError)
+        return
+    assert "The next sync copies everything again" in error.message
+    assert syncs.run() is None
+    del syncs.store.tables["a"][50,]  # as a refresh with removal of old records does; the log advises it
+    syncs.expect_equal()
+
+
+@pytest.mark.parametrize("resync", [False, True], ids=["fail", "resync"])
+@pytest.mark.parametrize("ending", [False, True], ids=["after the copies", "at the end"])
+def test_copied_rows_that_are_lost(vitess: Vitess, before_lineage: BeforeLineage, ending: bool, resync: bool) -> None:
+    """A copy that holds what no server has any more: its stream needs a refresh, or is copied again as configured."""
+    vitess.make_uneven("PRIMARY", "REPLICA")
+    vitess.insert("a", *rows(3), shard="-80")
+    syncs = Syncs(vitess, "a", tablet_type="PRIMARY", **(RESYNC if resync else {}))
+    replica = lagging_replica(vitess, 50)
+    before_lineage(3 if ending else 2, lambda: vitess.promote("-80", replica, dead=True))
+
+    error = syncs.run()
+
+    assert syncs.store.tables["a"][50,]["name"] == "lost"  # as it was read
+    if resync:
+        assert (error is not None) == ending
+        assert any(
+            "It is copied again, as configured" in text for text in (*syncs.store.logs, *map(str, syncs.store.errors))
+        )
+        assert syncs.run() is None
+        del syncs.store.tables["a"][50,]
+        syncs.expect_equal()
+        return
+    assert syncs.store.statuses == {"a": "INCOMPLETE"}
+    assert "refresh_needed" in (table_state(syncs.store.states[-1], "a") or {})
+    assert isinstance(syncs.run(), ConfigError)
+
+
+def test_tablets_that_are_behind_are_named(vitess: Vitess) -> None:
+    """A tablet that is minutes behind is no error: the log says how old what is read from it is."""
+    vitess.insert("a", *rows(3))
+    vitess.lag_seconds = 1_234
+    syncs = Syncs(vitess, "a")
+
+    assert syncs.run() is None
+
+    said = [line for line in syncs.store.logs if "What is read from it is as old as that" in line]
+    assert len(said) == 2
+    assert all("1,234 s behind its primary" in line for line in said)
+
+
+def test_replication_that_stands_still_everywhere(vitess: Vitess, waits: list[float]) -> None:
+    """A shard in which no tablet replicates has nothing new to read: the sync says so instead of waiting for ever."""
+    vitess.make_uneven("PRIMARY", "REPLICA")
+    vitess.insert("a", *rows(3))
+    for tablet in replicas(vitess):
+        tablet.stopped = True
+    syncs = Syncs(vitess, "a")
+
+    error = syncs.run()
+
+    assert isinstance(error, TransientError)
+    assert "of shard -80 does not replicate" in error.message
+    assert waits
