@@ -146,7 +146,7 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
     deadline.begin("asking VTGate for its routing rules")
     routed = read_routed(session, config.keyspace, [*tables])
     deadline.begin("asking tablets for the settings of their binary logs")
-    settings = read_shard_settings(session, config.keyspace, shards, tablet_type)
+    settings = read_shard_settings(session, topology, shards, tablet_type, config.cells)
     deadline.begin("asking VTGate how far replicas are behind")
     lags = _read_lags(session, config.keyspace, shards, tablet_type)
     deadline.begin("asking the shards' primaries for their positions")

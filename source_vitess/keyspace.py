@@ -110,8 +110,9 @@ class LiveVitess:
     def _read_settings(self) -> Mapping[str, ShardSettings]:
         with _connect(self._config, self._clock) as session:
             # Asked anew: a reshard may have switched the shards, and the old ones never answer again.
-            shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
-            return read_shard_settings(session, self._config.keyspace, shards, self.tablet_type)
+            topology = read_topology(session, self._config.keyspace)
+            shards = topology.select_shards(self._config.shards)
+            return read_shard_settings(session, topology, shards, self.tablet_type, self._config.cells)
 
     def warnings(self) -> tuple[str, ...]:
         """Returns what the user should know about the settings, now that the tablets are known."""

@@ -6,21 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from source_vitess.mysql.every_tablet import ask_every_tablet
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.topology import Topology
 from source_vitess.naming import TabletType
 
 # `uuid:tag:1-5`, MySQL ≥ 8.3.
 _TAG = re.compile(r":[a-z_][a-z0-9_]*:", re.IGNORECASE)
 
 _SETTINGS = (
-    "select @@global.version, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
+    "@@global.version, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
     "@@global.gtid_executed"
 )
 
 
 @dataclass(frozen=True)
 class ShardSettings:
-    """What a shard's tablet reports about its binary log.
+    """What a shard's tablets report about their binary logs.
 
     Attributes:
         mysql_version: MySQL's own version.
@@ -50,9 +52,17 @@ class ShardSettings:
 
 
 def read_shard_settings(
-    session: VtgateSession, keyspace: str, shards: Sequence[str], tablet_type: TabletType
+    session: VtgateSession,
+    topology: Topology,
+    shards: Sequence[str],
+    tablet_type: TabletType,
+    cells: Sequence[str] = (),
 ) -> Mapping[str, ShardSettings]:
-    """Asks a tablet of each shard how its binary log is written. The session's target is the keyspace afterwards.
+    """Asks every tablet that can be streamed from how its binary log is written.
+
+    Returns:
+        By shard, of each setting the one that serves least: a stream may be of the tablet that has it, and replicas
+        write binary logs of their own. The session's target is the keyspace afterwards.
 
     Raises:
         TransientError: The connection was lost, or a shard has no tablet of that type that answers now.
@@ -60,15 +70,33 @@ def read_shard_settings(
     settings: dict[str, ShardSettings] = {}
     try:
         for shard in shards:
-            session.use(f"{keyspace}:{shard}@{tablet_type.lower()}")
-            [(version, binlog_format, row_image, options, executed)] = session.query(_SETTINGS)
-            settings[shard] = ShardSettings(
-                mysql_version=str(version),
-                binlog_format=str(binlog_format).upper(),
-                binlog_row_image=str(row_image).upper(),
-                binlog_row_value_options=str(options or "").upper(),
-                has_tagged_gtids=_TAG.search(str(executed)) is not None,
+            answers = ask_every_tablet(session, topology, shard, tablet_type, cells, _SETTINGS)
+            settings[shard] = _least(
+                [
+                    ShardSettings(
+                        mysql_version=str(version),
+                        binlog_format=str(binlog_format).upper(),
+                        binlog_row_image=str(row_image).upper(),
+                        binlog_row_value_options=str(options or "").upper(),
+                        has_tagged_gtids=_TAG.search(str(executed)) is not None,
+                    )
+                    for version, binlog_format, row_image, options, executed in answers.rows
+                ]
             )
     finally:
-        session.use(keyspace)
+        session.use(topology.keyspace)
     return settings
+
+
+def _images_by_use(row_image: str) -> int:
+    return {"NOBLOB": 1, "FULL": 2}.get(row_image, 0)
+
+
+def _least(settings: Sequence[ShardSettings]) -> ShardSettings:
+    return ShardSettings(
+        mysql_version=min(one.mysql_version for one in settings),
+        binlog_format=min((one.binlog_format for one in settings), key=lambda name: name == "ROW"),
+        binlog_row_image=min((one.binlog_row_image for one in settings), key=_images_by_use),
+        binlog_row_value_options=max(one.binlog_row_value_options for one in settings),
+        has_tagged_gtids=any(one.has_tagged_gtids for one in settings),
+    )

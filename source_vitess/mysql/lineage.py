@@ -1,10 +1,5 @@
 """What the tablets of a shard have executed and purged, asked through VTGate.
 
-- VTGate answers for a target by any tablet of its type. From v24 on a target can name the tablet
-  (go/vt/topo/topoproto/destination.go, ParseDestination); before, the question is repeated until as many servers have
-  answered as there are tablets, or so often that those that did not are not asked for streams either: VTGate prefers
-  its own cell (go/vt/vtgate/tabletgateway.go).
-- The tablets of vtcombo and vttestserver are one server.
 - The primary is asked last, so that what the others have and it has not is no part of the shard's lineage.
 - A primary that is being resharded refuses questions from before the journal is written until the traffic is switched
   (go/vt/vtctl/workflow/traffic_switcher.go, changeShardsAccess and createJournals). So when it answers, a position that
@@ -13,22 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from source_vitess.errors import ConfigError, GtidError, TransientError
+from source_vitess.mysql.every_tablet import ask_every_tablet
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.topology import Tablet, Topology
+from source_vitess.mysql.topology import Topology
 from source_vitess.naming import TabletType
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.lineage import ShardGtids, TabletGtids
 
-_GTIDS = "select @@global.server_uuid, @@global.gtid_executed, @@global.gtid_purged"
-
-#: The first version of Vitess whose targets can name a tablet.
-_NAMES_TABLETS = 24
-
-#: How often any tablet of a type is asked for each that there is, before it is given up that all have answered.
-_TRIES = 10
+_GTIDS = "@@global.gtid_executed, @@global.gtid_purged"
 
 
 def read_lineage(session: VtgateSession, topology: Topology, shard: str) -> GtidSet:
@@ -72,36 +62,28 @@ def read_shard_gtids(
         TransientError: No tablet answers now, or the primary does not.
         ConfigError: A tablet has tagged GTIDs.
     """
-    tablets = [one for one in topology.serving(shard, tablet_type) if not cells or one.cell in cells]
-    tablets = tablets or list(topology.serving(shard, tablet_type))
-    if not topology.apart:
-        tablets = tablets[:1]
-    target = f"{topology.keyspace}:{shard}@{tablet_type.lower()}"
-    found: dict[str, TabletGtids] = {}
-    silent: TransientError | None = None
-    for asked in _targets(topology, tablets, target):
-        try:
-            session.use(asked)
-            [(uuid, executed, purged)] = session.query(_GTIDS)
-        except TransientError as error:
-            if not session.is_open:
-                raise
-            silent = error
-            continue
-        found[str(uuid)] = TabletGtids(_parse(shard, str(executed)), _parse(shard, str(purged)))
-        if len(found) == len(tablets):
-            break
-    if silent is not None and not found:
-        raise silent
+    tablets, all_asked = read_tablets(session, topology, shard, tablet_type, cells)
     primary, lineage = _read_primary(session, topology, shard)
-    return ShardGtids(lineage, tuple(found.values()), silent is None, primary)
+    return ShardGtids(lineage, tablets, all_asked, primary)
 
 
-def _targets(topology: Topology, tablets: Sequence[Tablet], target: str) -> Iterator[str]:
-    if len(tablets) > 1 and topology.major >= _NAMES_TABLETS and all(tablet.alias for tablet in tablets):
-        yield from (f"{target}|{tablet.alias}" for tablet in tablets)
-    else:
-        yield from [target] * max(1, _TRIES * len(tablets) if len(tablets) > 1 else 1)
+def read_tablets(
+    session: VtgateSession, topology: Topology, shard: str, tablet_type: TabletType, cells: Sequence[str] = ()
+) -> tuple[tuple[TabletGtids, ...], bool]:
+    """Asks every tablet of a shard that can be streamed from; see `read_shard_gtids`.
+
+    Returns:
+        What they have, and whether each of them answered.
+
+    Raises:
+        TransientError: No tablet answers now.
+        ConfigError: A tablet has tagged GTIDs.
+    """
+    answers = ask_every_tablet(session, topology, shard, tablet_type, cells, _GTIDS)
+    tablets = tuple(
+        TabletGtids(_parse(shard, str(executed)), _parse(shard, str(purged))) for executed, purged in answers.rows
+    )
+    return tablets, answers.all_asked
 
 
 def _parse(shard: str, text: str) -> GtidSet:

@@ -9,6 +9,7 @@ import pytest
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.mysql.binlog_settings import read_shard_settings
 from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.topology import Tablet, Topology, read_topology
 from source_vitess.settings.config import Config
 
 STRANGER = "11111111-2222-3333-4444-555555555555"
@@ -29,7 +30,7 @@ def test_settings_are_those_of_each_shard(vitess: Vitess, session: VtgateSession
     vitess.sql.variables["binlog_row_image"] = "noblob"
     vitess.sql.variables["binlog_row_value_options"] = "PARTIAL_JSON"
 
-    settings = read_shard_settings(session, "commerce", ["-80", "80-"], "REPLICA")
+    settings = read_shard_settings(session, read_topology(session, "commerce"), ["-80", "80-"], "REPLICA")
 
     assert list(settings) == ["-80", "80-"]
     assert (settings["80-"].binlog_row_image, settings["80-"].binlog_row_value_options) == ("NOBLOB", "PARTIAL_JSON")
@@ -41,6 +42,35 @@ def test_settings_are_those_of_each_shard(vitess: Vitess, session: VtgateSession
     assert not settings["80-"].has_tagged_gtids
     asked = [statement.target for statement in vitess.mysql.statements if "binlog_row_image" in statement.sql]
     assert asked == ["commerce:-80@replica", "commerce:80-@replica"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("binlog_row_image", "NOBLOB", "binlog_row_image=NOBLOB: set it to FULL"),
+        ("binlog_row_image", "MINIMAL", "binlog_row_image=MINIMAL: set it to FULL"),
+        ("binlog_format", "STATEMENT", "binlog_format=STATEMENT: set it to ROW"),
+        (
+            "binlog_row_value_options",
+            "PARTIAL_JSON",
+            "binlog_row_value_options=PARTIAL_JSON: set it to the empty value",
+        ),
+    ],
+)
+@pytest.mark.parametrize("other", [1, 2])
+def test_one_tablet_of_a_shard_is_set_otherwise(
+    vitess: Vitess, session: VtgateSession, name: str, value: str, told: str, other: int
+) -> None:
+    """Every tablet that may be streamed from is asked: replicas write binary logs of their own."""
+    vitess.make_uneven("PRIMARY", "REPLICA", "REPLICA")
+    vitess.sql.variables_of[vitess.shards["80-"].tablets[other].alias] = {name: value}
+    topology = read_topology(session, "commerce")
+
+    settings = read_shard_settings(session, topology, topology.shards, "REPLICA")
+
+    assert settings["80-"].wishes == (told,)
+    assert settings["-80"].wishes == ()
+    assert read_shard_settings(session, topology, topology.shards, "PRIMARY")["80-"].wishes == ()
 
 
 @pytest.mark.parametrize(
@@ -65,8 +95,9 @@ def test_tagged_gtids_are_seen(gtids: str, expected: bool) -> None:
         def query(self, sql: str) -> list[tuple[str, ...]]:
             """Answers the one question."""
             assert "gtid_executed" in sql
-            return [("9.7.0", "ROW", "FULL", "", gtids)]
+            return [("11111111", "9.7.0", "ROW", "FULL", "", gtids)]
 
-    settings = read_shard_settings(Answering(), "main", ["0"], "PRIMARY")  # type: ignore[arg-type]
+    topology = Topology("main", ("0",), (Tablet("0", "PRIMARY", "zone1", True, "host", "zone1-100"),), "24.0.0")
+    settings = read_shard_settings(Answering(), topology, ["0"], "PRIMARY")  # type: ignore[arg-type]
 
     assert settings["0"].has_tagged_gtids is expected

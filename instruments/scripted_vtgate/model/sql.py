@@ -34,6 +34,7 @@ class VtgateSql(Answering):
 
     Attributes:
         variables: Values of system variables that tests may change, by name, in lower case.
+        variables_of: By alias, those of one tablet that are others than that.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -49,6 +50,7 @@ class VtgateSql(Answering):
             "time_zone": "SYSTEM",
             "autocommit": 1,
         }
+        self.variables_of: dict[str, dict[str, str | int]] = {}
         self._connection: sqlite3.Connection | None = None
         self._database: str | None = None
 
@@ -252,7 +254,7 @@ class VtgateSql(Answering):
             "server_uuid": tablet.uuid,
             "version": _MYSQL_VERSION if of_shard and match["scope"] else SERVER_VERSION,
         }
-        value = {**of_server, **self.variables}.get(name)
+        value = {**of_server, **self.variables, **self.variables_of.get(tablet.alias, {})}.get(name)
         if value is None:
             raise MysqlStatusError(ER.UNKNOWN_SYSTEM_VARIABLE, f"Unknown system variable '{name}'")
         return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
