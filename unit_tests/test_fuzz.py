@@ -230,7 +230,19 @@ SHARED = mostly(
         },
         optional={
             "dropped_columns": mostly(
-                st.lists(st.just({"shard": "-80", "table": "t", "columns": ["a", "b"]}), max_size=1), JSON
+                st.lists(
+                    st.just(
+                        {
+                            "shard": "-80",
+                            "table": "t",
+                            "columns": ["a", "b"],
+                            "at": {"a": GTID},
+                        }
+                    )
+                    | st.just({"shard": "-80", "table": "t", "columns": ["a", "b"]}),
+                    max_size=1,
+                ),
+                JSON,
             )
         },
     )

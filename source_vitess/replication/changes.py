@@ -138,4 +138,4 @@ class Changes:
         if now is not None and before is not None:
             for shard, gtid in now.shards.items():
                 if shard in before.shards and not contains(gtid, before.shards[shard]):
-                    self._schema_changes.read_again(shard)
+                    self._schema_changes.read_again(shard, gtid)

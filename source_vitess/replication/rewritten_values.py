@@ -23,7 +23,7 @@ Not reported: MODIFY without a character set, in a table whose text columns all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import parse
@@ -42,7 +42,7 @@ from source_vitess.replication.column_values import ColumnValues
 from source_vitess.replication.ddl_effects import shadows_swapped
 from source_vitess.schema import StreamedTable, Table
 
-_NONE: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({})
+_NONE: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({})
 _ANY = "its columns"
 _TEXTS = "its text columns"
 
@@ -56,11 +56,11 @@ class RewrittenValues:
     """
 
     def __init__(
-        self, tables: Mapping[str, StreamedTable], dropped: Mapping[tuple[str, str], frozenset[str]] = _NONE
+        self, tables: Mapping[str, StreamedTable], dropped: Mapping[tuple[str, str], Collection[str]] = _NONE
     ) -> None:
         self._tables = tables
         self._shards = {
-            (shard, table): _TableColumns(tables[table], names)
+            (shard, table): _TableColumns(tables[table], frozenset(names))
             for (shard, table), names in dropped.items()
             if table in tables
         }

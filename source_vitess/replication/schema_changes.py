@@ -55,9 +55,9 @@ class SchemaChanges:
         """Forgets which columns were announced: another stream announces them again."""
         self._columns.clear()
 
-    def read_again(self, shard: str) -> None:
-        """Forgets what statements did in a shard whose changes are read again from before them."""
-        self._announced.read_again(shard)
+    def read_again(self, shard: str, position: str) -> None:
+        """Forgets what statements did in a shard whose changes are read again, from a position before them."""
+        self._announced.read_again(shard, position)
 
     def check_columns(self, fields: Fields) -> SchemaMismatchError | None:
         """Takes note of a table's columns, and returns what is wrong with them."""
@@ -80,7 +80,7 @@ class SchemaChanges:
 
         yield from self._rows_gone(event, transaction)
         self._restart_copies(statement)
-        self._announced.changed(shard, statement)
+        self._announced.changed(shard, statement, str(transaction or ""))
         if (changes := column_changes(statement)) is not None:
             yield from self._columns_added(shard, transaction, changes)
         for text in self._rewritten.changed(shard, statement, is_news):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_vitess.errors import GtidError
+from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid, contains, intersection, union
 from source_vitess.replication.table_state import (
     FOLLOWED,
@@ -32,14 +33,15 @@ class SyncState:
         cursor: The last `_ab_cdc_cursor` given out.
         tables: By table; a table that is missing needs a copy.
         dropped_columns: By shard and table, the names, in lower case, of columns that were dropped at or before the
-            position, and that no tablet has left out of a change since (see `AnnouncedColumns`).
+            position, and that no tablet has left out of a change since (see `AnnouncedColumns`); each with the GTID of
+            the statement, empty if it is not known.
     """
 
     keyspace: str
     vgtid: Vgtid | None = None
     cursor: int = 0
     tables: dict[str, TableState] = field(default_factory=dict)
-    dropped_columns: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    dropped_columns: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
     def lower(self, shard: str, gtid: str, table: str) -> bool:
         """Takes a shard's shared position back to what a copy contains, if the copy's position does not contain it.
@@ -64,7 +66,10 @@ class SyncState:
                 self.tables[name] = CopiedAt({**before, shard: exact_at})
         self.vgtid = self.vgtid.replaced({shard: intersection(gtid, shared)})
         for key in [key for key in self.dropped_columns if key[0] == shard]:
-            del self.dropped_columns[key]  # what is read again names them again
+            # What is read again names those again that were dropped behind it.
+            left = dropped_by(self.dropped_columns.pop(key), self.vgtid.shards[shard])
+            if left:
+                self.dropped_columns[key] = left
         return True
 
     def shared_to_json(self) -> dict[str, Any]:
@@ -76,7 +81,12 @@ class SyncState:
         }
         if self.dropped_columns:
             shared["dropped_columns"] = [
-                {"shard": shard, "table": table, "columns": sorted(columns)}
+                {
+                    "shard": shard,
+                    "table": table,
+                    "columns": sorted(columns),
+                    "at": {name: columns[name] for name in sorted(columns) if columns[name]},
+                }
                 for (shard, table), columns in self.dropped_columns.items()
             ]
         return shared
@@ -113,17 +123,29 @@ class SyncState:
         return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid))
 
 
-def _dropped_columns(shared: Mapping[str, Any], vgtid: Vgtid | None) -> dict[tuple[str, str], frozenset[str]]:
+def dropped_by(dropped: Mapping[str, str], position: str) -> Mapping[str, str]:
+    """Returns the columns that were dropped at or before a position, as far as that is known."""
+    return {name: gtid for name, gtid in dropped.items() if gtid and contains(position, gtid)}
+
+
+def _dropped_columns(shared: Mapping[str, Any], vgtid: Vgtid | None) -> dict[tuple[str, str], Mapping[str, str]]:
     """Reads them for the shards of the position: after a reshard other tablets name the columns."""
     entries = shared.get("dropped_columns", [])
-    found = {}
+    found: dict[tuple[str, str], Mapping[str, str]] = {}
     for entry in entries if isinstance(entries, list) else [entries]:
         match entry:
             case {"shard": str() as shard, "table": str() as table, "columns": list() as columns} if all(
                 isinstance(column, str) for column in columns
             ):
                 if vgtid is not None and shard in vgtid.shards:
-                    found[shard, table] = frozenset(columns)
+                    found[shard, table] = _dropped_at(columns, entry.get("at", {}))
             case _:
                 raise refused_state("its dropped_columns are not a list of shards, tables and columns")
     return found
+
+
+def _dropped_at(columns: list[str], gtids: Any) -> Mapping[str, str]:
+    try:
+        return {name: str(GtidSet.parse(gtids.get(name, ""))) for name in columns}
+    except (AttributeError, TypeError, GtidError) as error:
+        raise refused_state(f"its dropped_columns are not each at a GTID: {error}") from None

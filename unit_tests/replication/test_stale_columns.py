@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from source_vitess.replication.stale_columns import AnnouncedColumns
 from source_vitess.vstream.events import Fields
 
 BEFORE = ("id", "a", "x", "b", "c")
+GTID = "11111111-1111-1111-1111-111111111111:5"
 SWAP = "rename table t to _t_del, _t_gho to t"
 
 
@@ -16,7 +19,7 @@ def told(*statements: str) -> AnnouncedColumns:
     columns = AnnouncedColumns({}, {"t": BEFORE, "u": ()})
     assert not columns.are_stale(Fields("0", "t", BEFORE))
     for statement in statements:
-        columns.changed("0", statement)
+        columns.changed("0", statement, GTID)
     return columns
 
 
@@ -60,12 +63,12 @@ def test_columns_of_now(statements: list[str], names: tuple[str, ...]) -> None:
 
 def test_the_next_sync_knows_what_was_dropped() -> None:
     """A tablet can name a dropped column until the next statement: remembered until it has left it out once."""
-    state: dict[tuple[str, str], frozenset[str]] = {}
+    state: dict[tuple[str, str], Mapping[str, str]] = {}
     first = AnnouncedColumns(state, {"t": BEFORE})
-    first.changed("0", "alter table t drop column X")
-    first.changed("0", "alter table not_read drop column x")
+    first.changed("0", "alter table t drop column X", GTID)
+    first.changed("0", "alter table not_read drop column x", GTID)
 
-    assert state == {("0", "t"): {"x"}}
+    assert state == {("0", "t"): {"x": GTID}}
     assert AnnouncedColumns(dict(state), {"t": ("id", "a", "b", "c")}).are_stale(Fields("0", "t", BEFORE[:4]))
 
     again = AnnouncedColumns(dict(state), {"t": BEFORE})
@@ -82,10 +85,10 @@ def test_the_next_sync_knows_what_was_dropped() -> None:
 @pytest.mark.parametrize("statement", [SWAP, "alter table t add column x int"])
 def test_what_comes_again_is_forgotten(statement: str) -> None:
     """Neither a table of that name that took the place, nor a column of that name, was dropped."""
-    state: dict[tuple[str, str], frozenset[str]] = {("0", "t"): frozenset({"x"})}
+    state: dict[tuple[str, str], Mapping[str, str]] = {("0", "t"): {"x": GTID}}
 
     columns = AnnouncedColumns(state, {"t": ("id", "a", "b", "c")})
-    columns.changed("0", statement)
+    columns.changed("0", statement, GTID)
 
     assert not columns.are_stale(Fields("0", "t", BEFORE))
 
@@ -103,3 +106,15 @@ def test_what_comes_again_is_forgotten(statement: str) -> None:
 def test_a_shadow_table_took_the_place(statements: list[str], names: tuple[str, ...], exist: bool, stale: bool) -> None:
     """Fewer values, under the first names of before, one of which is no column any more: names of before the swap."""
     assert told(*statements).are_stale(Fields("0", "t", names, exist)) is stale
+
+
+@pytest.mark.parametrize(("position", "stale"), [("1-4", False), ("1-5", True), ("1-9", True)])
+def test_changes_are_read_again_from_an_earlier_position(position: str, stale: bool) -> None:
+    """What was dropped behind the position is there again in what comes; what was dropped before it is not."""
+    columns = told("alter table t drop column x")
+
+    columns.read_again("1", "MySQL56/11111111-1111-1111-1111-111111111111:1")
+    assert columns.are_stale(Fields("0", "t", BEFORE)), "that was another shard"
+    columns.read_again("0", f"MySQL56/11111111-1111-1111-1111-111111111111:{position}")
+
+    assert columns.are_stale(Fields("0", "t", BEFORE)) is stale

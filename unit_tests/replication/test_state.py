@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from source_vitess.replication.table_state import (
     TableState,
 )
 
-POSITION = "MySQL56/11111111-1111-1111-1111-111111111111:1-5"
+UUID = "11111111-1111-1111-1111-111111111111"
+POSITION = f"MySQL56/{UUID}:1-5"
 VGTID = Vgtid("shop", {"-80": POSITION, "80-": POSITION})
 
 TABLES: dict[str, TableState] = {
@@ -36,7 +38,9 @@ TABLES: dict[str, TableState] = {
 
 def test_every_state_of_a_table_is_read_back() -> None:
     """State that was written is read back equal, byte for byte where VTGate's bytes are in it."""
-    dropped = {(shard, "done"): frozenset({"a", "b"}) for shard in VGTID.shards}
+    dropped: dict[tuple[str, str], Mapping[str, str]] = {
+        (shard, "done"): {"a": f"{UUID}:7", "b": ""} for shard in VGTID.shards
+    }
     state = SyncState("shop", VGTID, 123, dict(TABLES), dropped)
 
     assert SyncState.from_json("shop", state.shared_to_json(), state.tables_to_json()) == state
@@ -59,6 +63,20 @@ def test_the_form_is_the_documented_one() -> None:
     }
 
 
+def test_a_lowered_position_keeps_what_was_dropped_before_it() -> None:
+    """A tablet may name a column that was dropped before the lowered position as well: that is not forgotten."""
+    at = {"early": f"{UUID}:3", "late": f"{UUID}:8", "unknown": ""}
+    position = Vgtid("shop", {"-80": f"MySQL56/{UUID}:1-9", "80-": f"MySQL56/{UUID}:1-9"})
+    state = SyncState("shop", position, dropped_columns={("-80", "t"): at, ("-80", "u"): {"late": f"{UUID}:8"}})
+    state.dropped_columns["80-", "t"] = at
+
+    assert state.lower("-80", f"MySQL56/{UUID}:1-5", "v")
+
+    assert state.dropped_columns == {("-80", "t"): {"early": f"{UUID}:3"}, ("80-", "t"): at}
+
+
+#: What no GTIDs by column are.
+NO_GTIDS: tuple[Any, ...] = ([], 1, {"a": 1}, {"a": "yesterday"})
 GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
 
 
@@ -75,6 +93,14 @@ GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
         ({**GOOD, "vgtid": None}, {"t": {"copied": True}}, "no vgtid"),
         ({**GOOD, "dropped_columns": "x"}, {}, "dropped_columns"),
         ({**GOOD, "dropped_columns": [{"shard": "0", "table": "t", "columns": [1]}]}, {}, "dropped_columns"),
+        *(
+            (
+                {**GOOD, "dropped_columns": [{"shard": "-80", "table": "t", "columns": ["a"], "at": at}]},
+                {},
+                "dropped_columns",
+            )
+            for at in NO_GTIDS
+        ),
         (GOOD, {"t": "x"}, "'t' is a text"),
         (GOOD, {"t": {"copied": False}}, "its keys are 'copied'"),
         (GOOD, {"t": {"done": True}}, "its keys are 'done'"),
