@@ -41,3 +41,49 @@ def test_rows_above_the_message_limit(cluster: Cluster, single: Connector, monke
     assert copied.statuses == {"a": "COMPLETE", "b": "INCOMPLETE", "c": "COMPLETE"}
     assert "table 'b' in shard '0'" in copied.errors[0]["message"]
     single.expect_all_equal(copied, "a", "c")
+
+
+def test_children_deleted_by_a_foreign_key(cluster: Cluster, single: Connector) -> None:
+    """MySQL before 9.6 does not write their deletes to its binary log: they stay. A later one writes them."""
+    cluster.sql(single.keyspace, "create table parents (id int primary key)")
+    cluster.sql(
+        single.keyspace,
+        "create table children (id int primary key, parent int, "
+        "constraint c foreign key (parent) references parents (id) on delete cascade)",
+    )
+    cluster.sql(single.keyspace, "insert into parents values (1), (2)")
+    cluster.sql(single.keyspace, "insert into children values (10, 1), (20, 2)")
+    store = Store.of_catalog(single.discover())
+    catalog = single.configured("parents", "children")
+    assert single.sync(store, catalog) is None
+    cluster.sql(single.keyspace, "delete from parents where id = 1")
+    assert cluster.sql(single.keyspace, "select id from children") == [(20,)]
+
+    assert single.sync(store, catalog) is None
+
+    single.expect_all_equal(store, "parents")
+    [(version,)] = cluster.sql(f"{single.keyspace}:0@primary", "select @@global.version")
+    is_written = tuple(map(int, str(version).split(".")[:2])) >= (9, 6)
+    assert sorted(store.tables["children"]) == ([(20,)] if is_written else [(10,), (20,)])
+
+
+def test_a_label_with_an_emoji_in_a_key(cluster: Cluster, single: Connector) -> None:
+    """A copy has the label, a change has `?` in its place: it does not find the copied row."""
+    cluster.sql(
+        single.keyspace,
+        "create table moods (mood enum('good 🙂', 'bad') character set utf8mb4, id int, v int, primary key (mood, id))",
+    )
+    cluster.sql(single.keyspace, "insert into moods values ('good 🙂', 1, 0), ('bad', 1, 0)")
+    store = Store.of_catalog(single.discover())
+    catalog = single.configured("moods")
+    assert single.sync(store, catalog) is None
+    single.expect_all_equal(store, "moods")
+    cluster.sql(single.keyspace, "update moods set v = 1")
+
+    assert single.sync(store, catalog) is None
+
+    assert {key: row["v"] for key, row in store.tables["moods"].items()} == {
+        ("good 🙂", 1): 0,
+        ("good ?", 1): 1,
+        ("bad", 1): 1,
+    }
