@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from source_vitess.errors import ConnectorError, StreamError
+from source_vitess.errors import ConnectorError, ShardError, StreamError
 
 #: Where a server's text quotes what may hold values of rows, and what is put in its place. Group 1 is kept.
 _VALUES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -52,7 +52,7 @@ class Rule:
     Attributes:
         pattern: A regular expression, searched in the error's text (`<code>: <message>`).
         example: Such a text as it was seen. The tests check that it meets this rule before any other.
-        error: Our class. For a StreamError the pattern has a group `table`.
+        error: Our class. For a StreamError the pattern has a group `table`, for a ShardError a group `shard`.
         message: What happened and what to do; `{name}` stands for the pattern's group of that name.
     """
 
@@ -84,6 +84,8 @@ def build_error(rule: Rule, match: re.Match[str], text: str) -> ConnectorError:
     message = rule.message.format_map({name: _shorten(value, _SHOWN_LENGTH) for name, value in groups.items()})
     if issubclass(rule.error, StreamError):
         return rule.error(groups["table"], message, detail=redact(text))
+    if issubclass(rule.error, ShardError):
+        return rule.error(groups["shard"], message, detail=redact(text))
     return rule.error(message, detail=redact(text))
 
 

@@ -13,6 +13,9 @@ What leaves a package as an error is defined here; what is raised and caught wit
     │   └── PositionLostError         vstream, replication             replication, which copies anew if it may; check
     ├── TransientError                network, mysql, vstream,         replication, which tries again; mysql.lineage,
     │   │                             replication                      check, vstream.current_position: they know more
+    │   ├── ShardError
+    │   │   ├── NoTabletError         vstream.tablet_failures          replication.changes: the position may be lost
+    │   │   └── MergedShardError      vstream.tablet_failures          replication.changes: others have to go first
     │   ├── StreamCancelledError      clock, vstream.client
     │   ├── StallError                replication                      replication, to look for a row that is too large
     │   ├── CopyTimeUpError           replication.copy_stream
@@ -110,6 +113,26 @@ class PositionLostError(ConfigError):
 
 class TransientError(ConnectorError):
     """The same sync can succeed later without anybody's help."""
+
+
+class ShardError(TransientError):
+    """A stream broke off because of one shard.
+
+    Attributes:
+        shard: The shard, as VTGate names it: with its keyspace before a slash.
+    """
+
+    def __init__(self, shard: str, message: str, *, detail: str = "") -> None:
+        super().__init__(message, detail=detail)
+        self.shard = shard
+
+
+class NoTabletError(ShardError):
+    """No tablet of the shard streams from the position: all are down or lag, or have purged the binary logs since."""
+
+
+class MergedShardError(ShardError):
+    """The shard has come to the journal of a reshard in which others took part, and these are not in the stream yet."""
 
 
 class StreamCancelledError(TransientError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 from source_vitess.clock import SystemClock
+from source_vitess.errors import TransientError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
-from source_vitess.mysql.lineage import read_lineage, read_shard_gtids
+from source_vitess.mysql.lineage import read_lineage, read_shard_gtids, read_tablets
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
@@ -17,8 +18,8 @@ from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_
 from source_vitess.naming import TabletType
 from source_vitess.position.gtid import FLAVOR
 from source_vitess.position.lag import Lag
-from source_vitess.position.lineage import Finding, Verdict, judge
-from source_vitess.position.vgtid import Vgtid, intersection
+from source_vitess.position.lineage import Finding, TabletGtids, Verdict, judge, judge_ended
+from source_vitess.position.vgtid import Vgtid, gtid_set, intersection
 from source_vitess.proto import query_pb2
 from source_vitess.schema import Schema, StreamedTable
 from source_vitess.settings.config import Config
@@ -28,8 +29,13 @@ from source_vitess.types.registry import codec_for
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current_position import read_current_position
 from source_vitess.vstream.events import Event
+from source_vitess.vstream.journal import read_journals
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
+
+#: Seconds for the primary of a shard that was resharded to tell its position, which may have been taken down; and to
+#: come to a journal if there is one.
+_ENDED_TIMEOUT = 10.0
 
 
 class LiveVitess:
@@ -197,10 +203,61 @@ class LiveVitess:
     ) -> Finding:
         if shard not in topology.shards:
             has_tablets = any(tablet.shard == shard for tablet in topology.tablets)
-            return Finding(Verdict.NOT_SERVING if has_tablets else Verdict.SHARD_GONE, gtid)
+            if not has_tablets:
+                return Finding(Verdict.SHARD_GONE, gtid)
+            return self._judge_ended(session, topology, shard, gtid)
         if shard not in selected:
             return Finding(Verdict.NOT_SELECTED, gtid)
         return judge(gtid, read_shard_gtids(session, topology, shard, self.tablet_type, self._config.cells))
+
+    def _judge_ended(self, session: VtgateSession, topology: Topology, shard: str, gtid: str) -> Finding:
+        """Judges a position on a shard that was resharded: its primary answers no queries, but streams."""
+        tablets: Sequence[TabletGtids] = ()
+        all_asked = True
+        if self.tablet_type != "PRIMARY":
+            try:
+                tablets, all_asked = read_tablets(session, topology, shard, self.tablet_type, self._config.cells)
+            except TransientError:
+                if not session.is_open:
+                    raise
+                return Finding(Verdict.NOT_SERVING, gtid)
+        lineage = None
+        with suppress(TransientError):
+            # Afterwards: see `mysql.lineage`.
+            ended = read_current_position(
+                self._client, topology.keyspace, (shard,), "PRIMARY", timeout=_ENDED_TIMEOUT, watch=self._clock.watch
+            )
+            lineage = gtid_set(ended[shard])
+        return judge_ended(gtid, lineage, tablets, all_asked=all_asked)
+
+    def begun_at(self, position: Vgtid, shard: str) -> Mapping[str, str]:
+        """Returns the positions at which new shards begin; see `replication.interfaces.Vitess`."""
+        with _connect(self._config, self._clock) as session:
+            serving = read_topology(session, self._config.keyspace).shards
+        ended = {name: gtid for name, gtid in position.shards.items() if name not in serving}
+        if not ended:
+            return {}
+        journals = read_journals(
+            self._client,
+            Vgtid(position.keyspace, ended),
+            self.tablet_type,
+            ",".join(self._config.cells),
+            wanted=shard,
+            watch=self._clock.watch,
+        )
+        return {name: gtid for journal in journals for name, gtid in journal.begun.items()}
+
+    def ends_with(self, shard: str, gtid: str) -> frozenset[str]:
+        """Returns the shards that a shard ends together with after a position; see `replication.interfaces.Vitess`."""
+        journals = read_journals(
+            self._client,
+            Vgtid(self._config.keyspace, {shard: gtid}),
+            self.tablet_type,
+            ",".join(self._config.cells),
+            timeout=_ENDED_TIMEOUT,
+            watch=self._clock.watch,
+        )
+        return frozenset(name for journal in journals for name in journal.participants if name != shard)
 
     def lags(self) -> Sequence[Lag]:
         """Returns how far the tablets that are streamed from are behind; see `replication.interfaces.Vitess`."""

@@ -50,19 +50,8 @@ _RESHARDS, _SHARDS = 3, 4
 
 _PURGED = "binary logs were purged"
 _LOST = "a failover lost transactions"
+_TAKEN_BACK = "a reshard was taken back that a replica has not heard of"
 _ERRANT_GONE = "a tablet with errant transactions is gone"
-
-#: Whether the connector finds out that a position on a shard that was resharded is purged, or was lost in a failover.
-#: While it does not, each sync fails with a transient error; so the two do not come in one schedule.
-ENDED_SHARDS_ARE_JUDGED = False
-
-#: Whether a copy that was interrupted before a reshard and its way back starts over: going on, VTGate comes to the
-#: journal of the way there. While it does not, each sync fails with a transient error.
-COPIES_START_OVER_AFTER_A_WAY_BACK = True
-
-#: Whether an errant transaction can be told from a lost one if its tablet becomes primary while the connector asks.
-ERRANT_PRIMARIES_ARE_JUDGED = True
-
 
 #: Moments of one schedule, those in peace included, after which it is taken for endless; 400 are many.
 MOST_MOMENTS = 10_000
@@ -160,7 +149,16 @@ class Adversary(World):
     @property
     def uneven(self) -> bool:
         """Whether a replica may have been behind its primary."""
-        return "hold" in self.steps or "emergency" in self.steps
+        return bool({"hold", "stop", "emergency"} & self.steps.keys())
+
+    def standing_still(self) -> dict[str, tuple[str, ...]]:
+        """Returns the shards whose replicas have stopped all, and lack something, with what they have."""
+        found = {}
+        for shard in self.cluster.serving:
+            there = [one for one in shard.tablets if one.tablet_type == self.tablet_type != "PRIMARY" and one.running]
+            if there and all(tablet.stopped and shard.missing(tablet) for tablet in there):
+                found[shard.name] = tuple(f"{tablet.alias} {tablet.data.executed}" for tablet in there)
+        return found
 
     @property
     def tablet_type(self) -> str:
@@ -245,6 +243,7 @@ class Adversary(World):
                 if tablet.drained:
                     shard.rebuild(tablet, self.cluster.new_uuid())
                 tablet.running = tablet.follows = True
+                tablet.stopped = False
                 tablet.keeps_known = False
                 tablet.known.clear()
             shard.replicate()
@@ -258,10 +257,6 @@ class Adversary(World):
         """Notes the positions of a state that the destination has."""
         self._acknowledged = {shard: _union(texts) for shard, texts in positions.items()}
         self._sent = [self._sent[-1], {}]
-
-    def knows(self, shards: Sequence[str]) -> bool:
-        """Tells whether the destination's state is of some shards."""
-        return set(shards) <= self._acknowledged.keys()
 
     def killed(self, positions: Mapping[str, Sequence[str]]) -> None:
         """Notes what the destination has beyond the state from which the next sync starts."""
@@ -385,6 +380,8 @@ def _change_key(adversary: Adversary, name: str, number: int, by: int) -> str:
 
 
 def _write_several(adversary: Adversary, a: int, b: int) -> str:
+    if "m" in adversary.tables:
+        return ""  # MySQL refuses it with enforce_gtid_consistency, which Vitess sets (errno 1785)
     done: list[str] = []
     try:
         with adversary.cluster.transaction():
@@ -432,8 +429,19 @@ def _hold(adversary: Adversary, a: int, b: int) -> str:
     return f"{tablet.alias} of {shard.name} stops replicating"
 
 
+def _stop(adversary: Adversary, a: int, b: int) -> str:
+    """Stops the replication of all replicas of a shard: each goes on to serve what it has, and says that it stopped."""
+    shard = _shard(adversary, a)
+    there = [one for one in shard.tablets if one.tablet_type != "PRIMARY" and one.running]
+    if not there or all(tablet.stopped for tablet in there):
+        return ""
+    for tablet in there:
+        tablet.follows, tablet.stopped = False, True
+    return f"the replication of {', '.join(one.alias for one in there)} of {shard.name} stops with an error"
+
+
 def _step(adversary: Adversary, a: int, b: int) -> str:
-    found = _one_of(adversary, a, lambda shard, tablet: tablet.running and shard.missing(tablet))
+    found = _one_of(adversary, a, lambda shard, tablet: tablet.running and not tablet.stopped and shard.missing(tablet))
     if found is None:
         return ""
     shard, tablet = found
@@ -447,7 +455,7 @@ def _release(adversary: Adversary, a: int, b: int) -> str:
     if found is None:
         return ""
     shard, tablet = found
-    tablet.follows = True
+    tablet.follows, tablet.stopped = True, False
     shard.catch_up(tablet)
     adversary.cluster.notify()
     return f"{tablet.alias} of {shard.name} replicates all it lacks, and goes on to"
@@ -457,8 +465,6 @@ def _planned(adversary: Adversary, a: int, b: int) -> str:
     shard = _shard(adversary, a)
     tablet = _replica(shard, b)
     if tablet is None or not shard.writable:
-        return ""
-    if tablet.data.executed.minus(shard.executed) and not ERRANT_PRIMARIES_ARE_JUDGED:
         return ""
     adversary.cluster.promote(shard.name, tablet, dead=False)
     return f"planned reparent of {shard.name} to {tablet.alias}"
@@ -472,10 +478,6 @@ def _emergency(adversary: Adversary, a: int, b: int) -> str:
     lost = shard.executed.minus(tablet.data.executed)
     if any(isinstance(one, DdlWritten) for transaction in shard.missing(tablet) for one in transaction.written):
         return ""  # the shards would have different schemas from then on
-    if lost and adversary.reshards and not ENDED_SHARDS_ARE_JUDGED:
-        return ""
-    if tablet.data.executed.minus(shard.executed) and not ERRANT_PRIMARIES_ARE_JUDGED:
-        return ""
     adversary.cluster.promote(shard.name, tablet, dead=True)
     if not lost:
         return f"the primary of {shard.name} dies, and {tablet.alias} takes over with all it had"
@@ -523,8 +525,6 @@ def _down(adversary: Adversary, a: int, b: int) -> str:
 
 def _reshard(adversary: Adversary, a: int, b: int) -> str:
     cluster = adversary.cluster
-    if adversary.excuses & {_PURGED, _LOST} and not ENDED_SHARDS_ARE_JUDGED:
-        return ""
     if adversary.resharding is None:
         chosen = _way_back(adversary) if a % 3 == 2 else None
         chosen = chosen or _choose_reshard(adversary, a)
@@ -546,25 +546,17 @@ def _reshard(adversary: Adversary, a: int, b: int) -> str:
 
 
 def _way_back(adversary: Adversary) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Returns the last reshard the other way round, if reverse replication has kept the old shards.
-
-    Not while a replica of theirs has yet to replicate the journal of the way there: from a position before it VTGate
-    waits at that journal for the other shards, which are behind theirs, forever (vstream_manager.go, getJournalEvent).
-    """
+    """Returns the last reshard the other way round, if reverse replication has kept the old shards."""
     new, shards = adversary.switched, adversary.cluster.shards
     old = adversary.cluster.follow_in_reverse(new) if new else ()
-    late = any(shards[name].missing(tablet) for name in old for tablet in shards[name].tablets)
-    if adversary.copying and not COPIES_START_OVER_AFTER_A_WAY_BACK:
-        return None
-    return (new, old) if old and not late and all(shards[name].serving for name in new) else None
+    if any(shards[name].missing(tablet) for name in old for tablet in shards[name].tablets):
+        # From a position before the journal VTGate waits for the other shards, which are behind theirs, for ever.
+        adversary.excuses.add(_TAKEN_BACK)
+    return (new, old) if old and all(shards[name].serving for name in new) else None
 
 
 def _choose_reshard(adversary: Adversary, number: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """Returns the shards to split or merge, and the new ones.
-
-    Shards are merged that the destination's state is of already: else VTGate may come to the journal of one of them
-    before the other is in the stream, which is an error (vstream_manager.go, getJournalEvent).
-    """
+    """Returns the shards to split or merge, and the new ones."""
     cluster = adversary.cluster
     serving = [shard.name for shard in cluster.serving]
     if number % 2 and len(serving) > 1:
@@ -572,7 +564,7 @@ def _choose_reshard(adversary: Adversary, number: int) -> tuple[tuple[str, ...],
         begin, end = serving[at].partition("-")[0], serving[at + 1].partition("-")[2]
         merged = f"{begin}-{end}"
         old = serving[at], serving[at + 1]
-        return None if merged in cluster.shards or not adversary.knows(old) else (old, (merged,))
+        return None if merged in cluster.shards else (old, (merged,))
     if len(serving) >= _SHARDS:
         return None
     name = serving[number // 2 % len(serving)]
@@ -672,11 +664,6 @@ def _kill(adversary: Adversary, a: int, b: int) -> str:
 
 def _purge(adversary: Adversary, a: int, b: int) -> str:
     shard = _shard(adversary, a)
-    if adversary.reshards and not ENDED_SHARDS_ARE_JUDGED:
-        return ""
-    if sum(bool(tablet.data.executed.minus(shard.executed)) for tablet in shard.tablets) > 1:
-        # Each tablet has purged transactions that no other has: from no position can a stream start on any of them.
-        return ""
     shard.purge()
     adversary.excuses.add(_PURGED)
     return f"the binary logs of {shard.name} are purged"
@@ -707,6 +694,7 @@ KINDS = {
     "turns": Kind(7, _take_turns, steady=True),
     "refresh": Kind(8, _refresh, steady=True),
     "discover": Kind(3, _discover, steady=True),
+    "stop": Kind(2, _stop, steady=True),
 }
 NAMES = tuple(KINDS)
 WEIGHTS = tuple(kind.weight for kind in KINDS.values())

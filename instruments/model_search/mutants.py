@@ -41,14 +41,15 @@ class Mutant:
 
 
 #: What has to be left out, for a rule to be met often enough: other tables, and steps that have to do with other rules.
-_SPECIAL = ("p", "s", "e", "q", "n", "f")
+_SPECIAL = ("p", "s", "e", "q", "n", "f", "m")
 _SCHEMA = ("alter", "schema", "discover")
 _FAILURES = ("kill", "cut", "restart", "emergency", "planned", "down", "complete", "purge")
 #: Where only doubled rows of a table without a key show that a rule is gone.
-_NOTHING_TWICE = ("u", "p", "s", "e", "q", "f", "reshard", "alter", *_FAILURES)
+_NOTHING_TWICE = ("u", "p", "s", "e", "q", "f", "m", "reshard", "alter", *_FAILURES)
 
 _CHANGES, _SYNC = "replication/change_stream.py", "replication/sync.py"
 _EXCLUSIONS, _COPIES = "replication/exclusions.py", "replication/copies.py"
+_LINEAGE, _CHANGES_RUN = "replication/lineage_check.py", "replication/changes.py"
 _COPY, _PROGRESS = "replication/copy_stream.py", "replication/copy_progress.py"
 
 #: Where a copy is not continued, because its key is not the one that its lastpk was made with.
@@ -171,7 +172,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a copy that holds transactions which a failover lost needs a refresh",
         (
             (
-                "replication/lineage_check.py",
+                _LINEAGE,
                 "        if not beyond:\n            return lineage\n",
                 "        return lineage\n",
             ),
@@ -183,11 +184,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "a shared position with transactions that a failover lost ends the sync",
         (
             (
-                "replication/lineage_check.py",
-                "            return _foreign(keyspace, shard)\n",
+                _LINEAGE,
+                "            return foreign(keyspace, shard)\n",
                 "            return None\n",
             ),
-            ("replication/lineage_check.py", "if finding.verdict is Verdict.FOREIGN:", "if False:"),
+            (_LINEAGE, "if finding.verdict is Verdict.FOREIGN:", "if False:"),
         ),
         without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
     ),
@@ -234,6 +235,69 @@ MUTANTS: tuple[Mutant, ...] = (
         "a tablet that does not know a selected column yet is not copied from",
         ((_COPY, "        if missing:\n", "        if False:\n"),),
         without=("errant", "reshard", "emergency", *_SPECIAL),
+    ),
+    Mutant(
+        "held-rows",
+        "however large a transaction is, it is held back until it is known whether a copy contains it",
+        (
+            (
+                _CHANGES,
+                "            self._held.add(rows)\n",
+                (
+                    "            self._held.add(rows)\n            if self._held._spilled:\n"
+                    "                yield from map(self._emit, self._held.drain())\n"
+                ),
+            ),
+        ),
+        _NOTHING_TWICE,
+    ),
+    Mutant(
+        "stopped-replication",
+        "a shard without a replica that replicates ends a sync, instead of leaving it green and old",
+        (("replication/freshness.py", "if stopped := stopped_message(lags):", "if False:"),),
+        without=("errant", "reshard", "emergency", "down", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "unpositioned",
+        "changes of tables without transactions bring no position, and the end is reached by them all the same",
+        ((_CHANGES, "        if here is None or not goal.missing:\n", "        if True:\n"),),
+        without=("u", "p", "s", "e", "q", "n", "f", "errant", "reshard", *_SCHEMA),
+    ),
+    Mutant(
+        "check-end",
+        "what a sync has read is compared with the primaries once more at its end",
+        ((_SYNC, "lineage = yield from self._lineage.check_end()\n", "lineage = {}\n"),),
+        without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "ended-shards",
+        "a position on a resharded shard that its tablets have purged or lost is found lost",
+        (
+            (
+                "keyspace.py",
+                "            return self._judge_ended(session, topology, shard, gtid)\n",
+                "            return Finding(Verdict.NOT_SERVING, gtid)\n",
+            ),
+        ),
+        without=("errant", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "new-shards",
+        "a position is lost, too, if a new shard has purged what came since the journal that names it",
+        ((_CHANGES_RUN, "            yield from explain_no_tablet(self._context, error)\n", "            pass\n"),),
+        without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "taken-back",
+        "a position of before a reshard that was taken back, beside one of after it, is lost, and not waited for",
+        ((_CHANGES_RUN, "            explain_stall(self._context, error)\n", "            pass\n"),),
+        without=("errant", "emergency", "purge", "complete", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "errant-progress",
+        "an errant transaction, which comes again with every new stream, is no progress",
+        ((_CHANGES, "self._goal.awaits(shard)) and not is_errant:", "self._goal.awaits(shard)):"),),
+        without=("cut", "restart", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
         "as-select",

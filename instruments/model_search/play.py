@@ -157,6 +157,8 @@ class Player:
     schedule: Sequence[int]
     adversary: Adversary = field(init=False)
     syncs: int = 0
+    # Shards of which the last sync has read nothing new, because nobody has replicated it.
+    _stale: tuple[str, ...] = ()
     _refreshed: set[str] = field(default_factory=set)
     _whole: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # The full refresh under way: whether it began in this sync, and the rows that there were when its copy began.
@@ -199,6 +201,11 @@ class Player:
         adversary.calm = False
         while not adversary.over and self.syncs < SYNCS:
             _, _, completed = self._sync()
+            if self._stale and completed:
+                return self._outcome(
+                    "differs",
+                    f"a sync is complete, and all the while no replica of {', '.join(self._stale)} has replicated",
+                )
             if FULL_REFRESH in completed and (missing := self._missing_after_refresh()):
                 return self._outcome(
                     "differs",
@@ -284,6 +291,7 @@ class Player:
         """Runs a sync; returns its error, what failed streams reported, and which ones are complete."""
         adversary, destination = self.adversary, self._destination
         self.syncs += 1
+        self._stale = ()
         self._begin_full_refresh()
         if adversary.to_refresh:
             destination.clear(adversary.to_refresh)
@@ -296,6 +304,7 @@ class Player:
             if destination.state is None or stream.stream.name not in destination.state.tables:
                 columns = stream.stream.json_schema["properties"]
                 self._whole[stream.stream.name] = tuple(column for column in columns if column not in _META)
+        still = adversary.standing_still()
         adversary.clock.seconds += 1  # a process takes its time to start, and cursors are of it
         adversary.trace.append(f"sync {self.syncs}")
         failed: dict[str, str] = {}
@@ -323,6 +332,8 @@ class Player:
             adversary.unsteady = True
             adversary.trace.append(f"  {type(error).__name__}: {error.message}")
             return error, failed, completed
+        now = adversary.standing_still()
+        self._stale = tuple(shard for shard, tablets in still.items() if now.get(shard) == tablets)
         adversary.trace.append(
             "  " + ("; ".join(f"{name} failed: {text}" for name, text in failed.items()) or "complete")
         )

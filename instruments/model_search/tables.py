@@ -23,6 +23,7 @@ class Shape:
         columns: Its declaration.
         key: Its primary key.
         unique: Its unique keys.
+        engine: Its storage engine.
         sharded_by: The column that decides where a row belongs.
         identity: The columns that tell its rows apart; empty for none.
     """
@@ -32,6 +33,7 @@ class Shape:
     sharded_by: str
     identity: tuple[str, ...]
     unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    engine: str = "InnoDB"
 
     def keys(self, number: int) -> dict[str, Given]:
         """Returns what identifies the row of a number."""
@@ -67,10 +69,11 @@ SHAPES = {
     "q": Shape({"a": "bigint not null", "c": "smallint not null", "v": "int"}, (), "a", ("a",), {"a_key": ("a",)}),
     "f": Shape({"id": "bigint", "v": "int"}, ("id",), "id", ("id",)),
     "n": Shape({"a": "int not null", "v": "int"}, (), "a", ()),
+    "m": Shape({"id": "bigint", "v": "int"}, ("id",), "id", ("id",), engine="MyISAM"),
 }
 
 #: Which tables a schedule has, by its first number.
-SETS = ("t", "tu", "tp", "ts", "te", "tq", "tn", "tu", "tf")
+SETS = ("t", "tu", "tp", "ts", "te", "tq", "tn", "tu", "tf", "tm")
 
 #: The table whose stream is a full refresh that overwrites.
 FULL_REFRESH = "f"
@@ -80,5 +83,5 @@ def create(cluster: Cluster, names: str) -> None:
     """Makes the tables."""
     for name in names:
         shape = SHAPES[name]
-        cluster.create_table(name, shape.columns, key=shape.key, unique=shape.unique)
+        cluster.create_table(name, shape.columns, key=shape.key, unique=shape.unique, engine=shape.engine)
         cluster.sharded_by[name] = shape.sharded_by

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from source_vitess.position.gtid import FLAVOR, GtidSet
@@ -75,7 +75,8 @@ class Verdict(enum.Enum):
     UNKNOWN = "unknown"
     #: VTGate knows no tablet of the shard any more.
     SHARD_GONE = "shard gone"
-    #: The shard was resharded. Its tablets are still there, so VTGate can follow it to the new shards.
+    #: The shard was resharded. Its tablets are still there, so VTGate can follow it to the new shards. They have the
+    #: position, if the finding tells what the primary has executed; whether its binary logs do, a primary does not say.
     NOT_SERVING = "not serving"
     #: The shard serves, and is not among those that are read.
     NOT_SELECTED = "not selected"
@@ -125,6 +126,28 @@ def judge(gtid: str, shard: ShardGtids) -> Finding:
     kept = any((tablet.purged & lineage) <= own for tablet in shard.tablets)
     verdict = Verdict.BEHIND if kept or not shard.all_asked else Verdict.PURGED
     return Finding(verdict, _text(own), errant, lineage)
+
+
+def judge_ended(gtid: str, lineage: GtidSet | None, tablets: Sequence[TabletGtids], *, all_asked: bool) -> Finding:
+    """Tells whether changes can be followed from a position on a shard that was resharded.
+
+    Args:
+        gtid: The position.
+        lineage: What the primary has executed, asked after the tablets; None if it did not answer.
+        tablets: What the tablets have that can be streamed from. None of a primary, which does not say.
+        all_asked: Whether each of them answered.
+
+    Raises:
+        GtidError: The position is none.
+    """
+    if lineage is None:
+        # What nobody has may be the primary's alone.
+        known = reduce(GtidSet.__or__, (tablet.executed for tablet in tablets), GtidSet.parse(gtid))
+        finding = judge(gtid, ShardGtids(known, tablets, all_asked))
+        is_purged = bool(tablets) and finding.verdict is Verdict.PURGED
+        return Finding(Verdict.PURGED if is_purged else Verdict.NOT_SERVING, finding.position)
+    finding = judge(gtid, ShardGtids(lineage, tablets or (TabletGtids(lineage, _NOTHING),), all_asked))
+    return replace(finding, verdict=Verdict.NOT_SERVING) if finding.verdict is Verdict.OK else finding
 
 
 def _text(position: GtidSet) -> str:

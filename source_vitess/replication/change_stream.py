@@ -4,7 +4,10 @@
   because nothing came for a while.
 - Tables of engines without transactions get no position of their own. The end is reached, too, when at least as many
   such transactions have come since a shard's last position as are missing: a binary log has an order.
-- A reshard needs nothing: VTGate follows it, and the end position is asked for anew.
+- A reshard needs nothing: VTGate follows it, and the end position is asked for anew. But it does not wait at the
+  journal of a shard that became a new one together with others while one of these is still to come, out of an earlier
+  reshard: it ends the stream (go/vt/vtgate/vstream_manager.go, getJournalEvent), each time. So that shard stands still
+  until another one has come past a reshard.
 - It can stay open for a time after its end position. Heartbeats prove nothing then either: every half minute the
   shards' positions are a new one, so that a shard that is stuck is noticed.
 """
@@ -78,13 +81,25 @@ class ChangeStream:
         target: The position to reach.
         retry: Is reset when the stream gets on.
         until: On the monotonic clock; before that, changes go on to be read as they happen.
+        waiting: Shards that stand still. The stream ends when another one has come past a reshard.
     """
 
-    def __init__(self, context: ChangeContext, start: Vgtid, target: Vgtid, retry: Retry, until: float) -> None:
+    def __init__(
+        self,
+        context: ChangeContext,
+        start: Vgtid,
+        target: Vgtid,
+        retry: Retry,
+        until: float,
+        waiting: frozenset[str] = frozenset(),
+    ) -> None:
         self._context = context
         self._sync = context.sync
         self._state = context.sync.state
         self._checkpointer = context.sync.checkpointer
+        self._waiting = waiting
+        self._checkpointer.waiting = {shard: gtid for shard, gtid in start.shards.items() if shard in waiting}
+        start = Vgtid(start.keyspace, {shard: gtid for shard, gtid in start.shards.items() if shard not in waiting})
         self._start = start
         self._goal = Goal(start, target)
         self._retry = retry
@@ -170,18 +185,26 @@ class ChangeStream:
     def _committed(self, event: Committed) -> Iterator[Message]:
         shard, position = event.shard, event.position
         self._in_transaction = False
-        if self._held or self._statements:
+        is_errant = False
+        if self._held or self._statements or self._context.exclusions.knows_errant(shard):
             gtid = position.gtid(shard)
-            yield from self._end_transaction(shard, self._transaction(shard, gtid) if gtid is not None else None)
+            transaction = self._transaction(shard, gtid) if gtid is not None else None
+            is_errant = self._context.exclusions.is_errant(shard, transaction)
+            if self._held or self._statements:
+                yield from self._end_transaction(shard, transaction)
         self._last[shard] = position
         self._unpositioned.pop(shard, None)
         self._checkpointer.reached(position)
         if self._goal.resharded(shard):
             self._follow_reshard(position)
-        if self._goal.awaits(shard):
-            # Not what a shard that has reached its end goes on to send: another one may be stuck.
+            if self._waiting:
+                self._ended = True
+                return
+        if (self._waiting or self._goal.awaits(shard)) and not is_errant:
+            # Not what a shard that has reached its end goes on to send: another one may be stuck. Nor what is no part
+            # of a position that is kept, and so comes again with every new stream.
             self._silence.broken()
-            if not self._streaming:
+            if not self._streaming and not self._waiting:
                 self._retry.progressed()
         if self._goal.reached(shard, position) and not self._streaming:
             self._ended = True
@@ -192,7 +215,9 @@ class ChangeStream:
     def _follow_reshard(self, position: StreamPosition) -> None:
         """Goes on to an end position of the shards that VTGate has gone over to."""
         here = position.to_vgtid(self._start.keyspace)
-        self._context.exclusions.drop_other_shards(frozenset(here.shards))
+        self._context.exclusions.drop_other_shards(self._waiting.union(here.shards))
+        if self._waiting:
+            return
         self._goal = Goal(here, self._context.end.ask())
         self._context.end.adopt()
 
@@ -229,6 +254,10 @@ class ChangeStream:
 
     def _heartbeat(self) -> Iterator[Message]:
         yield from self._checkpointer.due()
+        if self._waiting and self._silence.seconds >= SILENCE_SECONDS:
+            raise TransientError(
+                f"The shard {', '.join(sorted(self._waiting))} was merged with others, and these do not come to that."
+            )
         if not self._streaming and self._silence.seconds >= SILENCE_SECONDS:
             fresh = self._goal_now()
             if fresh.is_reached or (yield from self._has_all(fresh)):

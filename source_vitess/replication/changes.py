@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from source_vitess.errors import StallError, StreamError, TransientError
+from source_vitess.errors import MergedShardError, NoTabletError, StallError, StreamError, TransientError
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.change_stream import PASSING, ChangeContext, ChangeStream
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
 from source_vitess.replication.exclusions import Exclusions
+from source_vitess.replication.lost_position import explain_no_tablet, explain_stall
 from source_vitess.replication.messages import Message
 from source_vitess.replication.oversized_rows import explain_changes
 from source_vitess.replication.patience import Retry
@@ -75,8 +76,19 @@ class Changes:
             PositionLostError: The server cannot continue from the state's position.
             ConfigError: The user has to act.
         """
+        try:
+            yield from self._run(target, until)
+        except NoTabletError as error:
+            yield from explain_no_tablet(self._context, error)
+            raise
+        except StallError as error:
+            explain_stall(self._context, error)
+            raise
+
+    def _run(self, target: Vgtid, until: float) -> Iterator[Message]:
         retry = self._context.new_retry()
         self._stalled_at = None
+        waiting: frozenset[str] = frozenset()
         shards: frozenset[str] | None = None
         self._forget_lowered()
         self._end.adopt()
@@ -95,12 +107,16 @@ class Changes:
                     target = self._end.ask()
                     self._end.adopt()
                 shards = frozenset(start.shards)
-                with closing(ChangeStream(self._shared, start, target, retry, until)) as stream:
+                with closing(ChangeStream(self._shared, start, target, retry, until, waiting)) as stream:
                     yield from stream.read(tables)
-                # That is final: a target that a failover or a reshard has made unreachable is never covered.
-                break
+                if not waiting:
+                    # That is final: a target that a failover or a reshard has made unreachable is never covered.
+                    break
+                waiting = frozenset()
+                retry.progressed()
             except (TransientError, StreamError) as error:
                 yield self._recover(error, start, tables, retry)
+                waiting = self._to_wait(error, waiting)
         if self._state.vgtid is not None:
             self._exclusions.drop_passed(self._state.vgtid)
             self._left_at = self._state.vgtid
@@ -125,6 +141,14 @@ class Changes:
                 raise error  # opening the stream anew was no help
             self._stalled_at = error.shards
         return retry.failed(error)
+
+    def _to_wait(self, error: TransientError | StreamError, waiting: frozenset[str]) -> frozenset[str]:
+        """Returns the shards that stand still in the next stream: one more each time, as several may be at journals."""
+        if isinstance(error, MergedShardError) and (here := self._state.vgtid) is not None:
+            more = waiting | {error.shard.rpartition("/")[2]}
+            if more < here.shards.keys():
+                return more
+        return frozenset()
 
     def _is_streaming(self, until: float) -> bool:
         return self._context.clock.monotonic() < until

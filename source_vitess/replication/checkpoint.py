@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from source_vitess.errors import GtidError, InternalError
 from source_vitess.position.gtid import GtidSet
-from source_vitess.position.vgtid import difference
+from source_vitess.position.vgtid import Vgtid, difference
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Checkpoint, Message, Records
 from source_vitess.replication.records import Cursor
@@ -26,6 +28,7 @@ class Checkpointer:
     Attributes:
         state: What the next checkpoint will hold, but for the position and the cursor.
         errant: By shard, transactions that are no part of its lineage, and so of no position that is kept.
+        waiting: By shard, the positions of those that the change stream does not go over now.
         streaming: Whether a consumer waits for each change, so that a state soon follows a transaction.
     """
 
@@ -38,6 +41,7 @@ class Checkpointer:
         self._records = 0
         self._last = clock.monotonic()
         self.errant: dict[str, GtidSet] = {}
+        self.waiting: Mapping[str, str] = {}
         self.streaming = False
         self._unfinished = False  # records went out whose transaction has not ended yet
         self._uncovered = False  # a transaction with records has ended that no state covers
@@ -87,6 +91,8 @@ class Checkpointer:
         if position is not None:
             try:
                 vgtid = position.to_vgtid(self.state.keyspace)
+                if self.waiting:
+                    vgtid = Vgtid(vgtid.keyspace, {**vgtid.shards, **self.waiting})
                 self.state.vgtid = vgtid.replaced(
                     {
                         shard: difference(gtid, self.errant[shard])

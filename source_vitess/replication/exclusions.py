@@ -51,6 +51,14 @@ class Exclusions:
                 contained = contained | gtid_set(shards[shard])
         return transaction <= contained
 
+    def knows_errant(self, shard: str) -> bool:
+        """Returns whether any errant transactions of a shard are known."""
+        return shard in self._errant
+
+    def is_errant(self, shard: str, transaction: GtidSet | None) -> bool:
+        """Returns whether a transaction is known to be errant."""
+        return transaction is not None and transaction <= self._errant.get(shard, _NOTHING)
+
     def reconsider(self, shard: str, transaction: GtidSet | None) -> None:
         """Takes back that a transaction is errant if the primary has it by now: its tablet was made the primary.
 

@@ -64,6 +64,24 @@ class Vitess(Protocol):
         """
         ...
 
+    def begun_at(self, position: Vgtid, shard: str) -> Mapping[str, str]:
+        """Returns by shard the positions at which those begin that a position's shards were resharded to.
+
+        Args:
+            position: The position.
+            shard: The new shard that is asked about. If it is missing, it is one of a reshard that followed.
+
+        Raises TransientError, ConfigError.
+        """
+        ...
+
+    def ends_with(self, shard: str, gtid: str) -> frozenset[str]:
+        """Returns the other shards that took part in the reshard whose journal comes next after a shard's position.
+
+        Raises TransientError, also if none comes within some seconds, ConfigError.
+        """
+        ...
+
     def lags(self) -> Sequence[Lag]:
         """Returns how far the tablets that are streamed from are behind; none for primaries.
 

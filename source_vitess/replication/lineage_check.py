@@ -25,6 +25,7 @@ from source_vitess.position.lineage import Finding, Verdict
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.context import SyncContext
+from source_vitess.replication.lost_position import foreign, purged
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.table_state import CopiedAt, Copying, RefreshNeeded
 
@@ -122,7 +123,7 @@ class LineageCheck:
         yield from self._report_errant_read(reached, findings)
         for shard, finding in findings.items():
             if finding.verdict is Verdict.FOREIGN:
-                lost = _foreign(reached.keyspace, shard)
+                lost = foreign(reached.keyspace, shard)
                 if not self._context.settings.resync_lost_position:
                     raise lost
                 raise TransientError(f"{lost.message} The next sync copies everything again, as configured.")
@@ -150,7 +151,8 @@ class LineageCheck:
         held = self._held()
         for positions in held.values():
             for shard, gtid in positions.items():
-                if shard in lineage and not contains(lineage[shard], gtid):
+                # What a shard has that was resharded is not asked of its primary with the others'.
+                if shard not in lineage or not contains(lineage[shard], gtid):
                     beyond[shard] = union(beyond[shard], gtid) if shard in beyond else gtid
         if not beyond:
             return lineage
@@ -160,7 +162,7 @@ class LineageCheck:
             for shard, gtid in positions.items():
                 finding = findings.get(shard)
                 if finding is None or finding.lineage is None:
-                    continue  # resharded since
+                    continue  # resharded since, and its primary is gone
                 if gtid_set(gtid) - finding.lineage - finding.errant:
                     if finding.verdict is Verdict.UNKNOWN:
                         raise TransientError(f"Not all {self._vitess.tablet_type} tablets of shard {shard} answered.")
@@ -241,12 +243,9 @@ def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> C
                 "shards are deleted."
             )
         case Verdict.PURGED:
-            return PositionLostError(
-                f"Shard {shard} of keyspace {keyspace} has purged the binary logs since the saved position. Re-sync "
-                "the data, and keep binary logs longer (MySQL's binlog_expire_logs_seconds) or sync more often."
-            )
+            return purged(keyspace, shard)
         case Verdict.FOREIGN:
-            return _foreign(keyspace, shard)
+            return foreign(keyspace, shard)
         case Verdict.BEHIND:
             return TransientError(
                 f"No {tablet_type} tablet of shard {shard} has replicated up to the saved position yet."
@@ -258,11 +257,3 @@ def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> C
             )
         case _:
             return None
-
-
-def _foreign(keyspace: str, shard: str) -> PositionLostError:
-    return PositionLostError(
-        f"The saved position of shard {shard} holds transactions that keyspace {keyspace} does not have, as when it "
-        "was restored from a backup, or a failover without semi-synchronous replication has lost them. Re-sync the "
-        "data."
-    )

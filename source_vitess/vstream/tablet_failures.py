@@ -11,6 +11,8 @@ from source_vitess.error_rules import Rule
 from source_vitess.errors import (
     ConfigError,
     InternalError,
+    MergedShardError,
+    NoTabletError,
     PositionLostError,
     SchemaMismatchError,
     TableNotFoundError,
@@ -281,12 +283,12 @@ EVENT_RULES: tuple[Rule, ...] = (
 #: Of tablets that change their state, and of VTGate between them.
 STATE_RULES: tuple[Rule, ...] = (
     Rule(
-        pattern=r"not all journaling participants are in the stream",
+        pattern=r"(\bvstream for (?P<shard>\S+) on tablet .*)?not all journaling participants are in the stream",
         example="INTERNAL: error in vstream for main/-40 on tablet zone1-0000000105: error getting journal event for "
         'shard GTID keyspace:"main" shard:"-40" on tablet zone1-0000000105: not all journaling participants are in the '
         "stream: journal: id:1, stream: shard_gtids:{}",
-        # By itself it passes where shards are resharded again before the others of the stream have gone over.
-        error=TransientError,
+        # Where shards are resharded again before the others of the stream have gone over.
+        error=MergedShardError,
         message="The keyspace was resharded, and some of the shards that became new ones together are not in the "
         "stream. If the field shards leaves some out, empty it or name the new shards, and clear the connection's data "
         "to copy everything again.",
@@ -328,7 +330,7 @@ STATE_RULES: tuple[Rule, ...] = (
         example='CANCELLED: error starting stream from shard GTID keyspace:"main" shard:"0" '
         'gtid:"MySQL56/15d3f5b0-4b39-11ee-9d3c-0242ac120002:1": failed to find a REPLICA tablet for VStream in main/0 '
         "within the zone1 cell(s): context has expired",
-        error=TransientError,
+        error=NoTabletError,
         message="VTGate found no {type} tablet of {shard} that could stream from the position, for 90 seconds. It may "
         "be down, lag behind by more than 30 seconds, or be in another cell.",
     ),

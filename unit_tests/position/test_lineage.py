@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from source_vitess.position.gtid import GtidSet
-from source_vitess.position.lineage import ShardGtids, TabletGtids, Verdict, judge
+from source_vitess.position.lineage import ShardGtids, TabletGtids, Verdict, judge, judge_ended
 
 P = "11111111-1111-1111-1111-111111111111"
 R = "22222222-2222-2222-2222-222222222222"
@@ -123,3 +123,43 @@ def test_a_position(position: str, servers: ShardGtids, verdict: Verdict, on: st
 
     assert (found.verdict, found.position) == (verdict, f"MySQL56/{on}")
     assert str(found.errant) == str(servers.errant)
+
+
+@pytest.mark.parametrize(
+    ("position", "lineage", "tablets", "all_asked", "verdict"),
+    [
+        pytest.param(f"{P}:1-5", f"{P}:1-9", [tablet(f"{P}:1-9")], True, Verdict.NOT_SERVING, id="the usual"),
+        pytest.param(f"{P}:1-5", f"{P}:1-9", [], True, Verdict.NOT_SERVING, id="a primary that has it"),
+        pytest.param(f"{P}:1-5,{X}:1", f"{P}:1-9", [], True, Verdict.FOREIGN, id="a primary that lacks some of it"),
+        pytest.param(
+            f"{P}:1-5", f"{P}:1-9", [tablet(f"{P}:1-9", f"{P}:1-6")], True, Verdict.PURGED, id="all replicas purged it"
+        ),
+        pytest.param(
+            f"{P}:1-5", None, [tablet(f"{P}:1-9", f"{P}:1-6")], True, Verdict.PURGED, id="and the primary is gone"
+        ),
+        pytest.param(
+            f"{P}:1-5",
+            None,
+            [tablet(f"{P}:1-9", f"{P}:1-6")],
+            False,
+            Verdict.NOT_SERVING,
+            id="one did not answer: nothing is known",
+        ),
+        pytest.param(
+            f"{P}:1-5", None, [tablet(f"{P}:1-4")], True, Verdict.NOT_SERVING, id="the primary may have what they lack"
+        ),
+        pytest.param(f"{P}:1-5", None, [], True, Verdict.NOT_SERVING, id="nobody answers"),
+        pytest.param(f"{P}:1-5", f"{P}:1-9", [tablet(f"{P}:1-4")], True, Verdict.BEHIND, id="a replica lags"),
+    ],
+)
+def test_a_position_on_a_shard_that_was_resharded(
+    position: str, lineage: str | None, tablets: list[TabletGtids], all_asked: bool, verdict: Verdict
+) -> None:
+    """Its primary tells what it has executed only to a stream, and never what it has purged."""
+    known = None if lineage is None else GtidSet.parse(lineage)
+
+    finding = judge_ended(position, known, tablets, all_asked=all_asked)
+
+    assert finding.verdict is verdict
+    assert finding.position == f"MySQL56/{position}" or verdict is Verdict.FOREIGN
+    assert finding.lineage == known or verdict is not Verdict.NOT_SERVING

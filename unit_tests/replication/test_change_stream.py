@@ -555,7 +555,8 @@ class TestItsEnd:
         assert isinstance(error, TransientError)
         assert "throttled" in error.message
         assert "'-80' (at MySQL56/" in error.message
-        assert streamed(vitess)[2:] == [("a", "b"), ("a", "b"), (NO_TABLE,)] * 2
+        # At last it is looked for a journal that VTGate may wait at.
+        assert streamed(vitess)[2:] == [*[("a", "b"), ("a", "b"), (NO_TABLE,)] * 2, (NO_TABLE,)]
 
     def test_a_row_above_the_message_limit(self, vitess: Vitess, synced: Syncs, settings: Settings) -> None:
         """VTGate would retry it for ever: a config error after one wait, which names table, shard, place and limit."""

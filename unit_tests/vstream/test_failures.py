@@ -9,6 +9,8 @@ from source_vitess.error_rules import Rule, first_match
 from source_vitess.errors import (
     ConfigError,
     InternalError,
+    MergedShardError,
+    NoTabletError,
     PositionLostError,
     SchemaMismatchError,
     StreamError,
@@ -155,7 +157,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
         (
             "CANCELLED",
             ("failed to find a REPLICA tablet for VStream in main/0 within the zone1 cell(s): context has expired"),
-            TransientError,
+            NoTabletError,
             "no REPLICA tablet of main/0",
         ),
         (
@@ -202,7 +204,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
                 'error getting journal event for shard GTID keyspace:"main" shard:"-40" on tablet x: not all '
                 "journaling participants are in the stream: journal: id:1, stream: x"
             ),
-            TransientError,
+            MergedShardError,
             "field shards",
         ),
         ("CANCELLED", "context ended while waiting for journal event for shard GTID x", TransientError, "cancelled"),
@@ -217,7 +219,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
                 "failed to find a X tablet for VStream in main/0 within the zone1 cell(s): failed to "
                 "parse list of tablet types: X"
             ),
-            TransientError,
+            NoTabletError,
             "no X tablet",
         ),
         (
@@ -226,7 +228,7 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
                 "failed to find a REPLICA tablet for VStream in main/0 within the zone1 cell(s): cannot "
                 "have local cell preference without local cell"
             ),
-            TransientError,
+            NoTabletError,
             "no REPLICA tablet",
         ),
         ("UNKNOWN", "error fetching local cell alias: x", TransientError, "topology server"),

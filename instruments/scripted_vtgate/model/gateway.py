@@ -324,8 +324,12 @@ class Gateway:
         there = {one.shard for one in self._shards}
         missing = [name for name in journal.old if name not in there]
         if missing:
+            assert shard.tablet is not None
+            keyspace, tablet = self._cluster.keyspace, f"on tablet {shard.tablet.alias}"
             raise StreamStatusError(
                 grpc.StatusCode.INTERNAL,
+                f"error in vstream for {keyspace}/{shard.shard} {tablet}: error getting journal event for "
+                f'shard GTID keyspace:"{keyspace}" shard:"{shard.shard}" {tablet}: '
                 f"not all journaling participants are in the stream: journal: {list(journal.old)}, stream: "
                 f"{sorted(there)}",
             )

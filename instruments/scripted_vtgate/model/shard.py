@@ -193,7 +193,7 @@ class Shard:
         """
         old = self.primary
         if old is not None and not dead:
-            tablet.follows = True
+            tablet.follows, tablet.stopped = True, False
             self.catch_up(tablet, len(self.log))
         lost = self.data.executed.minus(tablet.data.executed)
         if old is not None:
@@ -205,6 +205,7 @@ class Shard:
         tablet.known.clear()  # a tablet that becomes primary reloads its schema
         tablet.keeps_known = False
         tablet.delay = 0
+        tablet.stopped = False
         self.data, self.uuid = tablet.data, tablet.uuid
         self.tablets.sort(key=lambda one: (one.tablet_type != "PRIMARY", one.alias))
         for other in self.tablets:
@@ -220,7 +221,7 @@ class Shard:
         """Makes a tablet anew from a backup of the primary."""
         tablet.data, tablet.uuid = self.data.copy(), uuid
         tablet.running = tablet.follows = True
-        tablet.drained = False
+        tablet.drained = tablet.stopped = False
         tablet.restarts += 1
         tablet.known.clear()
 

@@ -18,6 +18,9 @@ from instruments.scripted_vtgate.wire import (
 )
 from source_vitess.proto import query_pb2
 
+#: Engines whose changes are no part of a transaction.
+_UNTRANSACTIONAL = ("MyISAM", "MEMORY", "CSV", "ARCHIVE")
+
 _NUMBERS = (query_pb2.INT64, query_pb2.UINT64)
 
 #: go/vt/mysqlctl/schema.go; other types cost 1000.
@@ -99,6 +102,11 @@ class Table:
             view=view,
             engine=engine,
         )
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether its engine has transactions."""
+        return self.engine not in _UNTRANSACTIONAL
 
     @cached_property
     def copy_key(self) -> tuple[str, ...]:

@@ -301,6 +301,9 @@ class TabletStream:
         for written in transaction.written:
             assert isinstance(written, RowsWritten)
             message += self._written_rows(written, timestamp, changes)
+        if any(isinstance(part, RowsWritten) and not part.table.has_transactions for part in transaction.written):
+            # It ends in a statement COMMIT, for which no position is sent (vstreamer.go, parseEvent, StmtCommit).
+            return Group([[*message, commit]])
         return Group([[*message, place, commit]])
 
     def _written_rows(self, written: RowsWritten, timestamp: int, changes: _Changes) -> list[binlogdata_pb2.VEvent]:

@@ -1,0 +1,85 @@
+"""A position from which no stream goes on any more: how that is found out of a stream that failed, and what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from source_vitess.errors import NoTabletError, PositionLostError, StallError, TransientError
+from source_vitess.position.lineage import Verdict
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication.context import SyncContext
+from source_vitess.replication.messages import Message
+
+
+def explain_no_tablet(context: SyncContext, error: NoTabletError) -> Iterator[Message]:
+    """Finds out whether no tablet takes the position because it is lost, which a check before could not know.
+
+    - A shard that the position's shard was resharded to has purged its binary logs since the reshard, or a failover has
+      lost what it had by then.
+    - A resharded shard's primary has purged its binary logs. It cannot be asked. But it was there before, with the
+      position, and if it is there now as well, and VTGate has found it unfit for that position again and again in
+      between, nothing else is left (go/vt/discovery/tablet_error_action.go).
+
+    Raises:
+        PositionLostError: So it is.
+    """
+    here = context.state.vgtid
+    shard = error.shard.rpartition("/")[2]
+    if here is None or context.clock.stopping:
+        return
+    shards: Mapping[str, str] = here.shards
+    while shard not in shards:
+        at = Vgtid(here.keyspace, shards)
+        begun = yield from context.ask(lambda: context.vitess.begun_at(at, shard))  # noqa: B023 # asked at once
+        if not begun:
+            return
+        shards = begun
+    gtid = shards[shard]
+    finding = (yield from context.ask(lambda: context.vitess.verify({shard: gtid})))[shard]
+    if finding.verdict is Verdict.FOREIGN:
+        raise foreign(here.keyspace, shard) from error
+    is_there = finding.verdict is Verdict.NOT_SERVING and finding.lineage is not None
+    if finding.verdict is Verdict.PURGED or (is_there and context.vitess.tablet_type == "PRIMARY"):
+        raise purged(here.keyspace, shard) from error
+
+
+def explain_stall(context: SyncContext, error: StallError) -> None:
+    """Finds out whether VTGate waits at the journal of a reshard for shards that are behind theirs.
+
+    That is so after a reshard that merged shards and was taken back, if the position of one of them was asked of a
+    replica that had not replicated the journal yet (go/vt/vtgate/vstream_manager.go, getJournalEvent). A shard that
+    has reached its end position is behind it: no end position is of a shard that has ended.
+
+    Raises:
+        PositionLostError: So it is: it waits for ever.
+    """
+    here = context.state.vgtid
+    if here is None or context.clock.stopping:
+        return
+    for shard in here.shards.keys() & error.shards.keys():
+        with suppress(TransientError):
+            ends_with = context.vitess.ends_with(shard, here.shards[shard])
+            if others := ends_with & here.shards.keys() - error.shards.keys():
+                raise PositionLostError(
+                    f"The saved position of shard {shard} of keyspace {here.keyspace} is of before a reshard that was "
+                    f"taken back, and that of {', '.join(sorted(others))} of after it: VTGate waits for ever. Re-sync "
+                    "the data. It came of a replica that lagged at that time."
+                ) from error
+
+
+def purged(keyspace: str, shard: str) -> PositionLostError:
+    """Returns the error of binary logs that are needed and gone."""
+    return PositionLostError(
+        f"Shard {shard} of keyspace {keyspace} has purged the binary logs since the saved position. Re-sync the data, "
+        "and keep binary logs longer (MySQL's binlog_expire_logs_seconds) or sync more often."
+    )
+
+
+def foreign(keyspace: str, shard: str) -> PositionLostError:
+    """Returns the error of transactions that no server has."""
+    return PositionLostError(
+        f"The saved position of shard {shard} holds transactions that keyspace {keyspace} does not have, as when it "
+        "was restored from a backup, or a failover without semi-synchronous replication has lost them. Re-sync the "
+        "data."
+    )

@@ -1,0 +1,81 @@
+"""Where changes go on after a reshard.
+
+A shard that was resharded ends in a journal with the new shards' positions, at which VTGate goes on by itself. Where it
+cannot, these positions tell why. The journal is streamed from where the position is: `_vt.resharding_journal` holds it
+as well, but is not to be read on a primary that answers no queries any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from source_vitess.naming import TabletType
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.proto import binlogdata_pb2
+from source_vitess.vstream.client import VStream, VStreamClient
+from source_vitess.vstream.request import NO_TABLE, StreamRequest
+
+#: Seconds to come to a journal that the stream has been led by already.
+JOURNAL_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The end of shards by a reshard.
+
+    Attributes:
+        participants: The shards that end together.
+        begun: By new shard, the position at which it begins.
+    """
+
+    participants: frozenset[str]
+    begun: Mapping[str, str]
+
+
+def read_journals(
+    client: VStreamClient,
+    position: Vgtid,
+    tablet_type: TabletType,
+    cells: str = "",
+    *,
+    wanted: str | None = None,
+    timeout: float = JOURNAL_TIMEOUT,
+    watch: Callable[[VStream], AbstractContextManager[None]],
+) -> Sequence[Journal]:
+    """Returns the journals to which changes lead from a position.
+
+    Args:
+        client: The connection.
+        position: Of shards that were resharded since, as far as they are asked about.
+        tablet_type: The type of tablet that is streamed from.
+        cells: As in a request.
+        wanted: The new shard that is asked about: what comes after the journal that names it is not read. None for any.
+        timeout: Seconds to come to it.
+        watch: Entered with the stream while it is open, for somebody else to end it.
+
+    Raises:
+        TransientError: The stream broke off, or came to no journal in time.
+        ConfigError: VTGate refuses the user.
+        PositionLostError: A shard does not exist any more.
+    """
+    request = StreamRequest(position.keyspace, position.shards, (NO_TABLE,)).to_proto(
+        tablet_type=tablet_type, cells=cells
+    )
+    request.flags.stop_on_reshard = True
+    found: list[Journal] = []
+    with client.stream(request, timeout=timeout) as stream, watch(stream):
+        for response in stream:
+            for event in map(binlogdata_pb2.VEvent.FromString, response.events):
+                if event.type == binlogdata_pb2.JOURNAL:
+                    journal = event.journal
+                    found.append(
+                        Journal(
+                            frozenset(shard.shard for shard in journal.participants),
+                            {entry.shard: entry.gtid for entry in journal.shard_gtids},
+                        )
+                    )
+            if any(wanted is None or wanted in journal.begun for journal in found):
+                break
+    return found

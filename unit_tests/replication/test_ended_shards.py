@@ -1,0 +1,207 @@
+"""A saved position on a shard that was resharded since, from which VTGate does not go on by itself.
+
+It says of most of these only that it found no tablet, after 90 seconds, in every sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from instruments.model_search.adversary import NAMES
+from instruments.model_search.play import play
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.errors import ConfigError, NoTabletError, PositionLostError
+from unit_tests.syncing import Syncs, rows
+
+OLD, NEW = "80-", ["80-c0", "c0-"]
+RESYNC = {"invalid_cdc_position_behavior": "Re-sync data"}
+
+
+@pytest.fixture(params=["PRIMARY", "REPLICA"])
+def synced(request: pytest.FixtureRequest, vitess: Vitess) -> Syncs:
+    """A sync of both tables; its second shard is resharded then, and written to before and after."""
+    vitess.make_uneven("PRIMARY", "REPLICA", "REPLICA")
+    vitess.insert("a", *rows(6))
+    syncs = Syncs(vitess, tablet_type=request.param)
+    assert syncs.run() is None
+    vitess.insert("a", *rows(6, start=7))
+    return syncs
+
+
+def reshard(vitess: Vitess) -> None:
+    """Splits a shard and writes to both halves."""
+    vitess.reshard([OLD], NEW)
+    vitess.insert("a", *rows(6, start=13))
+
+
+def expect_purged(error: object, shard: str) -> None:
+    """Expects the error that says what to do."""
+    assert isinstance(error, PositionLostError)
+    assert f"Shard {shard} of keyspace commerce has purged the binary logs" in error.message
+
+
+def test_it_goes_on_if_all_is_there(vitess: Vitess, synced: Syncs) -> None:
+    """The usual: the old shard is followed to its end, whatever replicas of it have gone."""
+    reshard(vitess)
+    vitess.shards[OLD].tablets[1].running = False
+
+    assert synced.run() is None
+
+    synced.expect_equal()
+
+
+def test_the_old_shard_has_purged_its_binary_logs(vitess: Vitess, synced: Syncs) -> None:
+    """The position is lost; with "Re-sync data" all is copied again in the same sync."""
+    reshard(vitess)
+    vitess.shards[OLD].purge()
+    before = list(synced.store.states)
+
+    expect_purged(synced.run(), OLD)
+
+    again = Syncs(vitess, tablet_type=synced.connector.config["tablet_type"], **RESYNC)
+    again.store.states = before
+    assert again.run() is None
+    again.expect_equal()
+
+
+def test_one_replica_keeps_its_binary_logs(vitess: Vitess, synced: Syncs) -> None:
+    """What one tablet has purged another may have: then nothing is lost."""
+    reshard(vitess)
+    primary, replica, _ = vitess.shards[OLD].tablets
+    for tablet in (primary, replica) if synced.connector.config["tablet_type"] == "REPLICA" else (replica,):
+        tablet.data.purged = tablet.data.executed
+
+    assert synced.run() is None
+
+    synced.expect_equal()
+
+
+def test_a_new_shard_has_purged_its_binary_logs(vitess: Vitess, synced: Syncs) -> None:
+    """VTGate follows the journal, and cannot go on: the new shard's position in the journal is lost."""
+    reshard(vitess)
+    vitess.purge(NEW[1])
+
+    expect_purged(synced.run(), NEW[1])
+
+
+def test_a_failover_of_a_new_shard_has_lost_transactions(vitess: Vitess, synced: Syncs) -> None:
+    """The position in the journal holds some that no server of the new shard has: nothing can go on from it."""
+    vitess.begin_reshard([OLD], NEW)
+    new = vitess.shards[NEW[1]]
+    new.tablets[1].follows = False
+    vitess.write_journals(NEW)
+    vitess.promote(NEW[1], new.tablets[1], dead=True)
+    for tablet in new.tablets[1:]:
+        new.rebuild(tablet, vitess.new_uuid())
+    vitess.switch_routing(NEW)
+
+    error = synced.run()
+
+    assert isinstance(error, PositionLostError)
+    assert f"shard {NEW[1]} holds transactions that keyspace commerce does not have" in error.message
+
+
+def test_a_shard_of_two_reshards_later_has_purged_its_binary_logs(vitess: Vitess, synced: Syncs) -> None:
+    """The journal of the journal's shard is read, too."""
+    reshard(vitess)
+    vitess.reshard([NEW[1]], ["c0-e0", "e0-"])
+    vitess.insert("a", *rows(20, start=30))
+    vitess.purge("e0-")
+
+    expect_purged(synced.run(), "e0-")
+
+
+def test_a_failover_before_the_reshard_has_lost_transactions(vitess: Vitess, synced: Syncs) -> None:
+    """The position holds what no server of the old shard has: it is lost, and says that it is not purged."""
+    old = vitess.shards[OLD]
+    for tablet in old.tablets[1:]:
+        tablet.follows = False
+    vitess.insert("a", {"id": 100, "name": "lost"}, shard=OLD)
+    if synced.connector.config["tablet_type"] == "REPLICA":
+        old.catch_up(old.tablets[1])
+    assert synced.run() is None
+    vitess.promote(OLD, old.tablets[2], dead=True)
+    for tablet in old.tablets[1:]:
+        old.rebuild(tablet, vitess.new_uuid())
+    reshard(vitess)
+
+    error = synced.run()
+
+    assert isinstance(error, PositionLostError)
+    assert f"shard {OLD} holds transactions that keyspace commerce does not have" in error.message
+
+
+def test_no_tablet_is_up(vitess: Vitess, synced: Syncs) -> None:
+    """That passes: nothing is known of the binary logs, and nobody is asked to copy everything again."""
+    reshard(vitess)
+    for tablet in vitess.shards[OLD].tablets:
+        tablet.running = False
+        tablet.data.purged = tablet.data.executed
+
+    error = synced.run()
+
+    assert isinstance(error, NoTabletError)
+    assert not isinstance(error, ConfigError)
+    for tablet in vitess.shards[OLD].tablets:
+        tablet.running = True
+    expect_purged(synced.run(), OLD)
+
+
+def merge_late(vitess: Vitess) -> None:
+    """Merges the first shard with the second one, which was split and merged before: two reshards behind."""
+    reshard(vitess)
+    for number in range(12):
+        vitess.touch(NEW[0])
+        vitess.update("a", {"id": 14}, {"name": f"again {number}"})
+    vitess.reshard(NEW, [OLD])
+    vitess.reshard(["-80", OLD], ["-"])
+    vitess.update("a", {"id": 3}, {"name": "at last"})
+
+
+def test_a_shard_is_merged_with_one_that_is_behind_other_reshards(vitess: Vitess, synced: Syncs) -> None:
+    """VTGate comes to its journal while the other one is still to come: it stands still until then."""
+    merge_late(vitess)
+
+    assert synced.run() is None
+
+    synced.expect_equal()
+    assert [entry["shard"] for entry in synced.store.states[-1]["global"]["shared_state"]["vgtid"]] == ["-"]
+    assert any("became new ones together" in line for line in synced.store.logs)
+
+
+def test_a_shard_that_stands_still_is_part_of_each_state(
+    vitess: Vitess, synced: Syncs, settings: Callable[..., None]
+) -> None:
+    """A sync that is killed meanwhile goes on from there, however often."""
+    settings(checkpoint_records=1)
+    merge_late(vitess)
+
+    for stop in range(2, 20):
+        synced.run(stop_after=stop)
+        covered = {entry["shard"] for entry in synced.store.states[-1]["global"]["shared_state"]["vgtid"]}
+        assert covered == {"-"} or "-80" in covered
+
+    assert synced.run() is None
+    synced.expect_equal()
+
+
+def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
+    """Its position is of before the journal, the other shard's of after it: VTGate waits for ever, which is said.
+
+    Played on the model's own clock: the connector waits for minutes until it says so.
+    """
+    steps = [("hold", 0, 0)]
+    for merge_or_back in (1, 2):
+        steps += [("reshard", merge_or_back, 0), ("reshard", 0, 0), ("reshard", 0, 1)]
+    steps += [("write", 0, number) for number in (1, 2, 3)]
+    numbers = [0, 2, 1, 0, 2, 1, 0, 0, 0]
+    for at, (name, a, b) in enumerate(steps):
+        numbers += [20 if at == len(steps) - 3 else 0, NAMES.index(name), a, b]
+
+    outcome = play(tuple(numbers))
+
+    told = [line for line in outcome.trace if "is of before a reshard that was taken back" in line]
+    assert "PositionLostError: The saved position of shard -80" in told[0]
+    assert outcome.kind == "equal", "after a refresh"
