@@ -136,10 +136,8 @@ class SourceVitess(Source):
         """Yields the log of what is read, from where and by what, and of settings that should be others."""
         for line in vitess.describe():
             yield log_line("INFO", line)
-        if not compiled.is_available():
-            yield log_line(
-                "INFO", "Rows are decoded in Python: the compiled decoder, which is faster, is not installed."
-            )
+        if obstacle := compiled.obstacle():
+            yield log_line("INFO", f"Rows are decoded in Python: the compiled decoder, which is faster, {obstacle}.")
         binlogs = yield from self._retried(vitess.inspect_binlogs, retries)
         for warning in (*vitess.warnings(), *binlogs):
             yield log_line("WARN", warning)

@@ -19,6 +19,7 @@ import pytest
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import entrypoint
 from source_vitess.clock import SystemClock
+from source_vitess.rows import compiled
 from source_vitess.source import SourceVitess
 from unit_tests.syncing import COLUMNS, Syncs, is_row, rows
 
@@ -149,6 +150,24 @@ def test_read(run: Run, vitess: Vitess) -> None:
     assert len(ran.of("RECORD")) == 6
     again = run("read", config=syncs.connector.config, catalog=syncs.catalog, state=[ran.of("STATE")[-1]["state"]])
     assert (again.code, again.of("RECORD")) == (0, [])
+
+
+def test_the_compiled_decoder_is_not_installed(run: Run, vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for it gets an error before anything is read; who does not gets the records, and a line in the log."""
+    syncs = Syncs(vitess)
+    monkeypatch.setattr(compiled, "_imported", lambda: "is not installed")
+
+    monkeypatch.setenv(compiled.VARIABLE, "1")
+    ran = run("read", config=syncs.connector.config, catalog=syncs.catalog)
+    assert (ran.code, ran.of("RECORD")) == (1, [])
+    [error] = ran.errors
+    assert error["failure_type"] == "config_error"
+    assert "SOURCE_VITESS_COMPILED is 1, but the compiled decoder is not installed." in error["message"]
+
+    monkeypatch.delenv(compiled.VARIABLE)
+    ran = run("read", config=syncs.connector.config, catalog=syncs.catalog)
+    assert (ran.code, len(ran.of("RECORD"))) == (0, 6)
+    assert "Rows are decoded in Python: the compiled decoder, which is faster, is not installed." in ran.text
 
 
 def test_a_partial_success_is_not_green(run: Run, vitess: Vitess) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import count
 
 import pendulum
 
 from source_vitess.replication.messages import Records
 from source_vitess.rows.columns import Rows
-from source_vitess.rows.compiled import complete
 
 UPDATED_AT = "_ab_cdc_updated_at"
 DELETED_AT = "_ab_cdc_deleted_at"
@@ -38,7 +38,7 @@ class Cursor:
         return first
 
 
-_LIVE = b'"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":null,"_ab_cdc_cursor":'
+_LIVE = b'{%%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":null,"_ab_cdc_cursor":%%d}'
 _GONE = b'{%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":%b,"_ab_cdc_cursor":%d}'
 
 
@@ -77,7 +77,7 @@ class RecordMaker:
             return Records(self._stream, [b"{%b}" % row[:-1] for row in members], rows.altered)
         time = _utc(rows.timestamp or self._now)
         first = self._cursor.take(len(members))
-        data = complete(members, _LIVE % time, first)
+        data = list(map((_LIVE % time).__mod__, zip(members, count(first), strict=False)))
         for index in rows.deleted:
             data[index] = _GONE % (members[index], time, time, first + index)
         return Records(self._stream, data, rows.altered)

@@ -6,13 +6,14 @@
  *
  * All input is untrusted. Bytes are read through a Slice only, whose end is checked before every step; what is written
  * goes through `reserve`.
+ *
+ * Of Python's C API only the limited part is used, as of 3.10: one build serves that version and all later ones.
  */
 
 #define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030A0000
 #include <Python.h>
-#include <limits.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 /* What a step came to. LEFT: this is for Python. FAILED: a Python error is set. */
@@ -25,7 +26,7 @@ typedef struct {
 
 static inline size_t size_of(Slice slice) { return (size_t)(slice.end - slice.at); }
 
-/* The numbers stand in rows/compiled.py too. */
+/* The numbers stand in types/codec.py too. */
 typedef enum { CALL, INTEGER, DECIMAL, DOUBLE, TEXT, JSON_COPIED, JSON, DATE, MOMENT, TIME, BASE64 } Kind;
 #define KINDS (BASE64 + 1)
 
@@ -33,8 +34,8 @@ typedef enum { CALL, INTEGER, DECIMAL, DOUBLE, TEXT, JSON_COPIED, JSON, DATE, MO
 
 typedef struct {
     PyObject *prefix; /* `"name":null,`, or NULL: not selected */
-    size_t name_size; /* of what is before `null,` */
-    PyObject *encode; /* what Python does with a value, or NULL: it is JSON already */
+    Slice null;       /* its bytes */
+    PyObject *encode; /* what Python does with a value, or NULL: not selected */
     Kind kind;
     size_t parameter;
     int key;
@@ -46,6 +47,7 @@ typedef struct {
     size_t count;
     Column *columns;
     int has_key;
+    int running; /* An encoder that called this decoder would write into the row that it is part of. */
     /* The row that is being written. */
     uint8_t *out;
     size_t used;
@@ -90,6 +92,15 @@ static inline void put_all(Decoder *self, const void *bytes, size_t size) {
     memcpy(self->out + self->used, bytes, size);
     self->used += size;
 }
+
+/* --- Python's objects, whose kind was looked at before ------------------------------------------------------------- */
+
+static Slice slice_of(PyObject *bytes) {
+    const uint8_t *at = (const uint8_t *)PyBytes_AsString(bytes);
+    return (Slice){at, at + PyBytes_Size(bytes)};
+}
+
+static int shorten(PyObject *list, Py_ssize_t size) { return PyList_SetSlice(list, size, PY_SSIZE_T_MAX, NULL); }
 
 /* --- values: each writes the JSON of an ordinary value, and is LEFT with any other ---------------------------------- */
 
@@ -606,14 +617,11 @@ static Outcome write_base64(Decoder *self, Slice value, size_t least) {
 }
 
 static Outcome write_called(Decoder *self, const Column *column, Slice value) {
-    if (column->encode == NULL) {
-        return write_as_is(self, value);
-    }
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)value.at, (Py_ssize_t)size_of(value));
     if (bytes == NULL) {
         return FAILED;
     }
-    PyObject *json = PyObject_CallOneArg(column->encode, bytes);
+    PyObject *json = PyObject_CallFunctionObjArgs(column->encode, bytes, NULL);
     Py_DECREF(bytes);
     if (json == NULL) {
         /* `Altered`, most likely. Python asks again, and tells of it. */
@@ -625,8 +633,7 @@ static Outcome write_called(Decoder *self, const Column *column, Slice value) {
     }
     Outcome outcome = LEFT;
     if (PyBytes_CheckExact(json)) {
-        const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(json);
-        outcome = write_as_is(self, (Slice){at, at + PyBytes_GET_SIZE(json)});
+        outcome = write_as_is(self, slice_of(json));
     }
     Py_DECREF(json);
     return outcome;
@@ -753,6 +760,9 @@ static int read_value(Slice *lengths, Slice *values, Slice *value) {
     return 1;
 }
 
+/* Whether nothing is left behind the last value. */
+static int is_read(Row row) { return row.lengths.at == row.lengths.end && row.values.at == row.values.end; }
+
 static int read_row(Slice from, Row *row) {
     static const uint8_t nothing[1];
     Field field;
@@ -788,10 +798,9 @@ static Outcome write_row(Decoder *self, Row row) {
         if (column->prefix == NULL) {
             continue;
         }
-        if (reserve(self, column->name_size + NULL_SIZE) != DONE) {
+        if (write_as_is(self, column->null) != DONE) {
             return FAILED;
         }
-        put_all(self, PyBytes_AS_STRING(column->prefix), column->name_size + NULL_SIZE);
         if (value.at == NULL) {
             continue;
         }
@@ -805,7 +814,7 @@ static Outcome write_row(Decoder *self, Row row) {
         }
         put(self, ',');
     }
-    return row.lengths.at == row.lengths.end && row.values.at == row.values.end ? DONE : LEFT;
+    return is_read(row) ? DONE : LEFT;
 }
 
 static Outcome append_row(Decoder *self, Row row, PyObject *members) {
@@ -839,7 +848,8 @@ static Outcome find_moved(const Decoder *self, Row before, Row after, int *moved
                      (one.at != NULL && memcmp(one.at, other.at, size_of(one)) != 0);
         }
     }
-    return DONE;
+    /* Nobody else looks at a row of before that stays: it has to be one of these columns, too. */
+    return *moved || is_read(before) ? DONE : LEFT;
 }
 
 /* Whether a before image may lack a value (rows/batch.py says why). */
@@ -860,7 +870,7 @@ static Outcome append_gone(Decoder *self, Row before, PyObject *members, PyObjec
     if (may_lack(self, before)) {
         return LEFT;
     }
-    PyObject *index = PyLong_FromSsize_t(PyList_GET_SIZE(members));
+    PyObject *index = PyLong_FromSsize_t(PyList_Size(members));
     if (index == NULL) {
         return FAILED;
     }
@@ -1021,13 +1031,6 @@ static Outcome append_event(Decoder *self, Slice event, Batch batch, PyObject *m
 
 /* --- Python ------------------------------------------------------------------------------------------------------- */
 
-static Slice slice_of(PyObject *bytes) {
-    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(bytes);
-    return (Slice){at, at + PyBytes_GET_SIZE(bytes)};
-}
-
-static int shorten(PyObject *list, Py_ssize_t size) { return PyList_SetSlice(list, size, PY_SSIZE_T_MAX, NULL); }
-
 PyDoc_STRVAR(append_doc,
              "append(events, index, table, shard, timestamp, members, deleted)\n--\n\n"
              "Appends the rows of consecutive events; returns the index of the first event that is left to Python.");
@@ -1040,14 +1043,19 @@ static PyObject *Decoder_append(Decoder *self, PyObject *args) {
                           &members, &PyList_Type, &deleted)) {
         return NULL;
     }
+    if (self->running) {
+        PyErr_SetString(PyExc_RuntimeError, "the decoder is in the middle of a row");
+        return NULL;
+    }
+    self->running = 1;
     Batch batch = {slice_of(table), slice_of(shard), (uint64_t)timestamp};
     Outcome outcome = DONE;
-    for (; index >= 0 && index < PyList_GET_SIZE(events); index++) {
-        PyObject *event = PyList_GET_ITEM(events, index);
+    for (; index >= 0 && index < PyList_Size(events); index++) {
+        PyObject *event = PyList_GetItem(events, index);
         if (!PyBytes_CheckExact(event)) {
             break;
         }
-        Py_ssize_t rows = PyList_GET_SIZE(members), gone = PyList_GET_SIZE(deleted);
+        Py_ssize_t rows = PyList_Size(members), gone = PyList_Size(deleted);
         /* An encoder could change the list. */
         Py_INCREF(event);
         outcome = append_event(self, slice_of(event), batch, members, deleted);
@@ -1059,34 +1067,8 @@ static PyObject *Decoder_append(Decoder *self, PyObject *args) {
             break;
         }
     }
+    self->running = 0;
     return outcome == FAILED ? NULL : PyLong_FromSsize_t(index);
-}
-
-PyDoc_STRVAR(decode_doc, "decode(lengths, values)\n--\n\n"
-                         "Returns the JSON members of a row, None if it is left to Python.");
-
-static PyObject *Decoder_decode(Decoder *self, PyObject *args) {
-    PyObject *lengths, *values;
-    if (!PyArg_ParseTuple(args, "SS", &lengths, &values)) {
-        return NULL;
-    }
-    PyObject *members = PyList_New(0);
-    if (members == NULL) {
-        return NULL;
-    }
-    PyObject *result = NULL;
-    switch (append_row(self, (Row){1, slice_of(lengths), slice_of(values)}, members)) {
-    case DONE:
-        result = Py_NewRef(PyList_GET_ITEM(members, 0));
-        break;
-    case LEFT:
-        result = Py_NewRef(Py_None);
-        break;
-    case FAILED:
-        break;
-    }
-    Py_DECREF(members);
-    return result;
 }
 
 static int Decoder_clear(Decoder *self) {
@@ -1111,7 +1093,7 @@ static void Decoder_dealloc(Decoder *self) {
     Decoder_clear(self);
     PyMem_Free(self->columns);
     PyMem_Free(self->out);
-    type->tp_free(self);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
 
@@ -1126,8 +1108,9 @@ static int read_column(PyObject *item, Column *column) {
     if (!PyArg_ParseTuple(item, "OInOpp", &prefix, &kind, &parameter, &encode, &column->key, &column->always_given)) {
         return -1;
     }
-    if ((prefix != Py_None && (!PyBytes_CheckExact(prefix) || PyBytes_GET_SIZE(prefix) < NULL_SIZE)) || kind >= KINDS || parameter < 0 ||
-        parameter > UINT16_MAX) {
+    int is_prefix = prefix == Py_None || (PyBytes_CheckExact(prefix) && PyBytes_Size(prefix) >= NULL_SIZE);
+    int is_encode = prefix == Py_None ? encode == Py_None : PyCallable_Check(encode);
+    if (!is_prefix || !is_encode || kind >= KINDS || parameter < 0 || parameter > UINT16_MAX) {
         PyErr_SetString(PyExc_ValueError, "not a column");
         return -1;
     }
@@ -1135,26 +1118,26 @@ static int read_column(PyObject *item, Column *column) {
     column->parameter = (size_t)parameter;
     if (prefix != Py_None) {
         column->prefix = Py_NewRef(prefix);
-        column->name_size = (size_t)PyBytes_GET_SIZE(prefix) - NULL_SIZE;
+        column->null = slice_of(prefix);
+        column->encode = Py_NewRef(encode);
     }
-    column->encode = encode == Py_None ? NULL : Py_NewRef(encode);
     return 0;
 }
 
 static PyObject *Decoder_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     PyObject *columns;
-    if (keywords != NULL && PyDict_GET_SIZE(keywords) != 0) {
+    if (keywords != NULL && PyDict_Size(keywords) != 0) {
         PyErr_SetString(PyExc_TypeError, "Decoder takes no keywords");
         return NULL;
     }
     if (!PyArg_ParseTuple(args, "O!", &PyTuple_Type, &columns)) {
         return NULL;
     }
-    Decoder *self = (Decoder *)type->tp_alloc(type, 0); /* all zero */
+    Decoder *self = (Decoder *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0); /* all zero */
     if (self == NULL) {
         return NULL;
     }
-    Py_ssize_t count = PyTuple_GET_SIZE(columns);
+    Py_ssize_t count = PyTuple_Size(columns);
     self->columns = PyMem_Calloc(count > 0 ? (size_t)count : 1, sizeof(Column));
     if (self->columns == NULL) {
         Py_DECREF(self);
@@ -1162,7 +1145,7 @@ static PyObject *Decoder_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     }
     self->count = (size_t)count;
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (read_column(PyTuple_GET_ITEM(columns, i), &self->columns[i]) < 0) {
+        if (read_column(PyTuple_GetItem(columns, i), &self->columns[i]) < 0) {
             Py_DECREF(self);
             return NULL;
         }
@@ -1173,7 +1156,6 @@ static PyObject *Decoder_new(PyTypeObject *type, PyObject *args, PyObject *keywo
 
 static PyMethodDef decoder_methods[] = {
     {"append", (PyCFunction)Decoder_append, METH_VARARGS, append_doc},
-    {"decode", (PyCFunction)Decoder_decode, METH_VARARGS, decode_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -1195,125 +1177,6 @@ static PyType_Spec decoder_spec = {
     .slots = decoder_slots,
 };
 
-PyDoc_STRVAR(complete_doc, "complete(rows, middle, first)\n--\n\n"
-                           "Returns of each row an object of JSON: its members, the middle, and a number, counting up.");
-
-static PyObject *complete(PyObject *Py_UNUSED(module), PyObject *args) {
-    PyObject *rows, *middle;
-    long long number;
-    if (!PyArg_ParseTuple(args, "O!SL", &PyList_Type, &rows, &middle, &number)) {
-        return NULL;
-    }
-    Py_ssize_t count = PyList_GET_SIZE(rows);
-    if (number > LLONG_MAX - count) {
-        PyErr_SetString(PyExc_OverflowError, "a number of more than 63 bits");
-        return NULL;
-    }
-    size_t middle_size = (size_t)PyBytes_GET_SIZE(middle);
-    PyObject *objects = PyList_New(count);
-    for (Py_ssize_t i = 0; objects != NULL && i < count; i++) {
-        PyObject *row = PyList_GET_ITEM(rows, i);
-        if (!PyBytes_CheckExact(row)) {
-            PyErr_SetString(PyExc_TypeError, "a row is bytes");
-            Py_CLEAR(objects);
-            break;
-        }
-        char digits[24];
-        size_t size = (size_t)PyBytes_GET_SIZE(row);
-        size_t written = (size_t)snprintf(digits, sizeof(digits), "%lld", number + i);
-        PyObject *object = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(1 + size + middle_size + written + 1));
-        if (object == NULL) {
-            Py_CLEAR(objects);
-            break;
-        }
-        char *out = PyBytes_AS_STRING(object);
-        *out++ = '{';
-        memcpy(out, PyBytes_AS_STRING(row), size);
-        out += size;
-        memcpy(out, PyBytes_AS_STRING(middle), middle_size);
-        out += middle_size;
-        memcpy(out, digits, written);
-        out[written] = '}';
-        PyList_SET_ITEM(objects, i, object);
-    }
-    return objects;
-}
-
-/* The position of a shard in a VGTID event (binlogdata.ShardGtid). Returns 0 if the bytes are not one, or for Python. */
-static int read_gtid(Slice event, Slice shard, Slice *gtid) {
-    static const uint8_t nothing[1];
-    Field field, entry, part;
-    *gtid = (Slice){NULL, NULL};
-    while (event.at < event.end) {
-        if (!read_field(&event, &field)) {
-            return 0;
-        }
-        if (field.tag != TAG(7, BYTES)) {
-            if (!is_plain_member(field)) {
-                return 0;
-            }
-            continue;
-        }
-        while (field.bytes.at < field.bytes.end) {
-            if (!read_field(&field.bytes, &entry)) {
-                return 0;
-            }
-            if (entry.tag != TAG(1, BYTES)) {
-                continue;
-            }
-            Slice name = {nothing, nothing}, position = {nothing, nothing};
-            while (entry.bytes.at < entry.bytes.end) {
-                if (!read_field(&entry.bytes, &part)) {
-                    return 0;
-                }
-                switch (part.tag) {
-                case TAG(2, BYTES):
-                    name = part.bytes;
-                    break;
-                case TAG(3, BYTES):
-                    position = part.bytes;
-                    break;
-                case TAG(4, BYTES): /* table_p_ks, which Python reads anyway */
-                    return 0;
-                }
-                if ((part.tag & 7) == BYTES && part.tag >> 3 <= 3 && !is_utf8(part.bytes)) {
-                    return 0;
-                }
-            }
-            if (gtid->at == NULL && equal(name, shard)) {
-                *gtid = position;
-            }
-        }
-    }
-    return 1;
-}
-
-PyDoc_STRVAR(find_gtid_doc, "find_gtid(event, shard)\n--\n\n"
-                            "Returns a shard's position in a VGTID event, None if it has none. Raises ValueError for an "
-                            "event that is left to Python.");
-
-static PyObject *find_gtid(PyObject *Py_UNUSED(module), PyObject *args) {
-    PyObject *event, *shard;
-    Slice gtid;
-    if (!PyArg_ParseTuple(args, "SS", &event, &shard)) {
-        return NULL;
-    }
-    if (!read_gtid(slice_of(event), slice_of(shard), &gtid)) {
-        PyErr_SetString(PyExc_ValueError, "not an event");
-        return NULL;
-    }
-    if (gtid.at == NULL) {
-        Py_RETURN_NONE;
-    }
-    return PyUnicode_DecodeUTF8((const char *)gtid.at, (Py_ssize_t)size_of(gtid), NULL);
-}
-
-static PyMethodDef functions[] = {
-    {"find_gtid", find_gtid, METH_VARARGS, find_gtid_doc},
-    {"complete", complete, METH_VARARGS, complete_doc},
-    {NULL, NULL, 0, NULL},
-};
-
 static int module_exec(PyObject *module) {
     PyObject *type = PyType_FromModuleAndSpec(module, &decoder_spec, NULL);
     if (type == NULL) {
@@ -1333,7 +1196,6 @@ static PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_decoder",
     .m_doc = "Rows of a VStream to JSON text, for ordinary values.",
-    .m_methods = functions,
     .m_slots = module_slots,
 };
 

@@ -7,17 +7,11 @@ event there costs next to nothing per row.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from struct import error as StructError  # noqa: N812 - it is a class
 
 from source_vitess.errors import PartialImageError
 from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.rows.columns import NULL_LENGTH, FieldChange, Rows
-from source_vitess.rows.copied import CopiedShapes
 from source_vitess.rows.decoder import RowDecoder, unpack_lengths
-from source_vitess.types.codec import Altered
-
-#: What says that a row needs a closer look.
-_ODD = (Altered, ValueError, StructError)
 
 
 class RowBatch:
@@ -38,6 +32,7 @@ class RowBatch:
         # Rows of a copy are those without a time.
         self._decoder = decoder if timestamp else decoder.for_copy
         self._raw_name = raw_name.encode()
+        self._raw_shard = shard.encode()
         self._members: list[bytes] = []
         self._deleted: list[int] = []
         self._altered: dict[int, tuple[FieldChange, ...]] = {}
@@ -46,96 +41,46 @@ class RowBatch:
         """Returns the batch as an event."""
         return Rows(self.shard, self.table, self.timestamp, self._members, frozenset(self._deleted), self._altered)
 
-    def add(self, changes: Iterable[binlogdata_pb2.RowChange]) -> None:
-        """Adds the rows of one event.
+    def add(self, events: list[bytes], index: int, changes: Iterable[binlogdata_pb2.RowChange]) -> int:
+        """Adds the rows of an event, and of those behind it that need no look in Python.
+
+        Args:
+            events: ROW events and others.
+            index: The event.
+            changes: Its rows.
+
+        Returns:
+            The index of the first event that is not added.
 
         Raises:
             MisfitError: A row does not have the form that the columns announced.
             PartialImageError: A row image lacks a selected column.
         """
-        if not self.timestamp:
-            for change in changes:  # a copy's rows are whole, and only there after
-                self._append(change.after)
-            return
-        for change in changes:
-            before, after = change.HasField("before"), change.HasField("after")
-            if after:
-                self._check_complete(change)
-            if before and (not after or self._moved(change.before, change.after)):
-                self._check_before(change.before)
-                self._deleted.append(len(self._members))
-                self._append(change.before)
-            if after:
-                self._append(change.after)
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether `add_run` does anything."""
-        return self._decoder.compiled is not None
-
-    def add_run(self, events: list[bytes], index: int) -> int:
-        """Adds the rows of consecutive events of this batch, as far as the compiled decoder can.
-
-        Args:
-            events: ROW events and others.
-            index: The first one to add.
-
-        Returns:
-            The index of the first event that is not added.
-        """
-        compiled = self._decoder.compiled
-        if compiled is None:
-            return index
-        return compiled.append(
-            events, index, self._raw_name, self.shard.encode(), self.timestamp, self._members, self._deleted
+        end = self._decoder.ordinary.append(
+            events, index, self._raw_name, self._raw_shard, self.timestamp, self._members, self._deleted
         )
+        if end > index:
+            return end
+        for change in changes:
+            self._add(change)
+        return index + 1
 
-    def add_copied(self, events: Sequence[bytes], index: int, shapes: CopiedShapes) -> int:
-        """Adds the rows of consecutive events of a copy, without parsing them.
-
-        Args:
-            events: ROW events and others.
-            index: The first one to add.
-            shapes: What events of this table and shard look like.
-
-        Returns:
-            The index of the first event that does not look like that, or the number of events.
-
-        Raises:
-            MisfitError: A row does not have the form that the columns announced.
-        """
-        form_of, append, decode, tail = self._decoder.forms.get, self._members.append, self._decoder.decode, shapes.tail
-        count = len(events)
-        while index < count:
-            raw = events[index]
-            unpack, expected_head, expected_middle = shapes[len(raw)]
-            head, lengths, middle, values, after = unpack(raw)
-            if head != expected_head:
-                sibling = shapes.sibling(raw, expected_head)
-                if sibling is None:
-                    break
-                shapes = sibling
-                continue
-            if middle != expected_middle or after != tail:
-                break
-            form = form_of(lengths)
-            try:
-                append(decode(lengths, values) if form is None else form(values))
-            except _ODD:
-                self._append_altered(lengths, values)
-            index += 1
-        return index
+    def _add(self, change: binlogdata_pb2.RowChange) -> None:
+        if not self.timestamp:  # a copy's rows are whole, and only there after
+            self._append(change.after)
+            return
+        before, after = change.HasField("before"), change.HasField("after")
+        if after:
+            self._check_complete(change)
+        if before and (not after or self._moved(change.before, change.after)):
+            self._check_before(change.before)
+            self._deleted.append(len(self._members))
+            self._append(change.before)
+        if after:
+            self._append(change.after)
 
     def _append(self, row: query_pb2.Row) -> None:
-        lengths, values = row.lengths, row.values
-        form = self._decoder.forms.get(lengths)
-        try:
-            self._members.append(self._decoder.decode(lengths, values) if form is None else form(values))
-        except _ODD:
-            self._append_altered(lengths, values)
-
-    def _append_altered(self, lengths: bytes, values: bytes) -> None:
-        members, changes = self._decoder.decode_altered(lengths, values)
+        members, changes = self._decoder.decode(row.lengths, row.values)
         if changes:
             self._altered[len(self._members)] = changes
         self._members.append(members)

@@ -1,35 +1,36 @@
-"""The compiled decoder (rows/_decoder.c), where it was built: the same rows several times faster.
+"""Which decoder reads rows: the compiled one (rows/_decoder.c) before the one in Python, or Python alone.
 
-It is optional. Without a C compiler the package is installed without it, and `SOURCE_VITESS_COMPILED=0` turns it off.
+The compiled decoder takes ordinary rows, several times faster, and leaves all others to Python. It is in the wheels,
+and is built where a C compiler is. Nobody else asks whether it is installed: where it is not, what stands in its place
+takes no row.
+
+The environment variable SOURCE_VITESS_COMPILED decides otherwise: 0 is Python alone, and with 1 it is an error if the
+compiled decoder is not installed.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import lru_cache
 from importlib import import_module
-from itertools import count
 from types import ModuleType
 from typing import Protocol
 
 import orjson
 
+from source_vitess.errors import ConfigError
 from source_vitess.rows.columns import DecodedColumn
-from source_vitess.types.codec import Compiled
+from source_vitess.types.codec import Ordinary
 
-#: The compiled module, None where it is not there or not wanted.
-module: ModuleType | None = None
-if os.environ.get("SOURCE_VITESS_COMPILED") != "0":
-    with suppress(ImportError):
-        module = import_module("source_vitess.rows._decoder")
+VARIABLE = "SOURCE_VITESS_COMPILED"
 
-#: No type of MySQL's has a larger parameter; what a broken server tells is for Python.
+#: No type of MySQL's has a larger parameter; what a broken server announces is for Python.
 _LARGEST = 255
 
 
-class Decoder(Protocol):
-    """Decodes the rows of one table of one shard."""
+class OrdinaryDecoder(Protocol):
+    """Decodes the ordinary rows of one table of one shard."""
 
     def append(
         self,
@@ -46,41 +47,76 @@ class Decoder(Protocol):
 
         Returns:
             The index of the first event that is left to Python, or the number of events.
+
+        Raises:
+            RuntimeError: An encoder calls the decoder that it is called by.
         """
 
-    def decode(self, lengths: bytes, values: bytes, /) -> bytes | None:
-        """Returns the JSON members of a row, None if it is left to Python."""
+
+class _LeavesAll:
+    """Stands in for the compiled decoder where Python decodes all rows."""
+
+    def append(self, _events: list[bytes], index: int, /, *_: object) -> int:
+        return index
 
 
-def is_available() -> bool:
-    """Tells whether rows are decoded by compiled code."""
-    return module is not None
+def obstacle() -> str | None:
+    """Returns why the compiled decoder is not used, as the end of a sentence about it; None if it is.
+
+    Raises:
+        ConfigError: It is to be used, and cannot.
+    """
+    chosen = _choose()
+    return chosen if isinstance(chosen, str) else None
 
 
-def decoder_for(columns: Sequence[DecodedColumn], *, copied: bool) -> Decoder | None:
-    """Makes the decoder of a table's rows, None where there is none."""
-    if module is None:
-        return None
-    decoder: Decoder = module.Decoder(tuple(_described(column, copied=copied) for column in columns))
+def ordinary_decoder(columns: Sequence[DecodedColumn], *, copied: bool) -> OrdinaryDecoder:
+    """Makes the decoder of a table's ordinary rows.
+
+    Raises:
+        ConfigError: It is to be the compiled one, and cannot.
+    """
+    chosen = _choose()
+    if isinstance(chosen, str):
+        return _LeavesAll()
+    decoder: OrdinaryDecoder = chosen.Decoder(tuple(_described(column, copied=copied) for column in columns))
     return decoder
 
 
-def complete(rows: list[bytes], middle: bytes, first: int) -> list[bytes]:
-    """Returns of each row an object of JSON: its members, `middle`, and a number that counts up from `first`."""
-    if module is not None:
-        with suppress(OverflowError):  # of a number that only Python has
-            completed: list[bytes] = module.complete(rows, middle, first)
-            return completed
-    template = b"{%b" + middle.replace(b"%", b"%%") + b"%d}"
-    return list(map(template.__mod__, zip(rows, count(first), strict=False)))
+def _choose() -> ModuleType | str:
+    """Returns the compiled decoder's module, or why it is not used."""
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted not in ("", "0", "1"):
+        raise ConfigError(f"The environment variable {VARIABLE} has to be 0 or 1, or not set at all.")
+    if wanted == "0":
+        return f"is turned off ({VARIABLE}=0)"
+    found = _imported()
+    if wanted == "1" and isinstance(found, str):
+        raise ConfigError(
+            f"{VARIABLE} is 1, but the compiled decoder {found}. Install source-vitess from a wheel for this platform, "
+            f"or where a C compiler and Python's headers are; or unset {VARIABLE} to have rows decoded in Python."
+        )
+    return found
+
+
+@lru_cache(maxsize=1)
+def _imported() -> ModuleType | str:
+    try:
+        return import_module("source_vitess.rows._decoder")
+    except ModuleNotFoundError:
+        return "is not installed"
+    except ImportError as error:
+        return f"cannot be loaded ({error})"
 
 
 def _described(column: DecodedColumn, *, copied: bool) -> tuple[bytes | None, int, int, object, bool, bool]:
+    """Returns a column as _decoder.c reads it."""
     codec = column.codec
     if codec is None:
         return None, 0, 0, None, column.key, column.always_given
-    how = (codec.compiled_copied if copied else None) or codec.compiled
-    if not 0 <= how.parameter <= _LARGEST:
-        how = Compiled()
+    ordinary = (codec.ordinary_copied if copied else None) or codec.ordinary
+    if not 0 <= ordinary.parameter <= _LARGEST:
+        ordinary = Ordinary()
     prefix = orjson.dumps(column.name) + b":null,"
-    return prefix, how.kind, how.parameter, codec.encode, column.key, column.always_given
+    encode = codec.encoder(copied=copied)
+    return prefix, ordinary.kind, ordinary.parameter, encode, column.key, column.always_given

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 
-from source_vitess.types.codec import Compiled, Encoder, Kind
+from source_vitess.types.codec import Encoder, Kind, Ordinary
 from source_vitess.types.family import Family, WireColumn, bytes_schema
 
 
@@ -30,13 +30,13 @@ def _padded_encoder(length: int) -> Encoder:
     return encode
 
 
-def _compiled(column: WireColumn) -> Compiled:
-    return Compiled(Kind.BASE64, column.type.argument(0, 1) if column.type.name == "binary" else 0)
+def _ordinary(column: WireColumn) -> Ordinary:
+    return Ordinary(Kind.BASE64, column.type.argument(0, 1) if column.type.name == "binary" else 0)
 
 
 FAMILY = Family(
     names=("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
     json_schema=bytes_schema,
     encoder=_encoder,
-    compiled=_compiled,
+    ordinary=_ordinary,
 )

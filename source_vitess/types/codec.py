@@ -55,11 +55,13 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """What the compiled decoder does with ordinary values: the same as the encoder, which has all others.
+class Ordinary:
+    """The form of a column's ordinary values, which the compiled decoder writes as the encoder does.
+
+    All other values are the encoder's.
 
     Attributes:
-        kind: Their form.
+        kind: The form; CALL if the encoder has all of them.
         parameter: DECIMAL: digits after the point. MOMENT: digits of the fraction, and 8 for a `Z`. TIME: digits of the
             fraction. BASE64: bytes that a value has at least.
     """
@@ -74,19 +76,19 @@ class Codec:
 
     Attributes:
         json_schema: The Airbyte schema of the column, `null` included.
-        encode: The encoder, or None when VStream's bytes are JSON text already.
-        inline: What the generated row decoder does with ordinary values instead of calling the encoder, which costs
-            as much as the work itself: a Python expression over `v`, the value's bytes, that may use `encode` and
-            `dumps` (orjson's). Equal to `encode(v)`, or raises ValueError, and then `encode` is asked.
-        inline_copied: The same for the rows of a copy, which hold the text that MySQL itself makes; None if that is
+        encode: The encoder.
+        encode_copied: The encoder for the rows of a copy, which hold the text that MySQL itself makes; None if that is
             nothing else.
-        compiled: What the compiled decoder does.
-        compiled_copied: The same for the rows of a copy; None if that is nothing else.
+        ordinary: What the compiled decoder writes by itself.
+        ordinary_copied: The same for the rows of a copy; None if that is nothing else.
     """
 
     json_schema: Mapping[str, Any]
-    encode: Encoder | None
-    inline: str | None = None
-    inline_copied: str | None = None
-    compiled: Compiled = Compiled()
-    compiled_copied: Compiled | None = None
+    encode: Encoder
+    encode_copied: Encoder | None = None
+    ordinary: Ordinary = Ordinary()
+    ordinary_copied: Ordinary | None = None
+
+    def encoder(self, *, copied: bool) -> Encoder:
+        """Returns the encoder for the rows of a copy, or for those of the change stream."""
+        return (self.encode_copied if copied else None) or self.encode

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -66,19 +66,8 @@ def _normalise(value: bytes, scale: int) -> bytes:
     return sign + json if sign and json.strip(b"0.") else json
 
 
-def _inline(column: WireColumn) -> str:
-    scale = column.type.argument(1, 0)
-    if not scale:
-        return "v if v.isdigit() and v[0] > 48 else encode(v)"
-    # 46 is the point; a first character above "0" is neither that nor padding.
-    return (
-        f"v if len(v) > {scale + 1} and v[{-scale - 1}] == 46 and v[0] > 48 and v.replace(b'.', b'', 1).isdigit() "
-        "else encode(v)"
-    )
+def _ordinary(column: WireColumn) -> Ordinary:
+    return Ordinary(Kind.DECIMAL, column.type.argument(1, 0))
 
 
-def _compiled(column: WireColumn) -> Compiled:
-    return Compiled(Kind.DECIMAL, column.type.argument(1, 0))
-
-
-FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder, inline=_inline, compiled=_compiled)
+FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder, ordinary=_ordinary)

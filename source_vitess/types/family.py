@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from source_vitess.types.codec import Compiled, Encoder, TypeOptions
+from source_vitess.types.codec import Encoder, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 
 
@@ -36,19 +36,17 @@ class Family:
         json_schema: Makes a type's JSON schema.
         encoder: Makes a column's encoder, once per FIELD event. The encoder raises nothing but `Altered`,
             whatever the bytes, and returns valid JSON.
-        inline: Makes `Codec.inline` of a column, where there is a way.
-        inline_copied: `Codec.inline_copied`, for all columns alike.
-        compiled: Makes `Codec.compiled` of a column.
-        compiled_copied: `Codec.compiled_copied`, for all columns alike.
+        encode_copied: `Codec.encode_copied`, for all columns alike.
+        ordinary: Makes `Codec.ordinary` of a column.
+        ordinary_copied: `Codec.ordinary_copied`, for all columns alike.
     """
 
     names: tuple[str, ...]
     json_schema: Callable[[ColumnType, TypeOptions], Mapping[str, Any]]
     encoder: Callable[[WireColumn], Encoder]
-    inline: Callable[[WireColumn], str | None] = lambda _column: None
-    inline_copied: str | None = None
-    compiled: Callable[[WireColumn], Compiled] = lambda _column: Compiled()
-    compiled_copied: Compiled | None = None
+    encode_copied: Encoder | None = None
+    ordinary: Callable[[WireColumn], Ordinary] = lambda _column: Ordinary()
+    ordinary_copied: Ordinary | None = None
 
 
 def nullable(json_type: str, **keywords: Any) -> dict[str, Any]:

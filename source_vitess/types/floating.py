@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -31,10 +31,6 @@ _LONGEST_PLAIN = 24
 
 _ZERO = ord("0")
 _POINT = ord(".")
-_INLINE = (
-    f"v if len(v) <= {_LONGEST_PLAIN} and v.count(b'.') == 1 and v.replace(b'.', b'').isdigit() "
-    "and (v[0] > 48 or v[1] == 46) and v[-1] >= 48 else encode(v)"
-)
 
 _FLOAT32 = struct.Struct("<f")
 
@@ -61,7 +57,7 @@ def _parse(value: bytes) -> float:
 
 
 def _encode_double(value: bytes) -> bytes:
-    # Fast path, also `_INLINE`: digits with a point among them, as MySQL writes most numbers, are JSON already.
+    # Fast path: digits with a point among them, as MySQL writes most numbers, are JSON already.
     if (
         len(value) <= _LONGEST_PLAIN
         and value.count(b".") == 1
@@ -118,14 +114,8 @@ def _is_plain_double(column: WireColumn) -> bool:
     return column.type.name == "double" and len(column.type.arguments) != 2
 
 
-def _inline(column: WireColumn) -> str | None:
-    return _INLINE if _is_plain_double(column) else None
+def _ordinary(column: WireColumn) -> Ordinary:
+    return Ordinary(Kind.DOUBLE) if _is_plain_double(column) else Ordinary()
 
 
-def _compiled(column: WireColumn) -> Compiled:
-    return Compiled(Kind.DOUBLE) if _is_plain_double(column) else Compiled()
-
-
-FAMILY = Family(
-    names=("float", "double"), json_schema=_json_schema, encoder=_encoder, inline=_inline, compiled=_compiled
-)
+FAMILY = Family(names=("float", "double"), json_schema=_json_schema, encoder=_encoder, ordinary=_ordinary)

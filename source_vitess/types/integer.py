@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -49,19 +49,13 @@ def _encode_boolean(value: bytes) -> bytes:
     return b"false" if encode_integer(value) == b"0" else b"true"
 
 
-def _inline(column: WireColumn) -> str | None:
-    # 48 is "0": the first branch of encode_integer.
-    return None if _is_boolean(column.type, column.options) else "v if v.isdigit() and v[0] > 48 else encode(v)"
-
-
-def _compiled(column: WireColumn) -> Compiled:
-    return Compiled() if _is_boolean(column.type, column.options) else Compiled(Kind.INTEGER)
+def _ordinary(column: WireColumn) -> Ordinary:
+    return Ordinary() if _is_boolean(column.type, column.options) else Ordinary(Kind.INTEGER)
 
 
 FAMILY = Family(
     names=("tinyint", "smallint", "mediumint", "int", "bigint", "year"),
     json_schema=_json_schema,
     encoder=_encoder,
-    inline=_inline,
-    compiled=_compiled,
+    ordinary=_ordinary,
 )

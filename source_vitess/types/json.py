@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
-from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -47,6 +48,14 @@ def _encode(value: bytes) -> bytes:
     except ValueError:
         value = _repair(value)
     return orjson.dumps(value.decode())
+
+
+def _encode_copied(value: bytes) -> bytes:
+    # MySQL's own text is valid, so that only what Vitess makes of binary logs has to be read to be sure.
+    if value:
+        with suppress(UnicodeDecodeError):
+            return orjson.dumps(value.decode())
+    return _encode(value)
 
 
 def _repair(value: bytes) -> bytes:
@@ -80,8 +89,7 @@ FAMILY = Family(
     names=("json",),
     json_schema=_json_schema,
     encoder=_encoder,
-    # MySQL's own text is valid, so that only what Vitess makes of binary logs has to be read to be sure.
-    inline_copied="dumps(v.decode()) if v else encode(v)",
-    compiled=lambda _column: Compiled(Kind.JSON),
-    compiled_copied=Compiled(Kind.JSON_COPIED),
+    encode_copied=_encode_copied,
+    ordinary=lambda _column: Ordinary(Kind.JSON),
+    ordinary_copied=Ordinary(Kind.JSON_COPIED),
 )

@@ -91,8 +91,7 @@ def codec_for(
     return Codec(
         schema,
         family.encoder(column),
-        family.inline(column),
-        family.inline_copied,
-        family.compiled(column),
-        family.compiled_copied,
+        family.encode_copied,
+        family.ordinary(column),
+        family.ordinary_copied,
     )

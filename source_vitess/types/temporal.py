@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -107,12 +107,12 @@ def _time_encoder(column: WireColumn) -> Encoder:
     return encode
 
 
-def _compiled(kind: Kind, zone: int = 0) -> Callable[[WireColumn], Compiled]:
-    def compiled(column: WireColumn) -> Compiled:
+def _ordinary(kind: Kind, zone: int = 0) -> Callable[[WireColumn], Ordinary]:
+    def ordinary(column: WireColumn) -> Ordinary:
         digits = column.type.argument(0, 0)
-        return Compiled(kind, digits | zone) if digits <= 6 else Compiled()
+        return Ordinary(kind, digits | zone) if digits <= 6 else Ordinary()
 
-    return compiled
+    return ordinary
 
 
 FAMILIES = (
@@ -120,19 +120,19 @@ FAMILIES = (
         names=("date",),
         json_schema=_date_schema,
         encoder=_date_encoder,
-        compiled=lambda _column: Compiled(Kind.DATE),
+        ordinary=lambda _column: Ordinary(Kind.DATE),
     ),
     Family(
         names=("datetime",),
         json_schema=_datetime_schema,
         encoder=_datetime_encoder,
-        compiled=_compiled(Kind.MOMENT),
+        ordinary=_ordinary(Kind.MOMENT),
     ),
     Family(
         names=("timestamp",),
         json_schema=_timestamp_schema,
         encoder=_timestamp_encoder,
-        compiled=_compiled(Kind.MOMENT, zone=8),
+        ordinary=_ordinary(Kind.MOMENT, zone=8),
     ),
-    Family(names=("time",), json_schema=_time_schema, encoder=_time_encoder, compiled=_compiled(Kind.TIME)),
+    Family(names=("time",), json_schema=_time_schema, encoder=_time_encoder, ordinary=_ordinary(Kind.TIME)),
 )

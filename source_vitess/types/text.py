@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from source_vitess.types.charset import TextDecoder, decoder_of
-from source_vitess.types.codec import Altered, Compiled, Encoder, Kind, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -37,13 +37,8 @@ def _encode_utf8(value: bytes) -> bytes:
         raise _replaced(value.decode(errors="replace")) from None
 
 
-def _inline(column: WireColumn) -> str | None:
-    # UnicodeDecodeError is a ValueError.
-    return "dumps(v.decode())" if decoder_of(column.charset) is None else None
-
-
-def _compiled(column: WireColumn) -> Compiled:
-    return Compiled(Kind.TEXT) if decoder_of(column.charset) is None else Compiled()
+def _ordinary(column: WireColumn) -> Ordinary:
+    return Ordinary(Kind.TEXT) if decoder_of(column.charset) is None else Ordinary()
 
 
 def _charset_encoder(decode: TextDecoder) -> Encoder:
@@ -64,6 +59,5 @@ FAMILY = Family(
     names=("char", "varchar", "tinytext", "text", "mediumtext", "longtext"),
     json_schema=_json_schema,
     encoder=_encoder,
-    inline=_inline,
-    compiled=_compiled,
+    ordinary=_ordinary,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from google.protobuf.message import DecodeError
 from source_vitess.errors import InternalError, StreamError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2, query_pb2
-from source_vitess.rows import compiled
 from source_vitess.rows.columns import Rows
 
 
@@ -110,10 +108,6 @@ class StreamPosition:
         Raises:
             InternalError: As the other methods: the event is not one.
         """
-        if self._message is None and compiled.module is not None:
-            with suppress(ValueError):
-                found: str | None = compiled.module.find_gtid(self._raw, shard.encode())
-                return found
         for entry in self._shards:
             if entry.shard == shard:
                 return entry.gtid

@@ -25,7 +25,6 @@ from source_vitess.errors import (
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.rows.batch import RowBatch
 from source_vitess.rows.columns import DecodedColumn
-from source_vitess.rows.copied import CopiedShapes
 from source_vitess.rows.decoder import RowDecoder
 from source_vitess.schema import StreamedTable
 from source_vitess.types.codec import Codec
@@ -80,7 +79,6 @@ class EventReader:
         self._codec_of = codec_of
         self._row_images = row_images
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
-        self._shapes: dict[tuple[str, str], CopiedShapes | None] = {}
         self._failed: set[str] = set()
         self._last_position: StreamPosition | None = None
 
@@ -131,17 +129,7 @@ class EventReader:
                             yield Snapshot(batch.shard, position)
                             position = None
                     try:
-                        if batch.is_compiled:
-                            end = batch.add_run(events, index - 1)
-                            if end >= index:
-                                index = end
-                                continue
-                        batch.add(row_event.row_changes)
-                        if (
-                            not (batch.is_compiled or batch.timestamp)
-                            and (shapes := self._shapes_of(batch, raw, event)) is not None
-                        ):
-                            index = batch.add_copied(events, index, shapes)
+                        index = batch.add(events, index - 1, row_event.row_changes)
                     except (MisfitError, PartialImageError) as error:
                         yield self._unreadable(batch, error)
                         batch = None
@@ -242,14 +230,6 @@ class EventReader:
         if decoder is None:
             raise InternalError(f"VTGate sent rows of table {name!r} in shard {event.shard!r} without its columns.")
         return RowBatch(event.shard, name, timestamp, decoder, event.table_name)
-
-    def _shapes_of(self, batch: RowBatch, raw: bytes, event: binlogdata_pb2.VEvent) -> CopiedShapes | None:
-        """Returns what the events of the batch's table and shard look like in a copy, None if that is not known."""
-        key = batch.shard, batch.table
-        shapes = self._shapes.get(key)
-        if shapes is None:
-            shapes = self._shapes[key] = CopiedShapes.learn(raw, event)
-        return shapes
 
     def _after(self, shard: str) -> str:
         """Says where in a shard's binary log the stream is, as far as it told."""

@@ -6,15 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from importlib import import_module
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instruments.scripted_vtgate.events import TIMESTAMP, VEvent, change, commit, field, row, vgtid
-from instruments.scripted_vtgate.wire import row_of
-from source_vitess.errors import ConnectorError, InternalError
+from source_vitess.errors import ConnectorError
 from source_vitess.proto import raw_pb2
 from source_vitess.rows import compiled
 from source_vitess.rows.columns import DecodedColumn, Rows
@@ -22,12 +22,12 @@ from source_vitess.schema import Column, StreamedTable, Table
 from source_vitess.types.codec import Altered, Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
-from source_vitess.vstream.events import Event, StreamPosition, TableFailed
+from source_vitess.vstream.events import Event, TableFailed
 from source_vitess.vstream.reader import EventReader
 from unit_tests.examples import at_least, reached
 from unit_tests.types.encoding import UTF8, codec
 
-pytestmark = pytest.mark.skipif(not compiled.is_available(), reason="the compiled decoder was not built, or is off")
+pytestmark = pytest.mark.skipif(compiled.obstacle() is not None, reason=f"the compiled decoder {compiled.obstacle()}")
 
 #: By column type, values that no encoder in Python should have to look at.
 ORDINARY: dict[str, list[bytes]] = {
@@ -328,10 +328,8 @@ def _columns(*codecs: Codec | None, key: int = -1) -> list[DecodedColumn]:
 
 def _decode(one: Codec, value: bytes, *, copied: bool = False) -> bytes | None:
     """Returns what the compiled decoder makes of a value, None if it leaves it to Python."""
-    decoder = compiled.decoder_for(_columns(one), copied=copied)
-    assert decoder is not None
-    packed = row_of([value])
-    members = decoder.decode(packed.lengths, packed.values)
+    decoder = compiled.ordinary_decoder(_columns(one), copied=copied)
+    members = _append(decoder, row("t", after=(value,), timestamp=0 if copied else TIMESTAMP))
     if members is None:
         return None
     assert members.startswith(b'"c0":')
@@ -339,8 +337,18 @@ def _decode(one: Codec, value: bytes, *, copied: bool = False) -> bytes | None:
     return members[5:-1]
 
 
+def _append(decoder: compiled.OrdinaryDecoder, event: VEvent) -> bytes | None:
+    """Returns what the compiled decoder makes of the one row of an event, None if it leaves it to Python."""
+    members: list[bytes] = []
+    deleted: list[int] = []
+    table = event.row_event.table_name.encode()
+    taken = decoder.append([event.SerializeToString()], 0, table, b"-80", event.timestamp, members, deleted)
+    assert deleted == []
+    assert len(members) == taken
+    return members[0] if taken else None
+
+
 def _encode(one: Codec, value: bytes) -> bytes | None:
-    assert one.encode is not None
     try:
         return one.encode(value)
     except Altered:
@@ -459,10 +467,11 @@ def _read_both(
     monkeypatch: pytest.MonkeyPatch, responses: Sequence[Sequence[bytes]], key: tuple[str, ...] = ("id",)
 ) -> list[Event | tuple[str, str]]:
     """Returns what is read, the same in Python and compiled, errors too."""
-    with monkeypatch.context() as patched:
-        patched.setattr(compiled, "module", None)
-        expected = _read(responses, key)
-    got = _read(responses, key)
+    read = {}
+    for wanted in ("0", "1"):
+        monkeypatch.setenv(compiled.VARIABLE, wanted)
+        read[wanted] = _read(responses, key)
+    expected, got = read["0"], read["1"]
     assert list(map(_comparable, got)) == list(map(_comparable, expected))
     return got
 
@@ -478,6 +487,7 @@ _ODD: dict[int, st.SearchStrategy[tuple[bytes | None, ...]]] = {
     0: st.tuples(CELLS, CELLS),
     1: st.tuples(*[CELLS] * len(COLUMNS)),
     2: st.tuples(*[CELLS] * (len(COLUMNS) - 1), st.just(b"0")),
+    3: st.tuples(*[CELLS] * (len(COLUMNS) + 1)),
 }
 IMAGES = st.integers(0, 60).flatmap(lambda number: _ODD.get(number, _WHOLE if number % 6 else st.none()))
 BITS = st.integers(0, 60).flatmap(
@@ -579,10 +589,9 @@ def test_members_that_an_event_of_rows_seldom_has(
 
 def test_ordinary_events_need_no_python() -> None:
     """Inserts, updates, deletes and moved rows of a batch are all taken, up to the event of another."""
-    decoder = compiled.decoder_for(
+    decoder = compiled.ordinary_decoder(
         [DecodedColumn(name, codec(text), key=name == "id") for name, text in COLUMNS.items()], copied=False
     )
-    assert decoder is not None
     first, second = (1, "n", "2024-02-29", b"x", 0), (2, None, None, b"", 0)
     changes = [change(None, first), change(first, first[:1] + second[1:]), change(first, second), change(second, None)]
     events = [row("t", *changes, change(None, first)), *(row("t", one) for one in changes), commit()]
@@ -612,8 +621,7 @@ def test_a_row_has_moved_when_its_key_is_another(
 ) -> None:
     """The image before comes as a deleted row if, and only if, a key column has another value; NULL is none of them."""
     columns = [DecodedColumn("id", codec("varchar(9)"), key=True), DecodedColumn("v", codec("varchar(9)"), key=False)]
-    decoder = compiled.decoder_for(columns, copied=False)
-    assert decoder is not None
+    decoder = compiled.ordinary_decoder(columns, copied=False)
     event = row("t", change(before, after))  # type: ignore[arg-type]
     members: list[bytes] = []
     deleted: list[int] = []
@@ -650,14 +658,13 @@ _ROW = (1, "n", None, None, 0)
 )
 def test_an_event_that_is_not_ordinary_is_left(monkeypatch: pytest.MonkeyPatch, other: VEvent) -> None:
     """What belongs to another batch, is not whole or not of the form that was told is left to Python."""
-    decoder = compiled.decoder_for(
+    decoder = compiled.ordinary_decoder(
         [
             DecodedColumn(name, codec(text), key=name == "id", always_given=name == "left")
             for name, text in COLUMNS.items()
         ],
         copied=False,
     )
-    assert decoder is not None
     plain = row("t", after=_ROW)
     raw = [event.SerializeToString() for event in (plain, plain, other, plain)]
     members: list[bytes] = []
@@ -685,10 +692,14 @@ def test_an_event_that_is_not_ordinary_is_left(monkeypatch: pytest.MonkeyPatch, 
 )
 def test_a_row_that_does_not_add_up_is_left(lengths: bytes, values: bytes) -> None:
     """Lengths that do not fit the columns or the values never give a shifted row, nor bytes of elsewhere."""
-    decoder = compiled.decoder_for(_columns(codec("int"), codec("int")), copied=False)
+    decoder = compiled.ordinary_decoder(_columns(codec("int"), codec("int")), copied=False)
 
-    assert decoder is not None
-    assert decoder.decode(lengths, values) is None
+    event = row("t", after=(b"1", b"2"))
+    assert _append(decoder, event) is not None
+    image = event.row_event.row_changes[0].after
+    image.lengths, image.values = lengths, values
+
+    assert _append(decoder, event) is None
 
 
 def test_rows_before_an_odd_one_are_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -726,46 +737,42 @@ def test_what_is_not_an_error_of_a_value_is_raised() -> None:
         _decode(Codec({}, interrupt), b"x")
 
 
-@at_least(0.1)
-@given(
-    shards=st.dictionaries(st.sampled_from(["-40", "40-80", "80-", "", "ä"]), st.text(max_size=200)),
-    at=st.integers(0, 400),
-    cut=st.integers(0, 2),
-    put=st.binary(max_size=2),
-    as_long=st.booleans(),
+def test_a_decoder_that_is_called_again_in_the_middle_of_a_row_raises() -> None:
+    """An encoder cannot write into the row that it is part of: the call raises, and the row is as it was."""
+    raised: list[str] = []
+
+    def call_again(value: bytes) -> bytes:
+        try:
+            _append(decoder, event)
+        except RuntimeError as error:
+            raised.append(str(error))
+        return value
+
+    decoder = compiled.ordinary_decoder(_columns(codec("int"), Codec({}, call_again)), copied=False)
+    event = row("t", after=(b"1", b"2"))
+
+    for _ in range(2):
+        assert _append(decoder, event) == b'"c0":1,"c1":2,'
+    assert raised == ["the decoder is in the middle of a row"] * 2
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        (b'"a":null,', 0, 0, None, False, False),
+        (None, 0, 0, len, False, False),
+        (b"null", 0, 0, len, False, False),
+        ("a", 0, 0, len, False, False),
+        (b'"a":null,', 11, 0, len, False, False),
+        (b'"a":null,', 0, -1, len, False, False),
+        (b'"a":null,', 0, 65536, len, False, False),
+        (b'"a":null,', 0, 0, len, False),
+        "a",
+    ],
 )
-def test_a_position_is_found_as_in_python(shards: dict[str, str], at: int, cut: int, put: bytes, as_long: bool) -> None:
-    """The position of every shard that is there, and of one that is not; broken bytes are taken or refused alike."""
-    raw = vgtid(shards, shard="-40", keyspace="ks").SerializeToString()
-    at %= len(raw) + 1
-    broken = raw[:at] + put + raw[at + (len(put) if as_long else cut) :]
-    for given_bytes in (raw, broken):
-        for shard in (*shards, "missing"):
-            got = _gtid(given_bytes, shard)
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(compiled, "module", None)
-                assert _gtid(given_bytes, shard) == got
-    if _gtid(broken, "missing") != "refused":
-        reached()
+def test_what_is_not_a_column_is_refused(column: object) -> None:
+    """A decoder is made for columns that it can read, and no others."""
+    module = import_module("source_vitess.rows._decoder")
 
-
-def _gtid(raw: bytes, shard: str) -> str | None:
-    try:
-        return StreamPosition(raw).gtid(shard)
-    except InternalError:
-        return "refused"
-
-
-NUMBERS = st.integers(0, 2**62) | st.integers(2**63 - 5, 2**63 + 5) | st.integers(-3, 3) | st.integers(2**64, 2**65)
-
-
-@given(st.lists(st.binary(max_size=20), max_size=12), st.binary(max_size=20), NUMBERS)
-@example([b""] * 3, b"", 2**63 - 2)
-def test_rows_are_completed_alike(rows: list[bytes], middle: bytes, first: int) -> None:
-    """The members, the middle and a number that counts up, whatever is in them; a number of any size."""
-    expected = [b"{" + one + middle + str(first + at).encode() + b"}" for at, one in enumerate(rows)]
-
-    assert compiled.complete(rows, middle, first) == expected
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(compiled, "module", None)
-        assert compiled.complete(rows, middle, first) == expected
+    with pytest.raises((TypeError, ValueError)):
+        module.Decoder((column,))
