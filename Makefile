@@ -147,6 +147,10 @@ container-image: ## build the images with Debian's buildah, on a base by deboots
 	@BASE=$(TEST_BASE) BUILD_BASE=$(TEST_BASE)-build IMAGE=localhost/source-vitess:test DESTINATION=localhost/destination-readyset:test \
 	  bash tools/prepare_container.sh
 
+.PHONY: decoder
+decoder: venv ## the compiled decoder's wheel on every Python from 3.10 to 3.14 that can be had, and its tests under sanitizers
+	@$(BIN)/python -m tools.tiers decoder
+
 .PHONY: container
 container: venv ## run the image against a real Vitess, without a Docker engine
 	@$(BIN)/python -m tools.tiers container
@@ -203,6 +207,10 @@ crosscheck: venv ## compare all types' values with Debezium's Vitess connector o
 .PHONY: bench
 bench: venv ## measure speed and memory on a real Vitess; ROWS, RUNS, ONLY, LARGEST and SEED are settings
 	@$(BIN)/python -m benchmarks $(foreach each,ROWS RUNS ONLY LARGEST SEED,$(if $($(each)),--$(shell echo $(each) | tr A-Z a-z) $($(each))))
+
+.PHONY: wheels
+wheels: venv ## build the source distribution and wheels into dist/: for this platform, and for aarch64 by a cross compiler
+	@$(BIN)/python -m tools.build_wheels
 
 .PHONY: image
 image: ## build the container image with docker, podman or buildah; BASE, BUILD_BASE and IMAGE are settings

@@ -125,7 +125,7 @@ TIERS = {
     "integration": _pytest(
         "integration",
         "integration_tests",
-        *(f"--ignore=integration_tests/{folder}" for folder in ("chaos", "clients", "container")),
+        *(f"--ignore=integration_tests/{folder}" for folder in ("chaos", "clients", "container", "decoder")),
     ),
     # What it came to is for people: shown as it is.
     "chaos": _pytest("chaos", "integration_tests/chaos", "-s"),
@@ -140,6 +140,8 @@ TIERS = {
     "clients": _pytest(
         "clients", "integration_tests/clients", prepare=["make", "--no-print-directory", "clients-venv"]
     ),
+    # The compiled decoder as it is published, and under sanitizers.
+    "decoder": _pytest("decoder", "integration_tests/decoder", prepare=["make", "--no-print-directory", "wheels"]),
     "container": _pytest(
         "container", "integration_tests/container", prepare=["make", "--no-print-directory", "container-image"]
     ),
