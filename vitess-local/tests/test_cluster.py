@@ -196,13 +196,19 @@ def cluster_to_reshard() -> Iterator[Cluster]:
 
 
 def test_a_reshard_can_be_stopped_and_continued(cluster_to_reshard: Cluster) -> None:
-    """Every row is on the new shards in the end, those written on the way too."""
+    """Every row is on the new shards in the end, those written on the way too, also on a way back."""
     cluster = cluster_to_reshard
     words = ("commerce", "-80,80-", "-55,55-aa,aa-")
     cluster.reshard(*words, stop_before="switch")
     assert cluster.serving_shards("commerce") == {"-80", "80-"}
     add_customers(cluster, 10)
 
+    cluster.reshard(*words, stop_before="complete")
+    assert cluster.serving_shards("commerce") == {"-55", "55-aa", "aa-"}
+    add_customers(cluster, 10)
+    cluster.reverse_reshard(*words)
+    assert cluster.serving_shards("commerce") == {"-80", "80-"}
+    add_customers(cluster, 10)
     cluster.reshard(*words, stop_before="complete")
     assert cluster.serving_shards("commerce") == {"-55", "55-aa", "aa-"}
     expected = count_customers(cluster)

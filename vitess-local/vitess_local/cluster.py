@@ -283,6 +283,16 @@ class Cluster:
             if not keep_old_shards:
                 self._drop_shards(keyspace, reshard.sources)
 
+    def reverse_reshard(self, keyspace: str, sources: Shards, targets: Shards) -> None:
+        """Send the traffic of a reshard that is not completed back to the old shards.
+
+        The new ones are kept up to date, so that `reshard` can switch to them again.
+        """
+        with self._exclusively():
+            resharding.reverse(
+                self._deployment, Reshard(keyspace, shard_names(sources), shard_names(targets)), self._report
+            )
+
     def reparent(self, keyspace_shard: str, *, emergency: bool = False, to: str | None = None) -> Tablet:
         """Promote another tablet (`to`, or any running replica) and return it."""
         keyspace, shard = parse_keyspace_shard(keyspace_shard)

@@ -103,6 +103,14 @@ def switch(deployment: Deployment, reshard: Reshard, report: Report, *, reverse:
     wait_for_service(deployment, report, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
 
 
+def reverse(deployment: Deployment, reshard: Reshard, report: Report) -> None:
+    """Send reads and writes back to the old shards; the streams to the new ones go on."""
+    report(f"{reshard.keyspace}: switching traffic back to {','.join(reshard.sources)}")
+    vtctl(deployment, *reshard.words("reversetraffic"))
+    pairs = [(reshard.keyspace, shard) for shard in reshard.sources]
+    wait_for_service(deployment, report, timeout=_SERVE_SECONDS, shards=pairs, tablets=())
+
+
 def _refused_switch(deployment: Deployment, reshard: Reshard, *, reverse: bool) -> str | None:
     """Switch, and return why Vitess does not yet: streams that run may still have rows to copy."""
     try:
