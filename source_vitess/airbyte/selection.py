@@ -95,7 +95,8 @@ def _unread_warning(unread: Mapping[str, Sequence[str]]) -> str:
     return (
         "Columns that are not read, because the configured catalog does not have them: "
         f"{', '.join(named[:_LISTED])}{', …' if len(named) > _LISTED else ''}. If they were added since the schema "
-        "was discovered, refresh the source's schema to read them."
+        "was discovered, refresh the source's schema to read them, and then the streams: rows that were read "
+        "before have no value for them."
     )
 
 

@@ -21,6 +21,7 @@ from source_vitess.replication.ddl_effects import (
 )
 from source_vitess.replication.exclusions import Exclusions
 from source_vitess.replication.messages import Log, Message
+from source_vitess.replication.new_columns import NewColumns
 from source_vitess.replication.rewritten_values import RewrittenValues
 from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.stale_columns import AnnouncedColumns
@@ -47,6 +48,7 @@ class SchemaChanges:
             self._state.dropped_columns, {name: streamed.table.columns_by_name for name, streamed in tables.items()}
         )
         self._rewritten = RewrittenValues(tables, self._state.dropped_columns)
+        self._new_columns = NewColumns(tables)
         # By shard and table: the columns announced since one was added, without those that were dropped since.
         self._columns: dict[tuple[str, str], tuple[str, ...]] = {}
         self._unclear: set[str] = set()
@@ -83,6 +85,9 @@ class SchemaChanges:
         self._announced.changed(shard, statement, str(transaction or ""))
         if (changes := column_changes(statement)) is not None:
             yield from self._columns_added(shard, transaction, changes)
+            if isinstance(self._state.tables.get(changes.table), FOLLOWED):
+                for text in self._new_columns.added(shard, changes):
+                    yield Log(text, warning=True)
         for text in self._rewritten.changed(shard, statement, is_news):
             yield Log(text, warning=True)
         yield from self._not_understood(event, transaction)

@@ -166,3 +166,29 @@ def test_a_column_that_is_dropped_and_added_again(vitess: Vitess, syncs: Syncs, 
 
     assert any("'name'" in line for line in warnings(syncs))
     assert syncs.store.statuses == {"a": "COMPLETE", "b": "COMPLETE"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["ALTER TABLE b ADD COLUMN later INT", "ALTER TABLE b ADD (x INT, Later INT DEFAULT 5)"],
+)
+def test_a_column_that_is_added_during_a_sync(vitess: Vitess, syncs: Syncs, statement: str) -> None:
+    """Rows that the sync reads have no value for it, and nothing but this line says so, once for both shards."""
+    vitess.insert("b", {"id": 70, "name": "before"})
+    vitess.ddl(statement, "b")
+    vitess.ddl("ALTER TABLE a ADD INDEX later (name)", "a")
+
+    assert syncs.run() is None
+
+    [told] = [line for line in syncs.store.logs if "after this sync began" in line and "ater'" in line]
+    assert "'b'" in told
+    assert "and then this stream" in told
+
+
+def test_columns_that_are_discovered_are_not_told_of(vitess: Vitess, syncs: Syncs) -> None:
+    """The statement that added a column which this sync reads, or which it knew not to read, is no news."""
+    vitess.ddl("ALTER TABLE b ADD COLUMN NAME VARCHAR(20)", "b")
+
+    assert syncs.run() is None
+
+    assert not any("after this sync began" in line for line in syncs.store.logs)
