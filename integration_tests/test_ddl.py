@@ -379,6 +379,41 @@ def test_words_in_comments_and_labels(cluster: Cluster, shop: Connector) -> None
 
 
 @pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("alter table a convert to character set utf8mb4", "its text columns"),
+        ("alter table a modify v varchar(20) character set utf8mb4", "'v'"),
+        ("alter table a modify k enum('small','large')", "'k'"),
+    ],
+)
+def test_changes_from_before_an_alter_of_their_characters(
+    cluster: Cluster, single: Connector, statement: str, said: str
+) -> None:
+    """VTTablet gives them the character set, and the labels, of now, so that values are wrong: the log says so.
+
+    A refresh of the stream, as is advised, mends it.
+    """
+    cluster.sql(
+        single.keyspace,
+        "create table a (id int primary key, v varchar(20), k enum('large','small')) character set latin1",
+    )
+    store = Store.of_catalog(single.discover())
+    catalog = single.configured("a")
+    assert single.sync(store, catalog) is None
+    cluster.sql(single.keyspace, "insert into a (id, v, k) values (1, 'Ã©', 'large')")
+
+    _on_the_server(cluster, single.keyspace, "0", statement)
+
+    assert single.sync(store, catalog) is None
+    [warning] = _warnings(store)
+    assert said in warning
+    assert "refresh this stream" in warning
+    again = Store.of_catalog(catalog)
+    assert single.sync(again, catalog) is None
+    single.expect_all_equal(again, "a")
+
+
+@pytest.mark.parametrize(
     "statements",
     [
         ["use mysql", "truncate vt_single.a"],

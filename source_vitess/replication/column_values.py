@@ -49,7 +49,7 @@ class ColumnValues:
         if old.name in (*_CHARACTERS, "enum", "set"):
             if self.charset is None or other.charset is None:
                 return False
-            if other.charset not in (self.charset, "utf8mb4"):
+            if other.charset != self.charset and not (self.charset in _UTF8 and other.charset == "utf8mb4"):
                 return False
         return _fits(old, new)
 
@@ -59,6 +59,9 @@ _INTEGERS = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
 #: Types without a length of their own, by the most bytes that they hold.
 _TEXTS_BY_SIZE = {"tinytext": 255, "text": 65535, "mediumtext": 2**24 - 1, "longtext": 2**32 - 1}
 _BLOBS_BY_SIZE = {"tinyblob": 255, "blob": 65535, "mediumblob": 2**24 - 1, "longblob": 2**32 - 1}
+#: Character sets whose bytes are the same in utf8mb4. VTTablet sends the bytes of a change that was made before an
+#: ALTER, and names the character set of now.
+_UTF8 = ("ascii", "utf8", "utf8mb3")
 _CHARACTERS = ("char", "varchar", *_TEXTS_BY_SIZE)
 _TIMES = ("datetime", "timestamp", "time")
 _BYTES_PER_CHARACTER = 4
@@ -85,7 +88,8 @@ def _fits(old: ColumnType, new: ColumnType) -> bool:
     if old.name in _TIMES or old.name == "vector":
         return old.argument(0, 0) <= new.argument(0, 0 if old.name in _TIMES else 2048)
     if old.name == "enum":
-        return set(old.members) <= set(new.members)
+        # By number, too: VTTablet gives a change that was made before an ALTER the labels of now.
+        return bool(old.members) and new.members[: len(old.members)] == old.members
     if old.name == "set":
         return bool(old.members) and new.members[: len(old.members)] == old.members
     if old.name in ("bit", "binary"):

@@ -12,7 +12,8 @@ neither. So a statement is reported unless it cannot have changed a value that t
 - CHANGE and RENAME COLUMN to another name: the values are emitted under the new name from then on.
 - ADD COLUMN with a value for the rows that exist: a default, NOT NULL, AUTO_INCREMENT, an expression; and of a name
   that was another column's in this sync.
-- CONVERT TO CHARACTER SET, unless to utf8mb4, which has all characters of the others.
+- CONVERT TO CHARACTER SET, to whatever: VTTablet sends the bytes of changes from before, and says that they are of the
+  character set of now. The same goes for labels of ENUM and SET, which come by number.
 - The end of an online schema change, whose own statement is not part of the stream.
 
 Columns that the stream does not read count too: other columns may be computed from them, and a new one is often
@@ -146,8 +147,8 @@ class _TableColumns:
                         yield new, "RENAME COLUMN"
                     self._known.pop(old.lower(), None)
                     self._known.pop(new.lower(), None)
-                case ConvertTo(charset):
-                    if charset != "utf8mb4" and self._reads_text():
+                case ConvertTo():
+                    if self._reads_text():
                         yield _TEXTS, "CONVERT TO CHARACTER SET"
                     self._known.clear()
                 case _:
