@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 #: Names of tables. Most have to be quoted.
 NAMES = (
     *("t", "Orders", "1a", "drop", "odd`name", "a b", "add column", "é", "it's", "x;y", "partition", "rename to", "--"),
 )
 
-_RESERVED = ("add", "drop", "partition")
+_RESERVED = ("add", "alter", "drop", "key", "order", "partition")
 
 #: What stands in comments, labels and defaults.
 TEXTS = (
@@ -266,10 +267,12 @@ class DdlForms:
 
     Args:
         seed: For the random numbers.
+        symbols: Symbols of the grammar that are something else here.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, symbols: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> None:
         self._random = random.Random(seed)  # noqa: S311 - test data
+        self._grammar = {**GRAMMAR, **symbols}
         self._mode = ""
         self._tables = ("", "")
 
@@ -284,10 +287,25 @@ class DdlForms:
         if "exchange" in statement.lower():
             # Its rows have to fit into the partition.
             setup += [f"delete from {_backquoted(other)}", f"insert into {_backquoted(other)} (id, a) values (0, 9)"]
+        return Example(self._mode, tuple(setup), self._between_comments(statement), table)
+
+    def write(self, form: str, table: str, other: str = "", *, mode: str = "") -> str:
+        """Writes a statement of a given form.
+
+        Args:
+            form: With symbols, names and keywords as in the grammar.
+            table: What `<table>` is.
+            other: What `<other>` is.
+            mode: The SQL mode of the session that takes it.
+        """
+        self._mode, self._tables = mode, (table, other)
+        return self._between_comments(self._fill(form))
+
+    def _between_comments(self, statement: str) -> str:
         before = self._pick(("", "", "", "/* drop table x */ ", "-- x\n"))
         after = self._pick(("", "", "", " /* generated */", " -- x", ";"))
         assert re.match(r"[A-Za-z]+\s", statement), "VTTablet must be able to tell the first word, see _fill"
-        return Example(self._mode, tuple(setup), f"{before}{statement}{after}", table)
+        return f"{before}{statement}{after}"
 
     def _pick(self, choices: Sequence[str]) -> str:
         return self._random.choice(choices)
@@ -303,7 +321,7 @@ class DdlForms:
                 return self._name(self._tables[1])
             case "text":
                 return self._text(self._pick(TEXTS))
-        return self._fill(self._pick(GRAMMAR[symbol]))
+        return self._fill(self._pick(self._grammar[symbol]))
 
     def _fill(self, form: str) -> str:
         """Fills in symbols and names, and separates words.

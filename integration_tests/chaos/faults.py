@@ -1,7 +1,8 @@
-"""What is done to the cluster while it is written to and read. Each fault repairs what it breaks.
+"""What is done to the cluster while it is written to and read. Each fault repairs what it breaks, but for replication.
 
-A fault that Vitess itself cannot carry out at that moment (a reparent while a tablet is slow to answer) raises; the
-run then repairs the cluster and goes on.
+Replicas that lag or have stopped stay so, until another fault or the next comparison changes that (`replication.py`).
+A fault that Vitess itself cannot carry out at that moment (a reparent while a tablet is slow to answer) raises; the run
+then repairs the cluster and goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
 from vitess_local.servers.layout import Tablet
 
+from integration_tests.chaos import replication
 from integration_tests.chaos.proxy import Proxy
 from integration_tests.chaos.writer import Writer
 
@@ -35,6 +37,7 @@ class Place:
         writer: Who writes.
         proxy: Before VTGate's gRPC port.
         rnd: Of the choices.
+        kills_mysqld: Whether MySQL servers may be killed: the tables of an engine without transactions are lost by it.
     """
 
     cluster: Cluster
@@ -42,6 +45,7 @@ class Place:
     writer: Writer
     proxy: Proxy
     rnd: random.Random
+    kills_mysqld: bool = True
 
     def shard(self) -> str:
         """Chooses a serving shard."""
@@ -52,16 +56,20 @@ class Place:
         serving = self.cluster.serving_shards(self.keyspace)
         return [t for t in self.cluster.tablets if t.keyspace == self.keyspace and t.shard in serving]
 
+    def replicas(self, shard: str | None = None) -> list[Tablet]:
+        """Lists the tablets of the serving shards, or of one, that are not its primary."""
+        tablets = [tablet for tablet in self.tablets() if shard in (None, tablet.shard)]
+        primaries = {one: self.cluster.primary(self.keyspace, one) for one in {tablet.shard for tablet in tablets}}
+        return [tablet for tablet in tablets if tablet != primaries[tablet.shard]]
+
     def wait_for_replicas(self) -> None:
         """Waits until all replicas have what their primaries have. Nothing must be written meanwhile.
 
         Raises:
             VitessLocalError: That takes too long.
         """
-        for tablet in self.tablets():
+        for tablet in self.replicas():
             primary = self.cluster.primary(self.keyspace, tablet.shard)
-            if tablet == primary:
-                continue
             with self.cluster.connect_tablet(primary.alias) as connection, connection.cursor() as cursor:
                 cursor.execute("select @@global.gtid_executed")
                 [(executed,)] = cursor.fetchall()
@@ -73,31 +81,67 @@ class Place:
 
 
 def planned_reparent(place: Place) -> str:
-    """Promotes a replica, as for a rolling upgrade."""
-    return place.cluster.reparent(f"{place.keyspace}/{place.shard()}").alias
+    """Promotes a replica, as for a rolling upgrade; Vitess refuses if it lags by much."""
+    shard = place.shard()
+    return place.cluster.reparent(f"{place.keyspace}/{shard}", to=_candidate(place, shard)).alias
 
 
 def emergency_reparent(place: Place) -> str:
     """Kills a primary, MySQL included, promotes a replica, and brings the old one back.
 
-    Nothing is written in the moment before: as with semi-synchronous replication, no acknowledged write is lost.
+    Nothing is written in the moment before, until a replica has received everything: as with semi-synchronous
+    replication, no acknowledged write is lost. That the replicas have not applied it yet is for Vitess to wait for.
     """
     shard = place.shard()
     with place.writer.paused():
-        place.wait_for_replicas()
-        old = place.cluster.kill_tablet(f"{place.keyspace}/{shard}", mysqld=True)
-    place.cluster.reparent(f"{place.keyspace}/{shard}", emergency=True)
+        receiver = place.rnd.choice([tablet for tablet in place.replicas(shard) if tablet.kind == "replica"])
+        replication.wait_until_received(place.cluster, place.cluster.primary(place.keyspace, shard), receiver)
+        old = place.cluster.kill_tablet(f"{place.keyspace}/{shard}", mysqld=place.kills_mysqld)
+    place.cluster.reparent(f"{place.keyspace}/{shard}", emergency=True, to=_candidate(place, shard))
     time.sleep(place.rnd.uniform(0, 3))
     place.cluster.start_tablet(old.alias)
     return old.alias
 
 
+def _candidate(place: Place, shard: str) -> str:
+    return place.rnd.choice([tablet.alias for tablet in place.replicas(shard) if tablet.kind == "replica"])
+
+
 def killed_tablet(place: Place) -> str:
     """Kills a vttablet, with or without its MySQL, and starts it again."""
     tablet = place.rnd.choice(place.tablets())
-    place.cluster.kill_tablet(tablet.alias, mysqld=place.rnd.random() < 0.5)
+    place.cluster.kill_tablet(tablet.alias, mysqld=place.kills_mysqld and place.rnd.random() < 0.5)
     time.sleep(place.rnd.uniform(0, 6))
     place.cluster.start_tablet(tablet.alias)
+    return tablet.alias
+
+
+def lagging_replica(place: Place) -> str:
+    """Has a replica apply everything some seconds late."""
+    tablet = place.rnd.choice(place.replicas())
+    seconds = round(min(60.0, 2 ** place.rnd.uniform(0, 6)))
+    replication.delay(place.cluster, tablet, seconds)
+    return f"{tablet.alias} by {seconds} s"
+
+
+def stopped_replica(place: Place) -> str:
+    """Stops a replica's replication, or one of its threads; for good only if others of its type are left."""
+    tablet = place.rnd.choice(place.replicas())
+    thread = place.rnd.choice(["", "io_thread", "sql_thread"])
+    replication.stop(place.cluster, tablet, thread)
+    others = [one for one in place.replicas(tablet.shard) if one != tablet and one.kind == tablet.kind]
+    if others and place.rnd.random() < 0.5:
+        return f"{tablet.alias} {thread}"
+    seconds = place.rnd.uniform(1, 15)
+    time.sleep(seconds)
+    replication.restart(place.cluster, tablet)
+    return f"{tablet.alias} {thread} for {seconds:.1f} s"
+
+
+def restarted_replication(place: Place) -> str:
+    """Starts a replica's replication anew, without a delay."""
+    tablet = place.rnd.choice(place.replicas())
+    replication.restart(place.cluster, tablet)
     return tablet.alias
 
 
@@ -139,14 +183,24 @@ Fault = Callable[[Place], str]
 
 #: By name: what it does, and how often it is chosen.
 FAULTS: dict[str, tuple[Fault, int]] = {
-    "planned reparent": (planned_reparent, 5),
+    "planned reparent": (planned_reparent, 4),
     "emergency reparent": (emergency_reparent, 3),
     "killed tablet": (killed_tablet, 4),
+    "lagging replica": (lagging_replica, 9),
+    "stopped replica": (stopped_replica, 5),
+    "restarted replication": (restarted_replication, 3),
     "hung tablet": (hung_tablet, 3),
     "restarted VTGate": (restarted_vtgate, 4),
     "dropped network": (dropped_network, 2),
     "stalled network": (stalled_network, 2),
 }
+
+
+def heal(place: Place) -> None:
+    """Has every replica replicate again, without a delay, as far as it runs."""
+    for tablet in place.replicas():
+        with suppress(VitessLocalError, pymysql.MySQLError):
+            replication.restart(place.cluster, tablet)
 
 
 def repair(place: Place) -> None:
@@ -168,6 +222,8 @@ def repair(place: Place) -> None:
                 cluster.start_tablet(tablet.alias, wait=False)
     if cluster.server("vtgate").pid() is None:
         cluster.restart_vtgate()
+    # What a reparent was refused for, and a shard that is asked for a new primary needs.
+    heal(place)
     try:
         cluster.wait_ready(timeout=60)
     except VitessLocalError:

@@ -8,13 +8,14 @@ run has to know of them.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 
 from vitess_local.cluster import Cluster
 
-from integration_tests.chaos.tables import TABLES
+from instruments.type_matrix import quote
+from source_vitess.ddl.parser import parse
+from source_vitess.ddl.statements import AlterTable, RenameTo
 
 #: Seconds until a primary has noted a statement: its tracker waits for five when it has lost its stream.
 NOTE_SECONDS = 12
@@ -28,11 +29,13 @@ class NotedColumns:
     Args:
         cluster: The cluster.
         keyspace: The keyspace.
+        tables: The tables that are followed.
     """
 
-    def __init__(self, cluster: Cluster, keyspace: str) -> None:
+    def __init__(self, cluster: Cluster, keyspace: str, tables: frozenset[str]) -> None:
         self._cluster = cluster
         self._keyspace = keyspace
+        self._tables = tables
         self._seen: dict[str, int] = {}
 
     def settle(self) -> set[str]:
@@ -48,7 +51,7 @@ class NotedColumns:
                 time.sleep(0.05)
             if late:
                 self._cluster.sql(
-                    f"{self._keyspace}:{shard}@primary", f"alter table {min(late)} comment '{time.monotonic()}'"
+                    f"{self._keyspace}:{shard}@primary", f"alter table {quote(min(late))} comment '{time.monotonic()}'"
                 )
             wrong |= late | self._corrected(shard)
         return wrong
@@ -70,7 +73,7 @@ class NotedColumns:
         present: dict[str, tuple[str, ...]] = {}
         for table, column in rows:
             present[str(table)] = (*present.get(str(table), ()), str(column))
-        return {table: columns for table, columns in present.items() if table in TABLES}
+        return {table: columns for table, columns in present.items() if table in self._tables}
 
     def _corrected(self, shard: str) -> set[str]:
         """Returns the tables whose columns were noted otherwise by a later statement that is about other tables."""
@@ -82,13 +85,21 @@ class NotedColumns:
         before: Columns = {}
         for _, statement, noted in rows:
             after = _tables(noted)
-            for table in before.keys() & after.keys() & TABLES.keys():
-                if before[table] != after[table] and not re.search(rf"\b{table}\b", statement.decode()):
+            for table in before.keys() & after.keys() & self._tables:
+                if before[table] != after[table] and not _is_about(table, statement.decode()):
                     wrong.add(table)
             before = after
         if rows:
             self._seen[shard] = rows[-1][0]
         return wrong
+
+
+def _is_about(table: str, statement: str) -> bool:
+    parsed = parse(statement)
+    match parsed.statement:
+        case AlterTable(named, actions) if not any(isinstance(action, RenameTo) for action in actions):
+            return named.name == table
+    return table in parsed.words
 
 
 def _tables(schema: bytes) -> Columns:

@@ -14,97 +14,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 from instruments.connector import Connector, Json
 from instruments.oracle import OracleError, Store
 from instruments.validation import RecordValidator
+from integration_tests.chaos.advice import Advice
 from integration_tests.chaos.ddl import SchemaChanges
-from integration_tests.chaos.tables import TABLES
+from integration_tests.chaos.lines import Lines
+from integration_tests.chaos.plans import Plan
 from source_vitess.errors import ConnectorError
 from source_vitess.source import sync_settings
 
 #: Seconds after which a sync hangs: longer than all that it may wait for put together.
 HANG_SECONDS = 900
 
-#: A slow reader pauses for so many seconds after so many lines.
-SLOW_LINES = 500
-SLOW_SECONDS = 0.2
-
 #: What a sync says when it rode something out, after which records may have come twice.
 _AGAIN = ("opened again", "starts from the beginning", "resharded")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a sync runs and ends.
-
-    Attributes:
-        kind: Its name in the report.
-        process: Whether it is a process of its own.
-        lines: Lines after which it is killed, or its reader pauses; 0 for never.
-        seconds: Seconds after which the process is killed or signalled; 0 for never.
-        pause: Seconds for which its reader pauses.
-        number: The signal.
-        forget: Whether a destination loses what came after the last state, as one that commits with states does.
-        checkpoint_records: How often a state is due, in records.
-        slow: Whether the reader takes its time, so that faults meet a copy rather than its end.
-        config: Other settings.
-    """
-
-    kind: str
-    process: bool = False
-    lines: int = 0
-    seconds: float = 0
-    pause: float = 0
-    number: signal.Signals = signal.SIGKILL
-    forget: bool = False
-    checkpoint_records: int = 100_000
-    slow: bool = False
-    config: Json = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """Writes what is not as usual."""
-        usual = Plan("")
-        given = [f"{name}={value}" for name, value in vars(self).items() if value != getattr(usual, name)]
-        return ", ".join(given)
-
-
-def random_plan(rnd: random.Random) -> Plan:
-    """Chooses how the next sync goes."""
-    lines = int(10 ** rnd.uniform(0.5, 4.6))
-    plan = Plan(
-        "to its end",
-        forget=rnd.random() < 0.4,
-        checkpoint_records=rnd.choice([1, 50, 1000, 100_000]),
-        slow=rnd.random() < 0.5,
-        config={} if rnd.random() < 0.5 else {"tablet_type": "PRIMARY"},
-    )
-    streaming = {**plan.config, "keep_streaming_minutes": 1}
-    match rnd.choices(range(9), [4, 5, 2, 2, 1, 1, 1, 2, 2])[0]:
-        case 0:
-            return plan
-        case 1:
-            return replace(plan, kind="dropped at a message", lines=lines)
-        case 2:
-            return replace(plan, kind="process, kill -9 at a line", process=True, lines=lines)
-        case 3:
-            return replace(plan, kind="process, kill -9 at a moment", process=True, seconds=rnd.uniform(1, 8))
-        case 4:
-            number = rnd.choice([signal.SIGTERM, signal.SIGINT])
-            return replace(plan, kind=f"process, {number.name}", process=True, seconds=rnd.uniform(2, 8), number=number)
-        case 5:
-            pause = rnd.uniform(1, 15)
-            return replace(plan, kind="process, its reader pauses", process=True, lines=lines, pause=pause)
-        case 6:
-            return replace(plan, kind="process, to its end", process=True)
-        case 7:
-            seconds = rnd.uniform(5, 30)
-            return replace(plan, kind="process, streaming, kill -9", process=True, seconds=seconds, config=streaming)
-        case _:
-            return replace(plan, kind="streaming, dropped at a message", lines=lines, config=streaming)
 
 
 class Syncs:
@@ -121,11 +49,14 @@ class Syncs:
         is_green: Whether the last sync was.
         may_lose_position: Why the saved position may be lost, empty if it may not.
         repeated: Tables without a key of which records may have come twice.
+        advice: What the log advises.
     """
 
     def __init__(self, connector: Connector, changes: SchemaChanges) -> None:
         self._connector = connector
         self._changes = changes
+        self._tables = changes.schema.tables
+        self.advice = Advice()
         self._catalog: Json = {}
         self.store = Store({})
         self.ended: Counter[str] = Counter()
@@ -140,16 +71,25 @@ class Syncs:
 
     def select_all(self) -> None:
         """Discovers the tables and selects all of them, as a user does first of all."""
-        self._catalog = self._connector.configured(*TABLES)
-        if len(self._catalog["streams"]) != len(TABLES):
+        self._catalog = self._connector.configured(*self._tables)
+        if len(self._catalog["streams"]) != len(self._tables):
             raise OracleError("discover does not list every table")
         self.store.keys = Store.of_catalog(self._catalog).keys
 
     def columns(self, table: str) -> set[str]:
-        """Returns the columns with which a table is read and whose values are the same in the database."""
+        """Returns the columns with which a table is read and whose values must be the same in the database.
+
+        Left out is what the log says may be old, and of that only what a statement has touched.
+        """
         [stream] = [entry["stream"] for entry in self._catalog["streams"] if entry["stream"]["name"] == table]
         read = {name for name in stream["json_schema"]["properties"] if not name.startswith("_ab_cdc_")}
-        return read & set(self._changes.schema.columns(table)) - self._changes.columns[table]
+        touched, advice, declarations = self._changes.columns[table], self.advice, self._changes.declarations(table)
+        excused = advice.columns[table] | (touched if table in advice.online else set())
+        if table in advice.texts:
+            excused |= {name for name, how in declarations.items() if "char" in how or "text" in how}
+        if table in advice.computed:
+            excused |= {name for name, how in declarations.items() if "generated always" in how}
+        return (read & set(declarations)) - (excused & touched)
 
     def go_back(self, rnd: random.Random) -> bool:
         """Forgets the last states, as a platform that has not stored them; records stay. Returns whether it did.
@@ -169,10 +109,13 @@ class Syncs:
         return True
 
     def refresh(self, *tables: str) -> None:
-        """Does what a user does on being told: refreshes the schema, and streams with removal of old records."""
+        """Does what a user does on being told: refreshes the schema, and streams with removal of old records.
+
+        With columns that were not read before, the log's advice is followed for all streams: what it names has rows
+        without them, or with old values.
+        """
         self.select_all()
-        changed = {table for table in TABLES if self._changes.columns.get(table)}
-        for table in {*tables, *changed}:
+        for table in {*tables, *self.advice.tables() & self._tables.keys()}:
             self.store.tables.pop(table, None)
             self.store.bags.pop(table, None)
             for state in self.store.states[-1:]:
@@ -183,6 +126,7 @@ class Syncs:
             self.repeated.discard(table)
             self._streams_failed.discard(table)
             self._changes.discovered(table)
+            self.advice.followed(table)
         self._epoch = len(self.store.states)
 
     def refresh_failed(self) -> list[str]:
@@ -190,7 +134,7 @@ class Syncs:
 
         Where tablets had noted wrong columns, that is of no use before a sync has come past them.
         """
-        failed = sorted(TABLES if self._lost else self._streams_failed | self._past_misnoted)
+        failed = sorted(self._tables if self._lost else self._streams_failed | self._past_misnoted)
         self._changes.misnoted -= self._past_misnoted
         self._past_misnoted = set()
         if self._lost:
@@ -210,11 +154,12 @@ class Syncs:
         errors, logs = len(self.store.errors), len(self.store.logs)
         self.store.statuses.clear()
         self.store.new_sync()
-        lines = _Lines(self.store, forget=plan.forget, slow=plan.slow)
+        lines = Lines(self.store, forget=plan.forget, slow=plan.slow)
         misnoted = frozenset(self._changes.misnoted)
         ended = self._run_process(plan, lines) if plan.process else self._run_here(plan, lines)
         loose = lines.end(killed=ended in ("dropped", "killed"))
         said = [line for line in self.store.logs[logs:] if any(word in line for word in _AGAIN)]
+        self.advice.read(self.store.logs[logs:])
         self.rode_out += len(said)
         if (ended != "complete" and loose) or said or self._copies_keyless():
             self._mark_repeated()
@@ -232,14 +177,14 @@ class Syncs:
         for state in self.store.last_state:
             for entry in state["global"]["stream_states"]:
                 name = entry["stream_descriptor"]["name"]
-                if not TABLES[name].has_key and "copying" in entry["stream_state"]:
+                if not self._tables[name].has_key and "copying" in entry["stream_state"]:
                     return True
         return False
 
     def _mark_repeated(self) -> None:
-        self.repeated |= {name for name, table in TABLES.items() if not table.has_key}
+        self.repeated |= {name for name, table in self._tables.items() if not table.has_key}
 
-    def _run_here(self, plan: Plan, lines: _Lines) -> str:
+    def _run_here(self, plan: Plan, lines: Lines) -> str:
         connector = self._connector.with_config(**plan.config)
 
         def settings(config: object) -> object:
@@ -257,7 +202,7 @@ class Syncs:
                 return type(error).__name__
         return "complete"
 
-    def _run_process(self, plan: Plan, lines: _Lines) -> str:
+    def _run_process(self, plan: Plan, lines: Lines) -> str:
         errors = len(self.store.errors)
         config = {**plan.config, "checkpoint_interval_seconds": 1}
         connector = self._connector.with_config(**config)
@@ -276,7 +221,7 @@ class Syncs:
         lines.end(killed=code < 0)
         return self._verdict(code, self.store.errors[errors:])
 
-    def _read(self, process: subprocess.Popen[bytes], plan: Plan, lines: _Lines) -> None:
+    def _read(self, process: subprocess.Popen[bytes], plan: Plan, lines: Lines) -> None:
         validator = RecordValidator(self._catalog)
         for number, line in enumerate(_whole_lines(process), start=1):
             validator.check_line(line)
@@ -314,7 +259,7 @@ class Syncs:
         self._streams_failed |= set(failed)
         match ended:
             case "complete":
-                if set(statuses.values()) != {"COMPLETE"} or len(statuses) != len(TABLES) or failed:
+                if set(statuses.values()) != {"COMPLETE"} or len(statuses) != len(self._tables) or failed:
                     raise OracleError(f"a green sync with statuses {statuses} and errors {sorted(failed)}")
             case "ConfigError":
                 if not failed:
@@ -336,49 +281,6 @@ class Syncs:
 def _named(state: Json) -> set[str]:
     """Returns the streams that a state names: those whose copy was begun."""
     return {entry["stream_descriptor"]["name"] for entry in state["global"]["stream_states"]}
-
-
-class _Lines:
-    """What has come and whether a destination keeps it."""
-
-    def __init__(self, store: Store, *, forget: bool, slow: bool) -> None:
-        self._store = store
-        self._forget = forget
-        self._slow = slow
-        self._count = 0
-        self._held: list[bytes] = []
-        self._loose = False
-
-    def apply(self, line: bytes) -> None:
-        """Takes a line in."""
-        self._count += 1
-        if self._slow and self._count % SLOW_LINES == 0:
-            time.sleep(SLOW_SECONDS)
-        if line.startswith(b'{"type":"RECORD"'):
-            self._loose = True
-        if not self._forget:
-            self._store.apply([line])
-            self._loose = self._loose and not line.startswith(b'{"type":"STATE"')
-            return
-        self._held.append(line)
-        if line.startswith(b'{"type":"STATE"'):
-            self._flush()
-
-    def end(self, *, killed: bool) -> bool:
-        """Ends a sync; returns whether records were kept that no state contains."""
-        if killed and self._forget:
-            self._held = [line for line in self._held if not line.startswith(b'{"type":"RECORD"')]
-            self._loose = False
-        self._flush_rest()
-        return self._loose
-
-    def _flush(self) -> None:
-        self._flush_rest()
-        self._loose = False
-
-    def _flush_rest(self) -> None:
-        self._store.apply(self._held)
-        self._held = []
 
 
 def _whole_lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The tables of a run: every kind of key that a copy may have to go on after, and statements that change them.
+"""The tables that runs have in common, and statements that change them; each run adds some of its own (`keys.py`).
 
 Each table has a number `n` that no other row has, and a sharding column that never changes and is part of the key, so
 that no two shards hold the same key. Rows are written as SQL literals.
@@ -6,10 +6,11 @@ that no two shards hold the same key. Rows are written as SQL literals.
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from instruments.type_matrix import quote
 
 #: Words whose letters are equal under MySQL's usual collation, and differ byte by byte.
 _WORDS = ("Straße", "strasse", "STRASSE", "é", "É", "e", "Ångström", "angstrom", "名前", "😀", "a ", "a", "'", "\\")
@@ -19,13 +20,20 @@ _LATIN = ("Straße", "é", "É", "Ångström", "ÿ", "a", "A")
 #: How many sharding values there are, where the sharding column is not the key itself.
 _HOMES = 40
 
+PARTITIONED = "partitioned"
+
+PARTITIONS = (
+    "partition by range (part) (partition p0 values less than (1), partition `drop` values less than (2), "
+    "partition p2 values less than (3), partition `rest` values less than maxvalue)"
+)
+
 
 @dataclass(frozen=True)
 class Table:
     """One table.
 
     Attributes:
-        name: Its name.
+        name: Its name, unquoted, as all names here.
         columns: The columns that it always has, in order, with their declarations.
         constraint: The end of its CREATE TABLE: keys.
         vindex: The sharding column.
@@ -34,6 +42,7 @@ class Table:
         update: Makes the SET clause of an update that leaves the key alone.
         rekey: Makes the SET clause of one that changes the key of a row, if the key can be changed.
         has_key: Whether repeated records can be told from equal rows.
+        options: What stands behind its columns: partitions, engine, comment.
     """
 
     name: str
@@ -45,12 +54,46 @@ class Table:
     update: Callable[[random.Random, int], str]
     rekey: Callable[[random.Random, int], str] | None = None
     has_key: bool = True
+    options: str = ""
 
     @property
     def create(self) -> str:
         """The statement that creates it."""
-        parts = [f"{name} {declaration}" for name, declaration in self.columns.items()]
-        return f"create table {self.name} ({', '.join([*parts, *filter(None, [self.constraint])])})"
+        return f"create table {quote(self.name)} {self.definition}"
+
+    @property
+    def definition(self) -> str:
+        """What stands behind its name in that statement."""
+        parts = [f"{quote(name)} {declaration}" for name, declaration in self.columns.items()]
+        return f"({', '.join([*parts, *filter(None, [self.constraint])])}) {self.options}"
+
+    @property
+    def written(self) -> list[str]:
+        """The columns that take values."""
+        return [name for name, declaration in self.columns.items() if "generated always" not in declaration]
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether its engine has transactions."""
+        return "myisam" not in self.options
+
+    @property
+    def can_be_replicated(self) -> bool:
+        """Whether VReplication, which reshards and online schema changes are made by, keeps its rows.
+
+        It writes in transactions, and loses rows whose key has a computed column (docs/vstream-observations.md).
+        """
+        return self.is_transactional and len(self.written) == len(self.columns)
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether it has partitions."""
+        return "partition by" in self.options
+
+    @property
+    def converts(self) -> bool:
+        """Whether its text columns can be given another character set: none is in its key, or has a set of its own."""
+        return self.name in ("customers", "aliases", "events", PARTITIONED)
 
 
 def _text(rnd: random.Random, words: tuple[str, ...] = _WORDS, number: object = "") -> str:
@@ -66,7 +109,7 @@ def _home(number: int) -> str:
     return str(number % _HOMES)
 
 
-TABLES = {
+COMMON = {
     table.name: table
     for table in (
         Table(
@@ -80,7 +123,7 @@ TABLES = {
             },
             "primary key (id)",
             "id",
-            15_000,
+            9_000,
             lambda rnd, n: (
                 str(n),
                 str(n),
@@ -196,35 +239,18 @@ TABLES = {
             lambda rnd, _: f"kind = {_text(rnd)}",
             has_key=False,
         ),
+        Table(
+            PARTITIONED,
+            {"id": "bigint not null", "part": "tinyint not null", "n": "bigint not null", "v": "varchar(30)"},
+            "primary key (id, part)",
+            "id",
+            1500,
+            lambda rnd, n: (str(n * 7), str(n % 4), str(n), _text(rnd, number=n)),
+            lambda rnd, n: f"v = {_text(rnd, number=n)}",
+            options=PARTITIONS,
+        ),
     )
 }
 
-#: Types of the columns that come and go, with other types that they are changed to.
-EXTRA_TYPES = {
-    "int default 7": ("bigint default 7", "varchar(30)"),
-    "varchar(30) default 'x'": ("varchar(200)", "varchar(30) character set latin1"),
-    "decimal(9,3) default 1.5": ("decimal(12,3)", "double"),
-    "datetime null": ("datetime(6) null",),
-    "json": ("longtext",),
-    "tinyint(1) not null default 1": ("smallint not null default 2",),
-}
-
-
-@dataclass
-class Schema:
-    """The columns that tables have beside those they always have.
-
-    Attributes:
-        extras: By table: the extra columns and their declarations.
-    """
-
-    extras: dict[str, dict[str, str]] = field(default_factory=lambda: {name: {} for name in TABLES})
-    _names: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-
-    def new_name(self) -> str:
-        """Returns a name that no column had before."""
-        return f"x{next(self._names)}"
-
-    def columns(self, table: str) -> list[str]:
-        """Lists a table's columns."""
-        return [*TABLES[table].columns, *self.extras[table]]
+#: These are in every run; of the others some are.
+ALWAYS = ("customers", "events", PARTITIONED)

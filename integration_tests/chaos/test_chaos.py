@@ -10,6 +10,7 @@ import pytest
 from vitess_local.cluster import Cluster
 
 from integration_tests.chaos.run import KEYSPACE, run_chaos
+from integration_tests.chaos.shape import Shape
 
 MINUTES = float(os.environ.get("SOURCE_VITESS_CHAOS_MINUTES") or 5)
 
@@ -21,8 +22,17 @@ LOGS = Path(__file__).resolve().parents[2] / ".tmp" / "chaos"
 
 @pytest.mark.timeout(MINUTES * 60 + 1800)
 def test_nothing_is_lost_whatever_happens() -> None:
-    """Writers, schema changes, faults and killed syncs at random: what was emitted is exactly the database."""
+    """Writers, schema changes, faults and killed syncs at random: what was emitted is exactly the database.
+
+    With SOURCE_VITESS_CHAOS_KEEP=1 the cluster of a run that fails stays up, for a look at its binary logs.
+    """
     name = os.environ.get("SOURCE_VITESS_CHAOS_CLUSTER", "chaos")
-    with Cluster.up(name, keyspaces={KEYSPACE: 2}, replicas=1) as cluster:
-        report = run_chaos(cluster, SEED, MINUTES, LOGS / f"seed-{SEED}.log")
-    print(f"\nchaos: seed {SEED}, {report}")  # noqa: T201 - what the run came to
+    shape = Shape.of(SEED)
+    cluster = Cluster.up(name, keyspaces={KEYSPACE: 2}, replicas=shape.replicas, rdonly=shape.rdonly)
+    difference = "not yet known"
+    try:
+        difference = run_chaos(cluster, shape, SEED, MINUTES, LOGS / f"seed-{SEED}.log").difference
+    finally:
+        if not difference or os.environ.get("SOURCE_VITESS_CHAOS_KEEP", "") in ("", "0"):
+            cluster.down()
+    assert not difference

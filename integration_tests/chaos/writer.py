@@ -13,7 +13,9 @@ from typing import Any
 import pymysql
 from vitess_local.cluster import Cluster
 
-from integration_tests.chaos.tables import TABLES, Table
+from instruments.type_matrix import quote
+from integration_tests.chaos.schema import Schema, literal
+from integration_tests.chaos.tables import Table
 
 #: Seconds between two statements: the machine has other things to do.
 PAUSE_SECONDS = 0.03
@@ -28,15 +30,18 @@ class Writer:
     Args:
         cluster: The cluster.
         keyspace: The keyspace.
+        schema: The tables and their present columns.
         seed: Of what is written; the order of the statements does not depend on how they fare.
 
     Attributes:
         statements: How many statements of each kind were carried out, and how many failed.
     """
 
-    def __init__(self, cluster: Cluster, keyspace: str, seed: int) -> None:
+    def __init__(self, cluster: Cluster, keyspace: str, schema: Schema, seed: int) -> None:
         self._cluster = cluster
         self._keyspace = keyspace
+        self._schema = schema
+        self._tables = list(schema.tables.values())
         self._random = random.Random(seed)  # noqa: S311 - test data
         self._numbers = itertools.count(1)
         self._last = 0
@@ -48,16 +53,18 @@ class Writer:
 
     def fill(self) -> None:
         """Creates the tables with their first rows."""
-        for table in TABLES.values():
+        for number, table in enumerate(self._tables):
             self._cluster.sql(self._keyspace, table.create)
             self._cluster.sql(
                 self._keyspace,
-                f"alter vschema on {self._keyspace}.{table.name} "
-                f"add vindex chaos_{table.name}({table.vindex}) using xxhash",
+                f"alter vschema on {self._keyspace}.{quote(table.name)} "
+                f"add vindex chaos_{number}({quote(table.vindex)}) using xxhash",
             )
-        for table in TABLES.values():
-            for _ in range(0, table.rows, 500):
-                self._execute(self._keyspace, self._insert(table, 500))
+        for table in self._tables:
+            # MySQL takes no statement of several shards, which VTGate makes a transaction, without transactions.
+            size = 100 if table.is_transactional else 1
+            for _ in range(0, table.rows, size):
+                self._execute(self._keyspace, self._insert(table, size))
 
     def start(self) -> None:
         """Begins to write."""
@@ -91,7 +98,7 @@ class Writer:
 
     def _choose(self) -> tuple[str, str, list[str]]:
         rnd = self._random
-        table = rnd.choice(list(TABLES.values()))
+        table = rnd.choice(self._tables)
         # VTGate plans no UPDATE or DELETE with LIMIT over several shards; one shard takes it as it is.
         shards = sorted(self._cluster.serving_shards(self._keyspace)) or ["0"]
         shard = f"{self._keyspace}:{shards[rnd.randrange(1000) % len(shards)]}@primary"
@@ -99,6 +106,9 @@ class Writer:
         match rnd.choices(
             ["insert", "update", "rekey", "delete", "transaction", "large transaction"], [30, 30, 15, 20, 8, 1]
         )[0]:
+            case "update" if rnd.random() < 0.3 and (clause := self._extra(table, rnd)):
+                sql = f"update {quote(table.name)} set {clause} where n >= {start} limit {rnd.randint(1, 30)}"
+                return "update of an extra column", shard, [sql]
             case "update":
                 return "update", shard, [self._update(table, start, rnd.randint(1, 8))]
             case "rekey" if table.rekey:
@@ -106,28 +116,42 @@ class Writer:
                 return (
                     "rekey",
                     shard,
-                    [f"update {table.name} set {clause} where n >= {start} limit {rnd.randint(1, 3)}"],
+                    [f"update {quote(table.name)} set {clause} where n >= {start} limit {rnd.randint(1, 3)}"],
                 )
             case "delete":
-                return "delete", shard, [f"delete from {table.name} where n >= {start} limit {rnd.randint(1, 12)}"]
+                return (
+                    "delete",
+                    shard,
+                    [f"delete from {quote(table.name)} where n >= {start} limit {rnd.randint(1, 12)}"],
+                )
             case "transaction":
-                other = rnd.choice(list(TABLES.values()))
+                other = rnd.choice(self._tables)
                 inserts = [self._insert(table, 3), self._insert(other, 2)]
                 return "transaction", self._keyspace, ["begin", *inserts, rnd.choice(["commit", "commit", "rollback"])]
             case "large transaction":
                 return "large transaction", shard, [self._update(table, start // 2, 4000)]
             case _:
-                return "insert", self._keyspace, [self._insert(table, rnd.randint(1, 10))]
+                return (
+                    "insert",
+                    self._keyspace,
+                    [self._insert(table, rnd.randint(1, 10) if table.is_transactional else 1)],
+                )
 
     def _insert(self, table: Table, count: int) -> str:
         rows = []
         for _ in range(count):
             self._last = next(self._numbers)
             rows.append(f"({', '.join(table.literals(self._random, self._last))})")
-        return f"insert into {table.name} ({', '.join(table.columns)}) values {', '.join(rows)}"
+        return f"insert into {quote(table.name)} ({', '.join(map(quote, table.written))}) values {', '.join(rows)}"
+
+    def _extra(self, table: Table, rnd: random.Random) -> str:
+        """Makes the SET clause of an extra column, as it is in this moment."""
+        columns = {name: literal(how, rnd) for name, how in self._schema.extras[table.name].copy().items()}
+        written = [f"{quote(name)} = {value}" for name, value in columns.items() if value]
+        return rnd.choice(written) if written else ""
 
     def _update(self, table: Table, start: int, limit: int) -> str:
-        return f"update {table.name} set {table.update(self._random, start)} where n >= {start} limit {limit}"
+        return f"update {quote(table.name)} set {table.update(self._random, start)} where n >= {start} limit {limit}"
 
     def _execute(self, target: str, statement: str) -> None:
         connection = self._connections.get(target)
