@@ -33,8 +33,10 @@ def reparent(
     new = find_tablet(deployment, to) if to is not None else _candidate(deployment, old)
     command = "EmergencyReparentShard" if emergency else "PlannedReparentShard"
     report(f"{command} {keyspace}/{shard}: {old.alias} -> {new.alias}")
-    ignored = _ignored(deployment, keyspace, shard) if emergency else []
-    vtctl(deployment, command, f"{keyspace}/{shard}", f"--new-primary={new.alias}", *ignored)
+    # Else Vitess takes the slowest of those that answer for the dead primary, cancels its own question to it, and gives
+    # up for that (go/vt/vtctl/reparentutil/replication.go, stopReplicationAndBuildStatusMaps).
+    flags = ["--wait-for-all-tablets", *_ignored(deployment, keyspace, shard)] if emergency else []
+    vtctl(deployment, command, f"{keyspace}/{shard}", f"--new-primary={new.alias}", *flags)
     _wait_for_primary(deployment, new, report)
     return new
 
