@@ -3,7 +3,7 @@
     python protos/upstream_descriptors.py "$(go list -m -f '{{.Dir}}' vitess.io/vitess)/proto" \
         > unit_tests/fixtures/vitess_v24_descriptors.json
 
-Run it where `go list` knows the release (vitess-local/ has the go.mod), with a Python that has grpcio-tools.
+Run it in a Go module that requires the release, with a Python that has grpcio-tools.
 unit_tests/test_protos.py compares our trimmed definitions with the output.
 """
 

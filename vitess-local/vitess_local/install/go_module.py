@@ -1,64 +1,35 @@
-"""What `go.mod` pins: the release of Vitess, and the version of Go that builds it."""
+"""Vitess' Go module: fetched, compared with the hash that pins it, and unpacked without what no cluster here needs."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+import shutil
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from vitess_local.errors import VitessLocalError
 
 MODULE = "vitess.io/vitess"
 
-_REQUIRE = re.compile(rf"^\s*(?:require\s+)?{re.escape(MODULE)}\s+(v\S+)", re.MULTILINE)
 _GO_VERSION = re.compile(r"\bgo(\d+)\.(\d+)(?:\.(\d+))?\b")
+_GO_LINE = re.compile(r"^go \d\S*$", re.MULTILINE)
+
+# The folders that the programs are built from; the others are the web interface, tests and documents.
+_FOLDERS = ("config", "go", "resources")
+_FILES = ("LICENSE", "go.mod", "go.sum")
+
+# Plug-ins of the programs: a file each, which only names a package. Without these, half of the packages remain to be
+# compiled. Storage for backups, topology servers, password stores, tracing and statistics that a cluster on one machine
+# does not use.
+_LEFT_OUT = re.compile(
+    r"/plugin_\w*(azblob|ceph|consul|datadog|gcs|jaeger|ldap|opentelemetry|opentracing|opentsdb|otel|prometheus|s3"
+    r"|statsd|vault|zk2)[a-z0-9]*\.go$"
+)
 
 GoVersion = tuple[int, int, int]
-
-
-def module_file(name: str) -> Path:
-    """Return `go.mod` or `go.sum`: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package, package.parent):
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(f"{name} is missing beside {package}")
-
-
-def read_go_mod() -> str:
-    """Return the text of this package's own `go.mod`."""
-    return module_file("go.mod").read_text(encoding="utf-8")
-
-
-def content_key() -> str:
-    """Return a short hash of `go.mod` and `go.sum`, which changes when either of them does."""
-    content = module_file("go.mod").read_bytes() + module_file("go.sum").read_bytes()
-    return hashlib.sha256(content).hexdigest()[:10]
-
-
-def pinned_version(go_mod: str) -> str:
-    """Return the Vitess release that a `go.mod` asks for, such as `v0.24.0`."""
-    match = _REQUIRE.search(go_mod)
-    if match is None:
-        raise VitessLocalError(f"go.mod does not require {MODULE}.")
-    return match.group(1)
-
-
-def release_name(module_version: str) -> str:
-    """Return Vitess' own version for that of its module: `v0.24.0` is Vitess 24.0.0."""
-    match = re.fullmatch(r"v0\.(\d+)\.(\d+)", module_version)
-    return f"{match.group(1)}.0.{match.group(2)}" if match else module_version
-
-
-def required_go(go_mod: str) -> GoVersion:
-    """Return the version that the `go` line of a `go.mod` asks for."""
-    for line in go_mod.splitlines():
-        words = line.split()
-        if len(words) == 2 and words[0] == "go":
-            version = parse_go_version(f"go{words[1]}")
-            if version is not None:
-                return version
-    raise VitessLocalError("go.mod has no `go` line.")
 
 
 def parse_go_version(text: str) -> GoVersion | None:
@@ -68,3 +39,43 @@ def parse_go_version(text: str) -> GoVersion | None:
         return None
     major, minor, patch = match.groups()
     return int(major), int(minor), int(patch or 0)
+
+
+def checksum(archive: Path) -> str:
+    """Return a module's hash as a `go.sum` writes it: that of the list of its files' hashes (x/mod, sumdb/dirhash)."""
+    total = hashlib.sha256()
+    with zipfile.ZipFile(archive) as content:
+        for name in sorted(content.namelist()):
+            total.update(f"{hashlib.sha256(content.read(name)).hexdigest()}  {name}\n".encode())
+    return "h1:" + base64.b64encode(total.digest()).decode()
+
+
+def unpack(archive: Path, target: Path, *, go_line: GoVersion | None = None) -> None:
+    """Unpack what the programs are built from.
+
+    Args:
+        archive: The module as Go fetched it.
+        target: The folder, replaced.
+        go_line: The version of Go that the module's `go.mod` is to ask for; None for its own.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    with zipfile.ZipFile(archive) as content:
+        for name, path in _wanted(content):
+            file = target / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.read(name))
+    if go_line is not None:
+        go_mod = target / "go.mod"
+        text, count = _GO_LINE.subn(f"go {'.'.join(map(str, go_line))}", go_mod.read_text(encoding="utf-8"))
+        if count != 1:
+            raise VitessLocalError(f"The go.mod of {MODULE} has {count} `go` lines instead of one.")
+        go_mod.write_text(text, encoding="utf-8")
+
+
+def _wanted(content: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
+    """Yield the names of files in the archive, each with its path inside the module."""
+    for name in content.namelist():
+        # vitess.io/vitess@v0.24.0/go/…
+        path = name.partition("@")[2].partition("/")[2]
+        if (path.partition("/")[0] in _FOLDERS or path in _FILES) and not _LEFT_OUT.search(path):
+            yield name, path

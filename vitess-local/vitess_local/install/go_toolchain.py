@@ -25,6 +25,12 @@ class Go:
 
     program: Path
     environment: dict[str, str]
+    version: GoVersion
+
+    @property
+    def minor(self) -> str:
+        """Its release as the `go` line of a `go.mod` names it, such as `1.26`."""
+        return f"{self.version[0]}.{self.version[1]}"
 
 
 def wheel_requirement(version: GoVersion) -> str:
@@ -33,28 +39,27 @@ def wheel_requirement(version: GoVersion) -> str:
     return f"{_WHEEL}>={major}.{minor}.{patch},<{major}.{minor + 1}"
 
 
-def find_or_fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Go:
-    """Return a Go toolchain of at least the version `needed`."""
+def find_or_fetch(cache: Cache, needed: GoVersion, log: Path, step: Step, *, same_minor: bool = False) -> Go:
+    """Return a Go toolchain of at least the version `needed`, and of the same minor release if so wanted."""
     on_path = shutil.which("go")
     if on_path is not None:
-        go = Go(Path(on_path), _environment(cache, private=False))
-        if (_version_of(go) or (0, 0, 0)) >= needed:
-            return go
-    private = _private_program(cache)
-    if private is None:
-        private = _fetch(cache, needed, log, step)
-    go = Go(private, _environment(cache, private=True))
-    version = _version_of(go)
+        environment = _environment(cache, private=False)
+        version = _version_of(Path(on_path), environment)
+        if version is not None and version >= needed and (not same_minor or version[:2] == needed[:2]):
+            return Go(Path(on_path), environment, version)
+    folder = cache.go_toolchain(f"{needed[0]}.{needed[1]}")
+    private = _program_in(folder) or _fetch(folder, needed, log, step)
+    environment = _environment(cache, private=True)
+    version = _version_of(private, environment)
     if version is None or version < needed:
         raise VitessLocalError(f"{private} is too old or does not run (found {version}).", log=log)
-    return go
+    return Go(private, environment, version)
 
 
-def _fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Path:
+def _fetch(folder: Path, needed: GoVersion, log: Path, step: Step) -> Path:
     """Install the wheel into a virtual environment of its own."""
     requirement = wheel_requirement(needed)
-    step.report(f"no Go {'.'.join(map(str, needed))} on PATH; fetching the wheel {requirement}")
-    folder = cache.go_toolchain
+    step.report(f"no fitting Go on PATH; fetching the wheel {requirement}")
     shutil.rmtree(folder, ignore_errors=True)
     run_logged(
         [sys.executable, "-m", "venv", folder],
@@ -66,25 +71,25 @@ def _fetch(cache: Cache, needed: GoVersion, log: Path, step: Step) -> Path:
         log=log,
         doing="Fetching the Go toolchain",
     )
-    program = _private_program(cache)
+    program = _program_in(folder)
     if program is None:
         raise VitessLocalError(f"The wheel {requirement} holds no go command.", log=log)
     return program
 
 
-def _private_program(cache: Cache) -> Path | None:
-    found = sorted(cache.go_toolchain.glob("lib/python3*/site-packages/go/bin/go"))
+def _program_in(folder: Path) -> Path | None:
+    found = sorted(folder.glob("lib/python3*/site-packages/go/bin/go"))
     return found[0] if found else None
 
 
-def _version_of(go: Go) -> GoVersion | None:
+def _version_of(program: Path, environment: dict[str, str]) -> GoVersion | None:
     try:
         done = subprocess.run(
-            [go.program, "version"],
+            [program, "version"],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, **go.environment},
+            env={**os.environ, **environment},
         )
     except OSError:
         return None

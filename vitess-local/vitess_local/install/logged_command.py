@@ -20,11 +20,13 @@ def run_logged(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
+    check: bool = True,
 ) -> str:
     """Run `argv` and return its standard output and error as one text.
 
     `on_line` sees every line as it comes. If the command fails, the error says what
-    was being done, shows the last lines and names the log, which is kept.
+    was being done, shows the last lines and names the log, which is kept. Without `check`
+    the caller sees from what was printed whether it did.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
@@ -51,7 +53,7 @@ def run_logged(
                 # Leaving the `with` waits for the command, which may take minutes more.
                 process.terminate()
                 raise
-    if process.returncode != 0:
+    if check and process.returncode != 0:
         tail = "".join(lines[-_TAIL_LINES:]).rstrip()
         raise VitessLocalError(
             f"{doing} failed: `{Path(argv[0]).name}` ended with status {process.returncode}.\n{tail}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitess_local.cache import Cache
-from vitess_local.install import debian_packages, private_root
+from vitess_local.install import debian_packages, maven_mysql, private_root
 from vitess_local.install.private_root import PrivateRoot
 from vitess_local.progress import Step
 
@@ -32,10 +32,13 @@ class MysqlAndEtcd:
     etcd: Path
 
 
-def find(cache: Cache) -> MysqlAndEtcd | None:
-    """Return the programs to use, or None if one has to be fetched first."""
+def find(cache: Cache, mysql: str | None) -> MysqlAndEtcd | None:
+    """Return the programs to use, or None if one has to be fetched first.
+
+    `mysql` is a version such as `8.0`; None for what PATH has, or else the newest.
+    """
     private = _private_root(cache).bin
-    mysqld = _mysqld_on_path() or _if_file(private / "mysqld")
+    mysqld = _mysqld_on_path(mysql) or _if_file(_fetched_mysqld(cache, mysql))
     on_path = shutil.which("etcd")
     etcd = Path(on_path) if on_path is not None else _if_file(private / "etcd")
     if mysqld is None or etcd is None:
@@ -46,17 +49,26 @@ def find(cache: Cache) -> MysqlAndEtcd | None:
     return MysqlAndEtcd(mysqld, mysqld.parent.parent, version, etcd)
 
 
+def _fetched_mysqld(cache: Cache, mysql: str | None) -> Path:
+    if mysql is None:
+        return _private_root(cache).bin / "mysqld"
+    return maven_mysql.folder_of(cache, maven_mysql.artifact_of(mysql)) / "bin" / "mysqld"
+
+
 def _if_file(path: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _mysqld_on_path() -> Path | None:
-    """Return a `mysqld` that Vitess can use, if the machine has one."""
+def _mysqld_on_path(mysql: str | None) -> Path | None:
+    """Return a `mysqld` that Vitess can use, if the machine has one, of the wanted version if one is."""
     found = shutil.which("mysqld", path=os.environ.get("PATH", "") + ":" + _SERVER_FOLDERS)
     if found is None:
         return None
     version = _mysql_version(Path(found))
-    return Path(found) if version is not None and version >= _OLDEST_MYSQL else None
+    if version is None or version < _OLDEST_MYSQL:
+        return None
+    fits = mysql is None or f"{'.'.join(map(str, version))}.".startswith(f"{mysql}.")
+    return Path(found) if fits else None
 
 
 def _mysql_version(mysqld: Path) -> tuple[int, ...] | None:
@@ -75,9 +87,16 @@ def parse_mysql_version(text: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in match.groups()) if match else None
 
 
-def fetch(cache: Cache, log: Path, current: Step) -> None:
-    """Fetch both servers, even if one is on PATH: what PATH holds may change later."""
-    private_root.install(_private_root(cache), _PACKAGES, _PROGRAMS, log, current)
+def fetch(cache: Cache, mysql: str | None, log: Path, current: Step) -> None:
+    """Fetch both servers, even if one is on PATH: what PATH holds may change later.
+
+    An older MySQL comes on top of the packages, whose clients and C library it uses.
+    """
+    packages = _private_root(cache)
+    if not packages.bin.is_dir():
+        private_root.install(packages, _PACKAGES, _PROGRAMS, log, current)
+    if mysql is not None:
+        maven_mysql.fetch(cache, maven_mysql.artifact_of(mysql), packages, log, current)
 
 
 def _private_root(cache: Cache) -> PrivateRoot:

@@ -27,6 +27,11 @@ SMALL_SERVER: Mapping[str, str] = {
     "performance_schema": "OFF",
 }
 
+# Vitess asks MySQL 8.0 for passwords of the old form, which the clients of 9.x do not know.
+_NEW_PASSWORDS = {"default_authentication_plugin": "caching_sha2_password"}
+# The setting is gone from 8.4, with the old form as a default.
+_NEW_PASSWORDS_SINCE = (8, 4, 0)
+
 # MySQL 8.0.30 replaced `innodb_log_file_size` by `innodb_redo_log_capacity`.
 _REDO_CAPACITY_SINCE = (8, 0, 30)
 
@@ -37,6 +42,8 @@ def small_server_settings(version: tuple[int, ...]) -> dict[str, str]:
     if version < _REDO_CAPACITY_SINCE:
         del settings["innodb_redo_log_capacity"]
         settings["innodb_log_file_size"] = "8M"
+    if version < _NEW_PASSWORDS_SINCE:
+        settings.update(_NEW_PASSWORDS)
     return settings
 
 

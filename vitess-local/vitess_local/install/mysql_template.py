@@ -17,6 +17,7 @@ from vitess_local.atomic import new_folder
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import Account
 from vitess_local.install.mysql_settings import generalise, render, render_settings, small_server_settings
+from vitess_local.install.toolchain import Toolchain
 
 _UID = 1
 # Never connected to: `mysqlctl init` uses the socket only.
@@ -29,8 +30,7 @@ _FOLDERS = ("data", "innodb/data", "innodb/logs", "relay-logs", "bin-logs", "tmp
 def create(
     target: Path,
     *,
-    mysqlctl: Path,
-    environment: Mapping[str, str],
+    toolchain: Toolchain,
     version: tuple[int, ...],
     account: Account,
     log: Path,
@@ -43,13 +43,13 @@ def create(
         extra.write_text(render_settings(small_server_settings(version)), encoding="utf-8")
         account.own_tree(work)
         env = {
-            **environment,
+            **toolchain.environment(toolchain.vitess_root),
             "HOME": name,
             "VTDATAROOT": name,
             "EXTRA_MY_CNF": str(extra),
         }
         for action in ("init", "shutdown"):
-            _mysqlctl(mysqlctl, action, env, account, log, work)
+            _mysqlctl(toolchain, action, env, account, log, work)
         tablet_dir = work / f"vt_{_UID:010d}"
         config = (tablet_dir / "my.cnf").read_text(encoding="utf-8")
         with new_folder(target) as template:
@@ -61,12 +61,13 @@ def create(
             (template / _CONFIG).write_text(text, encoding="utf-8")
 
 
-def _mysqlctl(program: Path, action: str, env: Mapping[str, str], account: Account, log: Path, work: Path) -> None:
-    uid = ["--tablet-uid", str(_UID), "--log-format", "text"]
-    port = ["--mysql-port", str(_PORT)] if action == "init" else []
+def _mysqlctl(
+    toolchain: Toolchain, action: str, env: Mapping[str, str], account: Account, log: Path, work: Path
+) -> None:
+    port = [f"--mysql-port={_PORT}"] if action == "init" else []
     with log.open("ab") as sink:
         done = subprocess.run(
-            [program, *uid, *port, action],
+            toolchain.vitess_argv("mysqlctl", [f"--tablet-uid={_UID}", "--log-format=text", *port, action]),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,

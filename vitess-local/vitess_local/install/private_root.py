@@ -85,25 +85,41 @@ def _name_and_version(file: Path, log: Path) -> tuple[str, str]:
 
 def _write_wrappers(building: Path, final: Path, programs: Sequence[str]) -> None:
     tree = building / "root"
-    loaders = sorted(tree.glob("**/ld-linux*.so.*"))
-    if not loaders:
-        raise VitessLocalError(f"No dynamic loader among the packages in {tree}.")
-    loader = loaders[0].relative_to(building)
-    libraries = _library_folders(tree)
+    loader, libraries = _loader(tree), _library_folders(tree)
     (building / "bin").mkdir()
     for program in programs:
         if not (tree / program).is_file():
             raise VitessLocalError(f"The packages hold no {program}.")
-        wrapper = building / "bin" / Path(program).name
-        wrapper.write_text(
+        _write_script(
+            building / "bin" / Path(program).name,
             wrapper_script(
-                loader=final / loader,
+                loader=final / loader.relative_to(building),
                 libraries=[final / folder.relative_to(building) for folder in libraries],
                 program=final / "root" / program,
             ),
-            encoding="utf-8",
         )
-        wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def write_wrapper(wrapper: Path, packages: PrivateRoot, program: Path, libraries: Sequence[Path]) -> None:
+    """Write a wrapper for a program that is none of the packages, but runs with their C library.
+
+    `libraries` are folders of more libraries, which are looked into first.
+    """
+    tree = packages.root / "root"
+    script = wrapper_script(loader=_loader(tree), libraries=[*libraries, *_library_folders(tree)], program=program)
+    _write_script(wrapper, script)
+
+
+def _write_script(wrapper: Path, script: str) -> None:
+    wrapper.write_text(script, encoding="utf-8")
+    wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _loader(tree: Path) -> Path:
+    loaders = sorted(tree.glob("**/ld-linux*.so.*"))
+    if not loaders:
+        raise VitessLocalError(f"No dynamic loader among the packages in {tree}.")
+    return loaders[0]
 
 
 def _library_folders(tree: Path) -> list[Path]:

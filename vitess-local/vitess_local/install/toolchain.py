@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from vitess_local.install import flags
+from vitess_local.install.releases import more_flags
+
+# Told to every program so that its log is text; releases before v24 write nothing else.
+_OPTIONAL_FLAGS = ("log-format",)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,15 @@ class Toolchain:
     def vitess(self, program: str) -> Path:
         """Return the path of one of Vitess' programs."""
         return self.vitess_root / "bin" / program
+
+    def vitess_argv(self, program: str, words: Iterable[str]) -> list[str | Path]:
+        """Return the command of one of Vitess' programs, with its flags as this release spells them.
+
+        `words` are written as Vitess 24 has them.
+        """
+        known = flags.load(self.vitess_root).get(program, ())
+        wanted = [*more_flags(self.vitess_version, program), *words]
+        return [self.vitess(program), *flags.spell(known, wanted, optional=_OPTIONAL_FLAGS)]
 
     def environment(self, data_dir: Path) -> dict[str, str]:
         """Return the whole environment of a server: nothing of the caller's leaks into it."""

@@ -1,7 +1,8 @@
 """The command line of every server of a cluster.
 
 Everything listens on the loopback interface only. Flags are Vitess 24's, as printed
-by `--help` (go/flags/endtoend/*.txt in the Vitess module).
+by `--help` (go/flags/endtoend/*.txt in the Vitess module); `Toolchain.vitess_argv` spells
+them as another release does.
 """
 
 from __future__ import annotations
@@ -65,20 +66,18 @@ def etcd_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
 
 def vtctld_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
     """Return the command of vtctld, which carries out administrative commands."""
-    return [
-        toolchain.vitess("vtctld"),
+    words = [
         *topo_flags(layout),
-        f"--cell={CELL}",
         "--service-map=grpc-vtctl,grpc-vtctld",
         *_listen_flags(layout.ports.vtctld_http, layout.ports.vtctld_grpc),
         *_backup_flags(layout),
     ]
+    return toolchain.vitess_argv("vtctld", words)
 
 
 def vtgate_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
     """Return the command of vtgate, which clients and connectors talk to."""
-    return [
-        toolchain.vitess("vtgate"),
+    words = [
         *topo_flags(layout),
         f"--cell={CELL}",
         f"--cells-to-watch={CELL}",
@@ -95,6 +94,7 @@ def vtgate_argv(toolchain: Toolchain, layout: Layout) -> list[str | Path]:
         "--vschema-ddl-authorized-users=%",
         *layout.spec.vtgate_args,
     ]
+    return toolchain.vitess_argv("vtgate", words)
 
 
 def mysqld_argv(toolchain: Toolchain, layout: Layout, tablet: Tablet) -> list[str | Path]:
@@ -114,8 +114,7 @@ def defaults_file(layout: Layout, tablet: Tablet) -> str:
 def vttablet_argv(toolchain: Toolchain, layout: Layout, tablet: Tablet) -> list[str | Path]:
     """Return the command of a tablet."""
     tracking = ["--track-schema-versions"] if layout.spec.track_schema_versions else []
-    return [
-        toolchain.vitess("vttablet"),
+    words = [
         *topo_flags(layout),
         f"--tablet-path={tablet.alias}",
         f"--tablet-hostname={LOOPBACK}",
@@ -134,3 +133,4 @@ def vttablet_argv(toolchain: Toolchain, layout: Layout, tablet: Tablet) -> list[
         *tracking,
         *layout.spec.vttablet_args,
     ]
+    return toolchain.vitess_argv("vttablet", words)

@@ -21,9 +21,8 @@ _LOOK_SECONDS = 1.0
 
 def client_argv(deployment: Deployment) -> list[str]:
     """Return the command that talks to this cluster's vtctld."""
-    program = str(deployment.toolchain.vitess("vtctldclient"))
     server = f"{LOOPBACK}:{deployment.layout.ports.vtctld_grpc}"
-    return [program, f"--server={server}", "--log-format=text"]
+    return _argv(deployment, f"--server={server}")
 
 
 def vtctl(deployment: Deployment, *words: str) -> str:
@@ -42,9 +41,12 @@ def vtctl_json(deployment: Deployment, *words: str) -> Any:
 
 def topo_command(deployment: Deployment, *words: str) -> str:
     """Run a command that only writes to etcd; it needs no vtctld."""
-    program = str(deployment.toolchain.vitess("vtctldclient"))
-    topo = topo_flags(deployment.layout)
-    return _run([program, "--server=internal", *topo, "--log-format=text", *words], words, deployment.etcd)
+    client = _argv(deployment, "--server=internal", *topo_flags(deployment.layout))
+    return _run([*client, *words], words, deployment.etcd)
+
+
+def _argv(deployment: Deployment, *flags: str) -> list[str]:
+    return [str(word) for word in deployment.toolchain.vitess_argv("vtctldclient", [*flags, "--log-format=text"])]
 
 
 def _run(argv: list[str], words: tuple[str, ...], server: Server) -> str:
