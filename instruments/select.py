@@ -22,7 +22,14 @@ Row = dict[str, Any]
 def connect(port: int, target: str) -> pymysql.Connection[pymysql.cursors.Cursor]:
     """Connects to VTGate, values as MySQL's text and without a limit of rows."""
     connection = pymysql.connect(
-        host="127.0.0.1", port=port, user="test", database=target, charset="utf8mb4", autocommit=True, conv={}
+        host="127.0.0.1",
+        port=port,
+        user="test",
+        database=target,
+        charset="utf8mb4",
+        autocommit=True,
+        # No decoders. Up to v19 VTGate greets without autocommit, and to set it takes an encoder.
+        conv=dict(pymysql.converters.encoders.items()),
     )
     with connection.cursor() as cursor:
         cursor.execute("set workload = 'olap'")

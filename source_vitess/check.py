@@ -95,6 +95,7 @@ def _try(config: Config, deadline: Deadline) -> tuple[Log, ...]:
         found = _read_keyspace(session, config, deadline, mysql)
     for shard, setting in found.settings.items():
         _check_settings(shard, setting)
+        setting.require_whole_updates(shard, found.topology.release)
     deadline.begin("opening a VStream on the gRPC port")
     _check_grpc(config, deadline, grpc, found)
     engines = engine_warning({name: table.engine for name, table in found.tables.items()})
@@ -273,4 +274,5 @@ def _summary(config: Config, found: _Keyspace) -> Iterator[Log]:
         for shard, setting in found.settings.items()
         for wish in setting.wishes
     )
+    yield from _warnings(found.topology.release.notes())
     yield from _warnings(cell_warnings(found.topology, config.cells))

@@ -23,6 +23,7 @@ from source_vitess.position.vgtid import Vgtid, gtid_set, intersection
 from source_vitess.proto import query_pb2
 from source_vitess.schema import Schema, StreamedTable
 from source_vitess.settings.config import Config
+from source_vitess.types.charset import NO_COLLATION
 from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
@@ -102,9 +103,12 @@ class LiveVitess:
             What should be set otherwise.
 
         Raises:
+            ConfigError: This release of Vitess would lose changes with them.
             TransientError: A shard has no tablet that answers now.
         """
         settings = self._read_settings()
+        for shard, setting in settings.items():
+            setting.require_whole_updates(shard, self.topology.release)
         self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
         return [
             f"The MySQL of shard {shard} runs with {wish}. "
@@ -121,8 +125,8 @@ class LiveVitess:
             return read_shard_settings(session, topology, shards, self.tablet_type, self._config.cells)
 
     def warnings(self) -> tuple[str, ...]:
-        """Returns what the user should know about the settings, now that the tablets are known."""
-        return cell_warnings(self.topology, self._config.cells)
+        """Returns what the user should know about Vitess and the settings, now that the tablets are known."""
+        return (*self.topology.release.notes(), *cell_warnings(self.topology, self._config.cells))
 
     def schema(self) -> Schema:
         """Reads the keyspace's schema.
@@ -274,7 +278,7 @@ class LiveVitess:
     def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
         return codec_for(
             parse_column_type(field.column_type),
-            collation_id=field.charset,
+            collation_id=field.charset if self.topology.release.tells_collations else NO_COLLATION,
             options=self._options,
             enum_set_as_text=labels,
             charset=charset,

@@ -6,16 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from source_vitess.errors import ConfigError
 from source_vitess.mysql.every_tablet import ask_every_tablet
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Topology
 from source_vitess.naming import TabletType
+from source_vitess.vitess_release import VitessRelease
 
 # `uuid:tag:1-5`, MySQL ≥ 8.3.
 _TAG = re.compile(r":[a-z_][a-z0-9_]*:", re.IGNORECASE)
 
 _SETTINGS = (
-    "@@global.version, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
+    "@@global.{version}, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
     "@@global.gtid_executed"
 )
 
@@ -39,6 +41,25 @@ class ShardSettings:
     has_tagged_gtids: bool
 
     @property
+    def is_partial(self) -> bool:
+        """Whether updates are written as differences of JSON documents, unless a session chooses otherwise."""
+        return bool(self.binlog_row_value_options)
+
+    def require_whole_updates(self, shard: str, release: VitessRelease) -> None:
+        """Refuses a shard whose updates a release of Vitess would lose.
+
+        Raises:
+            ConfigError: It is one.
+        """
+        if self.is_partial and not release.knows_partial_updates:
+            raise ConfigError(
+                f"The MySQL of shard {shard} runs with binlog_row_value_options={self.binlog_row_value_options}, and "
+                f"Vitess {release.version} leaves the updates that are written so out of the stream without a word. "
+                "Set it to the empty value, end the sessions that were open then, and refresh all streams; or upgrade "
+                "to Vitess 22."
+            )
+
+    @property
     def wishes(self) -> tuple[str, ...]:
         """What should be set otherwise, as in `binlog_row_image=NOBLOB: set it to FULL`."""
         wishes = []
@@ -46,7 +67,7 @@ class ShardSettings:
             wishes.append(f"binlog_format={self.binlog_format}: set it to ROW")
         if self.binlog_row_image != "FULL":
             wishes.append(f"binlog_row_image={self.binlog_row_image}: set it to FULL")
-        if self.binlog_row_value_options:
+        if self.is_partial:
             wishes.append(f"binlog_row_value_options={self.binlog_row_value_options}: set it to the empty value")
         return tuple(wishes)
 
@@ -68,9 +89,11 @@ def read_shard_settings(
         TransientError: The connection was lost, or a shard has no tablet of that type that answers now.
     """
     settings: dict[str, ShardSettings] = {}
+    # InnoDB's version has been MySQL's own since 5.6, and no VTGate makes one up.
+    question = _SETTINGS.format(version="innodb_version" if topology.release.answers_for_mysql else "version")
     try:
         for shard in shards:
-            answers = ask_every_tablet(session, topology, shard, tablet_type, cells, _SETTINGS)
+            answers = ask_every_tablet(session, topology, shard, tablet_type, cells, question)
             settings[shard] = _least(
                 [
                     ShardSettings(

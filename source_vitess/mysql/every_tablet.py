@@ -18,8 +18,6 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Tablet, Topology
 from source_vitess.naming import TabletType
 
-#: The first version of Vitess whose targets can name a tablet.
-_NAMES_TABLETS = 24
 
 #: How often any tablet of a type is asked for each that there is, before it is given up that all have answered.
 _TRIES = 10
@@ -84,7 +82,7 @@ def ask_every_tablet(
 
 
 def _targets(topology: Topology, tablets: Sequence[Tablet], target: str) -> Iterator[str]:
-    if len(tablets) > 1 and topology.major >= _NAMES_TABLETS and all(tablet.alias for tablet in tablets):
+    if len(tablets) > 1 and topology.release.names_tablets and all(tablet.alias for tablet in tablets):
         yield from (f"{target}|{tablet.alias}" for tablet in tablets)
     else:
         yield from [target] * max(1, _TRIES * len(tablets) if len(tablets) > 1 else 1)

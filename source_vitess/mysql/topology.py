@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.naming import TABLET_TYPES, TabletType
+from source_vitess.vitess_release import VitessRelease
 
 #: The state of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
 _SERVING = "SERVING"
@@ -68,9 +69,9 @@ class Topology:
         )
 
     @property
-    def major(self) -> int:
-        """Vitess' major version, 0 if the server does not report it."""
-        return int(self.version.partition(".")[0] or 0)
+    def release(self) -> VitessRelease:
+        """What is known of this version of Vitess."""
+        return VitessRelease(self.version)
 
     @property
     def apart(self) -> bool:

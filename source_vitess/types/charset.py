@@ -18,6 +18,9 @@ from source_vitess.types import charset_tables
 #: Decodes bytes; the second argument is `strict` or `replace`.
 TextDecoder = Callable[[bytes, str], str]
 
+#: VTTablet's id for a collation that it does not know. No collation has it.
+NO_COLLATION = 0
+
 # SELECT character_set_name, id FROM information_schema.collations (MySQL 9.7; the ids of 8.0 and 5.7 are among them).
 _COLLATION_IDS: Mapping[str, str] = {
     "armscii8": "32 64",

@@ -74,12 +74,13 @@ def codec_for(
 
     Args:
         column_type: The column's type.
-        collation_id: From the FIELD event.
+        collation_id: From the FIELD event; `NO_COLLATION` if it does not announce the column's own.
         options: The user's choices.
         enum_set_as_text: ENUM and SET come as labels. False for the change stream of servers up to v19, which
             sends ordinals and bitmaps.
         charset: MySQL's name of the column's character set from the schema, None without one. It counts where the
-            FIELD event names no text collation: VTTablet knows none of big5, gb18030, gbk and tis620.
+            FIELD event names no text collation: VTTablet knows none of big5, gb18030, gbk and tis620, and names none at
+            all up to v19.
     """
     announced = charset_of(collation_id)
     name = announced if announced and announced != unknown.BINARY else charset or unknown.BINARY

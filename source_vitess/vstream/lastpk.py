@@ -19,6 +19,9 @@ from source_vitess.types.charset import charset_of
 from source_vitess.types.column_type import parse_column_type
 
 _BINARY = "binary"
+#: Up to v19 VTTablet tells the collation of its own connection, MySQL 8's default, for each text; a column that has
+#: another one now may be of any.
+_CONNECTION = 255
 
 
 def to_resume(lastpk: bytes, table: Table) -> bytes | None:
@@ -60,7 +63,7 @@ def to_resume(lastpk: bytes, table: Table) -> bytes | None:
 
 
 def _after(field: query_pb2.Field, column: Column, value: bytes, *, presorted: bool) -> bytes | int | None:
-    announced = charset_of(field.charset)
+    announced = charset_of(field.charset) if field.charset != _CONNECTION else None
     # VTTablet does not know all collations; then the schema's counts.
     charset = announced if announced and announced != _BINARY else column.charset or _BINARY
     return resume.after(parse_column_type(column.column_type), charset, value, presorted=presorted)

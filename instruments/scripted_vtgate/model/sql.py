@@ -253,6 +253,7 @@ class VtgateSql(Answering):
             "gtid_purged": str(tablet.data.purged).replace(",", ",\n"),
             "server_uuid": tablet.uuid,
             "version": _MYSQL_VERSION if of_shard and match["scope"] else SERVER_VERSION,
+            "innodb_version": _MYSQL_VERSION,
         }
         value = {**of_server, **self.variables, **self.variables_of.get(tablet.alias, {})}.get(name)
         if value is None:

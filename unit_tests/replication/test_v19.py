@@ -1,4 +1,8 @@
-"""Whole syncs with servers up to v19, which send labels of ENUM and SET in a copy and numbers in the change stream.
+"""Whole syncs with servers up to v19, as v19.0.9 was seen to answer.
+
+- They send labels of ENUM and SET in a copy and numbers in the change stream.
+- They tell the collation of their own connection, 255, for each text.
+- VTGate answers `@@global.version` by itself.
 
 The Vitess in memory is a v24; what it sends is rewritten here. Ordinals and bitmaps as go/mysql/binlog/rbr.go of v19
 writes them, and FIELD events never say `enum_set_string_values`, which is of v20.
@@ -16,8 +20,11 @@ from instruments.scripted_vtgate.model.values import Given
 from instruments.scripted_vtgate.vitess import Vitess
 from instruments.scripted_vtgate.vstream_server import Call
 from instruments.scripted_vtgate.wire import row_of
+from source_vitess.check import WARNING, check
+from source_vitess.errors import ConfigError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
 from source_vitess.rows.decoder import unpack_lengths
+from source_vitess.settings.config import Config
 from source_vitess.types.column_type import parse_column_type
 from unit_tests.syncing import Syncs, is_row
 
@@ -30,6 +37,15 @@ def declared(kind: str, labels: tuple[str, ...]) -> str:
     """Writes a column's type."""
     quoted = ", ".join("'" + label.replace("'", "''") + "'" for label in labels)
     return f"{kind}({quoted})"
+
+
+#: Text in other character sets than the connection's, the key among it.
+WORDS = {
+    "word": "varchar(20) character set latin1",
+    "wide": "varchar(20) character set utf16",
+    "plain": "varchar(20)",
+    "bytes": "varbinary(20)",
+}
 
 
 class OldServer:
@@ -50,8 +66,14 @@ class OldServer:
         """Answers a call."""
         for response in Gateway(self._vitess, call).responses():
             for event in response.events:
+                if event.type == binlogdata_pb2.VGTID:
+                    for entry in event.vgtid.shard_gtids:
+                        for copy in entry.table_p_ks:
+                            copy.lastpk = _with_the_connections_collation(copy.lastpk)
                 if event.type == binlogdata_pb2.FIELD:
                     event.field_event.enum_set_string_values = False
+                    for field in event.field_event.fields:
+                        _take_the_connections_collation(field)
                     self._fields[event.shard, event.field_event.table_name] = list(event.field_event.fields)
                 elif event.type == binlogdata_pb2.ROW:
                     fields = self._fields[event.shard, event.row_event.table_name]
@@ -74,6 +96,18 @@ class OldServer:
                     value = _number(column.name, column.members, value.decode())
             values.append(value)
         return row_of(values)
+
+
+def _with_the_connections_collation(lastpk: bytes) -> bytes:
+    row = query_pb2.QueryResult.FromString(lastpk)
+    for field in row.fields:
+        _take_the_connections_collation(field)
+    return row.SerializeToString()
+
+
+def _take_the_connections_collation(field: query_pb2.Field) -> None:
+    if field.charset not in (0, 63):
+        field.charset = 255
 
 
 def _number(kind: str, members: tuple[str, ...], text: str) -> bytes:
@@ -99,6 +133,9 @@ def old(vitess: Vitess) -> OldServer:
     """A server of v19 with a table of labels."""
     columns = {"id": "bigint", "size": declared("enum", SIZES), "tags": declared("set", TAGS)}
     vitess.create_table("labels", columns, key=["id"])
+    vitess.create_table("words", WORDS, key=["word"])
+    vitess.sql.variables["version_comment"] = "Version: 19.0.9 (Git revision  branch '') built on  by @ using go1.22.10"
+    vitess.sql.variables["version"] = "8.0.30-Vitess"
     server = OldServer(vitess)
     vitess.vstream.answer = server.answer
     return server
@@ -141,3 +178,75 @@ def test_a_copy_that_is_resumed_has_both(vitess: Vitess, old: OldServer) -> None
     syncs.expect_equal()
     assert old.numbers
     assert old.labels
+
+
+def some_words(rnd: random.Random, first: int, count: int) -> list[dict[str, Given]]:
+    """Makes rows whose keys are alike, once what is not ASCII is not known: é, è and ü in latin1 are no UTF-8."""
+    letters = [chr(code) for code in range(0xC0, 0x100)]
+    return [
+        {
+            "word": rnd.choice(letters) + rnd.choice(letters) + f"{number}",
+            "wide": rnd.choice(letters) * 3,
+            "plain": rnd.choice(letters) + "日本",
+            "bytes": bytes([rnd.randrange(256), number]),
+        }
+        for number in range(first, first + count)
+    ]
+
+
+def test_the_schema_tells_the_character_sets(vitess: Vitess, old: OldServer) -> None:
+    """Text in latin1 and UTF-16 is what was written, in the copy, in the changes, and as a key."""
+    rnd = random.Random(7)  # noqa: S311 - test data
+    vitess.insert("words", *some_words(rnd, 1, 40))
+    syncs = Syncs(vitess, "words")
+    assert syncs.run() is None
+    syncs.expect_equal()
+
+    vitess.insert("words", *some_words(rnd, 101, 40))
+    vitess.update("words", lambda row: str(row["word"]).endswith("1"), {"wide": "ÿ"})
+    vitess.delete("words", lambda row: str(row["word"]).endswith("2"))
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert set(syncs.store.statuses.values()) == {"COMPLETE"}
+
+
+def test_a_copy_goes_on_after_such_a_key(vitess: Vitess, old: OldServer) -> None:
+    """The last key is compared as the column's character set is, not as the connection's."""
+    rnd = random.Random(8)  # noqa: S311 - test data
+    vitess.insert("words", *some_words(rnd, 1, 60))
+    syncs = Syncs(vitess, "words", checkpoint_interval_seconds=1)
+    for _ in range(3):
+        vitess.faults.cut_after(is_row)
+        syncs.run(stop_after=12)
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+
+
+def test_what_is_not_as_with_a_new_release_is_told(vitess: Vitess, old: OldServer) -> None:
+    """In the check, with MySQL's own version, and before the first row of a sync."""
+    lines = check(Config.from_json({"url": vitess.url}))
+
+    assert "VTGate 19.0.9 answers on both ports; MySQL 8.4.6." in lines
+    warnings = [line for line in lines if line.startswith(WARNING)]
+    assert "Vitess 19.0.9 does not tell the character sets of columns" in warnings[0]
+    assert "Vitess 19.0.9 leaves out changes that a session makes with" in warnings[1]
+    logged = [line for line in Syncs(vitess, "words").lines() if b'"WARN"' in line]
+    assert any(b"does not tell the character sets" in line for line in logged)
+
+
+def test_partial_updates_are_refused(vitess: Vitess, old: OldServer) -> None:
+    """Up to v21 they would be lost without a word: the check and each sync say so before anything is read."""
+    vitess.insert("words", *some_words(random.Random(9), 1, 5))  # noqa: S311 - test data
+    vitess.sql.variables["binlog_row_value_options"] = "PARTIAL_JSON"
+
+    with pytest.raises(ConfigError, match=r"PARTIAL_JSON, and Vitess 19\.0\.9 leaves the updates .* without a word"):
+        check(Config.from_json({"url": vitess.url}))
+
+    syncs = Syncs(vitess, "words")
+    error = syncs.run()
+    assert isinstance(error, ConfigError)
+    assert "refresh all streams; or upgrade to Vitess 22" in error.message
+    assert not vitess.vstream.requests
