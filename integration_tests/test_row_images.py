@@ -140,7 +140,7 @@ def test_partial_updates_for_all_sessions(cluster: Cluster, single: Connector) -
     config = Config.from_json(single.config)
     with server_wide(cluster, **PARTIAL_JSON):
         if release(cluster).knows_partial_updates:
-            assert any("binlog_row_value_options=PARTIAL_JSON" in line for line in check(config))
+            assert any("binlog_row_value_options=PARTIAL_JSON" in line.text for line in check(config))
             return
         with pytest.raises(ConfigError, match="leaves the updates that are written so out of the stream"):
             check(config)

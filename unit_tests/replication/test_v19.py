@@ -20,7 +20,7 @@ from instruments.scripted_vtgate.model.values import Given
 from instruments.scripted_vtgate.vitess import Vitess
 from instruments.scripted_vtgate.vstream_server import Call
 from instruments.scripted_vtgate.wire import row_of
-from source_vitess.check import WARNING, check
+from source_vitess.check import check
 from source_vitess.errors import ConfigError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
 from source_vitess.rows.decoder import unpack_lengths
@@ -229,8 +229,8 @@ def test_what_is_not_as_with_a_new_release_is_told(vitess: Vitess, old: OldServe
     """In the check, with MySQL's own version, and before the first row of a sync."""
     lines = check(Config.from_json({"url": vitess.url}))
 
-    assert "VTGate 19.0.9 answers on both ports; MySQL 8.4.6." in lines
-    warnings = [line for line in lines if line.startswith(WARNING)]
+    assert "VTGate 19.0.9 answers on both ports; MySQL 8.4.6." in [line.text for line in lines]
+    warnings = [line.text for line in lines if line.warning]
     assert "Vitess 19.0.9 does not tell the character sets of columns" in warnings[0]
     assert "Vitess 19.0.9 leaves out changes that a session makes with" in warnings[1]
     logged = [line for line in Syncs(vitess, "words").lines() if b'"WARN"' in line]
