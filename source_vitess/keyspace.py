@@ -206,9 +206,10 @@ class LiveVitess:
         self, session: VtgateSession, topology: Topology, shard: str, gtid: str, selected: Sequence[str]
     ) -> Finding:
         if shard not in topology.shards:
-            has_tablets = any(tablet.shard == shard for tablet in topology.tablets)
-            if not has_tablets:
+            if all(tablet.shard != shard for tablet in topology.tablets):
                 return Finding(Verdict.SHARD_GONE, gtid)
+            if not topology.release.follows_reshards:
+                return Finding(Verdict.OUT_OF_REACH, gtid)
             return self._judge_ended(session, topology, shard, gtid)
         if shard not in selected:
             return Finding(Verdict.NOT_SELECTED, gtid)

@@ -50,6 +50,15 @@ class VitessRelease:
         return not self._is_before(22)
 
     @property
+    def follows_reshards(self) -> bool:
+        """Whether VTGate streams from tablets of a shard that has stopped serving, to where a reshard has led.
+
+        Up to v19 it picks serving tablets only, and says "context has expired" after 30 s (go/vt/vtgate/
+        vstream_manager.go; the option IncludeNonServingTablets is set there from v20 on).
+        """
+        return not self._is_before(20)
+
+    @property
     def answers_for_mysql(self) -> bool:
         """Whether VTGate answers `@@global.version` by itself, with what it calls itself to MySQL's clients."""
         return self._is_before(20)
@@ -65,6 +74,11 @@ class VitessRelease:
             yield (
                 f"Vitess {self.version} does not tell the character sets of columns, so that the schema's count, as "
                 "they are when a sync begins. Refresh a stream whose text is converted to another character set."
+            )
+        if not self.follows_reshards:
+            yield (
+                f"Vitess {self.version} cannot go on from before a reshard: when its traffic has been switched, every "
+                "stream has to be copied again."
             )
         if not self.knows_partial_updates:
             yield (

@@ -78,6 +78,8 @@ class Verdict(enum.Enum):
     #: The shard was resharded. Its tablets are still there, so VTGate can follow it to the new shards. They have the
     #: position, if the finding tells what the primary has executed; whether its binary logs do, a primary does not say.
     NOT_SERVING = "not serving"
+    #: Likewise, and this VTGate streams from no tablets of a shard that has stopped serving.
+    OUT_OF_REACH = "resharded"
     #: The shard serves, and is not among those that are read.
     NOT_SELECTED = "not selected"
 

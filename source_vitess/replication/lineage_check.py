@@ -242,6 +242,12 @@ def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> C
                 "changes since then are gone. Re-sync the data; and after a reshard let a sync run before the old "
                 "shards are deleted."
             )
+        case Verdict.OUT_OF_REACH:
+            return PositionLostError(
+                f"Shard {shard} of keyspace {keyspace} was resharded since the saved position, and a VTGate before v20 "
+                "cannot stream from a shard that has stopped serving. Re-sync the data; or switch the traffic back, "
+                "upgrade VTGate, and reshard then."
+            )
         case Verdict.PURGED:
             return purged(keyspace, shard)
         case Verdict.FOREIGN:

@@ -21,7 +21,7 @@ from instruments.scripted_vtgate.vitess import Vitess
 from instruments.scripted_vtgate.vstream_server import Call
 from instruments.scripted_vtgate.wire import row_of
 from source_vitess.check import check
-from source_vitess.errors import ConfigError
+from source_vitess.errors import ConfigError, PositionLostError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
 from source_vitess.rows.decoder import unpack_lengths
 from source_vitess.settings.config import Config
@@ -232,7 +232,8 @@ def test_what_is_not_as_with_a_new_release_is_told(vitess: Vitess, old: OldServe
     assert "VTGate 19.0.9 answers on both ports; MySQL 8.4.6." in [line.text for line in lines]
     warnings = [line.text for line in lines if line.warning]
     assert "Vitess 19.0.9 does not tell the character sets of columns" in warnings[0]
-    assert "Vitess 19.0.9 leaves out changes that a session makes with" in warnings[1]
+    assert "Vitess 19.0.9 cannot go on from before a reshard" in warnings[1]
+    assert "Vitess 19.0.9 leaves out changes that a session makes with" in warnings[2]
     logged = [line for line in Syncs(vitess, "words").lines() if b'"WARN"' in line]
     assert any(b"does not tell the character sets" in line for line in logged)
 
@@ -250,3 +251,25 @@ def test_partial_updates_are_refused(vitess: Vitess, old: OldServer) -> None:
     assert isinstance(error, ConfigError)
     assert "refresh all streams; or upgrade to Vitess 22" in error.message
     assert not vitess.vstream.requests
+
+
+def test_a_reshard_is_refused_at_once(vitess: Vitess, old: OldServer) -> None:
+    """VTGate would find no tablet of the old shard for minutes. What begins afterwards is read from the new ones."""
+    rnd = random.Random(10)  # noqa: S311 - test data
+    vitess.insert("words", *some_words(rnd, 1, 20))
+    syncs = Syncs(vitess, "words")
+    assert syncs.run() is None
+    vitess.insert("words", *some_words(rnd, 21, 20))
+    vitess.reshard(["80-"], ["80-c0", "c0-"])
+    streams = len(vitess.vstream.requests)
+
+    error = syncs.run()
+
+    assert isinstance(error, PositionLostError)
+    assert "Shard 80- of keyspace commerce was resharded" in error.message
+    assert "Re-sync the data" in error.message
+    asked = [entry for request in vitess.vstream.requests[streams:] for entry in request.vgtid.shard_gtids]
+    assert {entry.gtid for entry in asked} == {"current"}
+    again = Syncs(vitess, "words")
+    assert again.run() is None
+    again.expect_equal()
