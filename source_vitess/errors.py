@@ -63,6 +63,10 @@ class ConfigError(ConnectorError):
     """The user has to change something: a setting, a right, a flag of the server."""
 
 
+class MessageTooLargeError(ConfigError):
+    """A message between Vitess' servers would be larger than they may send: it holds a row of some table."""
+
+
 class StreamError(ConfigError):
     """One stream cannot be read until the user acts; the others can.
 

@@ -53,8 +53,8 @@ class VitessRelease:
     def follows_reshards(self) -> bool:
         """Whether VTGate streams from tablets of a shard that has stopped serving, to where a reshard has led.
 
-        Up to v19 it picks serving tablets only, and says "context has expired" after 30 s (go/vt/vtgate/
-        vstream_manager.go; the option IncludeNonServingTablets is set there from v20 on).
+        Up to v19 it picks serving tablets only, and says "context has expired" after 90 s of finding none
+        (go/vt/vtgate/vstream_manager.go, where v20 sets the option IncludeNonServingTablets).
         """
         return not self._is_before(20)
 

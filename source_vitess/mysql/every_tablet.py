@@ -18,7 +18,6 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Tablet, Topology
 from source_vitess.naming import TabletType
 
-
 #: How often any tablet of a type is asked for each that there is, before it is given up that all have answered.
 _TRIES = 10
 

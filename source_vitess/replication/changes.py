@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 
-from source_vitess.errors import MergedShardError, NoTabletError, StallError, StreamError, TransientError
+from source_vitess.errors import (
+    ConfigError,
+    MergedShardError,
+    MessageTooLargeError,
+    NoTabletError,
+    StallError,
+    StreamError,
+    TransientError,
+)
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.change_stream import PASSING, ChangeContext, ChangeStream
@@ -15,7 +23,7 @@ from source_vitess.replication.end_position import EndPosition
 from source_vitess.replication.exclusions import Exclusions
 from source_vitess.replication.lost_position import explain_no_tablet, explain_stall
 from source_vitess.replication.messages import Message
-from source_vitess.replication.oversized_rows import explain_changes
+from source_vitess.replication.oversized_rows import blamed_shards, explain_changes
 from source_vitess.replication.patience import Retry
 from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.schema_changes import SchemaChanges
@@ -117,6 +125,12 @@ class Changes:
             except (TransientError, StreamError) as error:
                 yield self._recover(error, start, tables, retry)
                 waiting = self._to_wait(error, waiting)
+            except MessageTooLargeError as error:
+                self._context.checkpointer.settle()
+                at = self._state.vgtid or start
+                if explained := self._explain(at, blamed_shards(error, at.shards), tables):
+                    raise explained from error
+                raise
         if self._state.vgtid is not None:
             self._exclusions.drop_passed(self._state.vgtid)
             self._left_at = self._state.vgtid
@@ -135,7 +149,7 @@ class Changes:
             return self._context.give_up(error)
         if isinstance(error, StallError):
             at = Vgtid(start.keyspace, error.positions)
-            if explained := explain_changes(self._context.vitess, self._context.clock, at, error.shards, tables):
+            if explained := self._explain(at, error.shards, tables):
                 raise explained from error
             if error.shards == self._stalled_at:
                 raise error  # opening the stream anew was no help
@@ -149,6 +163,9 @@ class Changes:
             if more < here.shards.keys():
                 return more
         return frozenset()
+
+    def _explain(self, at: Vgtid, shards: Collection[str], tables: tuple[str, ...]) -> ConfigError | None:
+        return explain_changes(self._context.vitess, self._context.clock, at, shards, tables)
 
     def _is_streaming(self, until: float) -> bool:
         return self._context.clock.monotonic() < until

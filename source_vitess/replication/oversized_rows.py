@@ -9,10 +9,11 @@ without the tables' rows, or the same rows without their wide columns, which fit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from source_vitess.errors import ConfigError, ConnectorError, RowTooLargeError, StallError
+from source_vitess.errors import ConfigError, ConnectorError, MessageTooLargeError, RowTooLargeError, StallError
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.schema import Table
@@ -49,6 +50,19 @@ def stalled(seconds: float, positions: Mapping[str, str], shards: Collection[str
         positions,
         {shard: positions.get(shard, "") for shard in shards},
     )
+
+
+#: How VTGate says whose tablet an error is of.
+_TARGET = re.compile(r"target: \S+\.(?P<shard>[^.\s]+)\.(?:primary|replica|rdonly)\b", re.IGNORECASE)
+
+
+def blamed_shards(error: MessageTooLargeError, shards: Collection[str]) -> tuple[str, ...]:
+    """Returns which of some shards an error is of: the one that it names, else any of them.
+
+    VTGate up to v21 ends the stream with it, instead of being silent.
+    """
+    match = _TARGET.search(error.detail)
+    return (match["shard"],) if match and match["shard"] in shards else tuple(sorted(shards))
 
 
 def explain_changes(

@@ -17,6 +17,7 @@ from source_vitess.errors import (
     ConnectorError,
     CopyTimeUpError,
     LostTransactionsError,
+    MessageTooLargeError,
     MissingColumnError,
     PositionLostError,
     ReshardedError,
@@ -30,7 +31,7 @@ from source_vitess.replication.copy_progress import CopyProgress, KeyChangedErro
 from source_vitess.replication.copy_report import CopyReport
 from source_vitess.replication.copy_stream import CopyStream, TableToCopy
 from source_vitess.replication.messages import Log, Message
-from source_vitess.replication.oversized_rows import explain_copy
+from source_vitess.replication.oversized_rows import blamed_shards, explain_copy
 from source_vitess.replication.patience import Retry
 from source_vitess.replication.table_state import ShardCopy
 from source_vitess.schema import StreamedTable
@@ -102,7 +103,7 @@ class TableCopy:
                 yield from self._attempt(shards, retry)
                 complete = all(shard in self._progress.shards for shard in shards)
             except (ConnectorError, KeyChangedError) as error:
-                yield self._recover(error, retry)
+                yield self._recover(error, shards, retry)
                 interrupted = True
         self._progress.finish()
         yield self._report.end()
@@ -132,7 +133,7 @@ class TableCopy:
         self._progress.begin_attempt(now)
         return now
 
-    def _recover(self, error: ConnectorError | KeyChangedError, retry: Retry) -> Message:
+    def _recover(self, error: ConnectorError | KeyChangedError, shards: tuple[str, ...], retry: Retry) -> Message:
         """Prepares another attempt, if it can do better, and returns what to log about it.
 
         Raises:
@@ -146,12 +147,15 @@ class TableCopy:
             case TableNotFoundError() | MissingColumnError():
                 # A replica learns of a young table or column late (--queryserver-config-schema-reload-time).
                 return retry.failed(error)
-            case StreamError() | StallError() if self._columns:
+            case StreamError() | StallError() | MessageTooLargeError() if self._columns:
                 return self._ask_for_all_columns(error)
             case StreamError() | PositionLostError() if self._progress.lastpks():
                 return self._progress.start_over(error.message)
             case StallError():
                 return self._recover_from_stall(error, retry)
+            case MessageTooLargeError():
+                blamed = blamed_shards(error, self._progress.unfinished(shards))
+                raise self._explain(blamed) or error
             case TransientError():
                 return retry.failed(error)
             case _:
@@ -162,14 +166,16 @@ class TableCopy:
         return Log(f"All columns of table {self._table.name!r} are asked for from here on. {error.message}")
 
     def _recover_from_stall(self, error: StallError, retry: Retry) -> Message:
-        silent = tuple(error.shards)
-        probe = self._new_stream().probe(silent)
-        if explained := explain_copy(self._context.vitess, self._context.clock, probe, silent, self._table):
+        if explained := self._explain(tuple(error.shards)):
             raise explained from error
         if self._stalled_at == self._progress.shards:
             raise error  # opening the stream anew was no help
         self._stalled_at = dict(self._progress.shards)
         return retry.failed(error)
+
+    def _explain(self, silent: tuple[str, ...]) -> StreamError | None:
+        probe = self._new_stream().probe(silent)
+        return explain_copy(self._context.vitess, self._context.clock, probe, silent, self._table)
 
 
 def _columns_to_ask_for(streamed: StreamedTable) -> tuple[str, ...]:

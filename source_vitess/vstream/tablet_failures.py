@@ -12,6 +12,7 @@ from source_vitess.errors import (
     ConfigError,
     InternalError,
     MergedShardError,
+    MessageTooLargeError,
     NoTabletError,
     PositionLostError,
     SchemaMismatchError,
@@ -336,8 +337,10 @@ STATE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         pattern=r"larger than max|trying to send message",
-        example="RESOURCE_EXHAUSTED: grpc: received message larger than max (17000000 vs. 16777216)",
-        error=ConfigError,
+        # Up to v21. Newer VTGates try again for ever (source_vitess/replication/oversized_rows.py).
+        example="RESOURCE_EXHAUSTED: target: single.0.primary: vttablet: rpc error: code = ResourceExhausted desc = "
+        "trying to send message larger than max (18874586 vs. 16777216)",
+        error=MessageTooLargeError,
         message="A row is larger than what Vitess' servers may send each other. Raise --grpc-max-message-size of "
         "vtgate and vttablet.",
     ),

@@ -273,3 +273,32 @@ def test_a_reshard_is_refused_at_once(vitess: Vitess, old: OldServer) -> None:
     again = Syncs(vitess, "words")
     assert again.run() is None
     again.expect_equal()
+
+
+def test_a_row_above_the_message_limit_is_named(vitess: Vitess, old: OldServer) -> None:
+    """Up to v21 the stream ends at once, without the table's name: asking with fewer tables tells it."""
+    for name in ("c", "d"):
+        vitess.create_table(name, {"id": "bigint", "name": "text"}, key=["id"])
+    syncs = Syncs(vitess, "a", "b", "c", "d")
+    assert syncs.run() is None
+    vitess.insert("a", {"id": 1, "name": "small"})
+    vitess.insert("c", {"id": 9, "name": "x" * 10_000}, shard="80-")
+    vitess.insert("d", {"id": 1, "name": "small"})
+    vitess.max_message_bytes, vitess.refuses_large_messages = 5000, True
+
+    error = syncs.run()
+
+    assert isinstance(error, ConfigError)
+    for what in ("table 'c'", "shard '80-'", "after the position MySQL56/", "--grpc-max-message-size", "deselect"):
+        assert what in error.message
+
+    again = Syncs(vitess, "a", "b", "c", "d")
+    error = again.run()
+    assert isinstance(error, ConfigError)
+    assert "1 of 4 streams did not sync: 'c'" in error.message
+    assert "no more rows of table 'c' in shard '80-'" in again.store.errors[0]["message"]
+    assert again.store.statuses == {"a": "COMPLETE", "b": "COMPLETE", "c": "INCOMPLETE", "d": "COMPLETE"}
+
+    vitess.max_message_bytes = None
+    assert syncs.run() is None
+    syncs.expect_equal()

@@ -27,6 +27,7 @@ class Cluster(SchemaChanges):
         events_per_response: If set, the events of a transaction come in responses of this many, whatever they are.
         max_message_bytes: If set, a larger message is never sent: its shard's stream is opened again in silence, for
             ever (--grpc-max-message-size).
+        refuses_large_messages: It ends the stream with an error instead, as VTGate up to v21 does.
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
         rewrite: If set, what is sent instead of each response, as other versions of VTGate would.
         replicates: Whether the replicas' replication runs, as VTGate reports it.
@@ -54,6 +55,7 @@ class Cluster(SchemaChanges):
         self.rows_per_event: int | None = None
         self.events_per_response: int | None = None
         self.max_message_bytes: int | None = None
+        self.refuses_large_messages = False
         self.heartbeat_scale = 1.0
         self.rewrite: Callable[[vtgate_pb2.VStreamResponse], Iterable[vtgate_pb2.VStreamResponse]] | None = None
         self.replicates = True

@@ -128,6 +128,12 @@ class Gateway:
             return
         if self._is_too_large(group):
             shard.groups = None
+            if self._cluster.refuses_large_messages:
+                raise StreamStatusError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"target: {self._cluster.keyspace}.{shard.shard}.{self._tablet_type.lower()}: vttablet: rpc error: "
+                    "code = ResourceExhausted desc = trying to send message larger than max (18874586 vs. 16777216)",
+                )
             return
         self._progress = True
         if group.journal is not None:
