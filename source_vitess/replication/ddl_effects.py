@@ -11,6 +11,8 @@ from source_vitess.ddl.statements import (
     AlterColumn,
     AlterTable,
     ChangeColumn,
+    ColumnDefinition,
+    ConvertTo,
     CreateTable,
     DropColumn,
     DropTables,
@@ -127,6 +129,22 @@ def shadows_swapped(statement: str) -> Iterator[str]:
     for table, came_from, went_to in _swaps(_renames(statement)):
         if came_from is not None and went_to is not None and is_shadow(table.name, came_from.name, went_to.name):
             yield table.name
+
+
+def charsets_named(statement: str) -> str | None:
+    """Returns the table whose columns an ALTER TABLE gives a character set by name, be it the one that they had."""
+    match parse(statement).statement:
+        case AlterTable(table, actions):
+            pass
+        case _:
+            return None
+    for action in actions:
+        match action:
+            case ConvertTo() | ChangeColumn(column=ColumnDefinition(charset=str())):
+                return table.name
+            case _:
+                pass
+    return None
 
 
 def not_understood(statement: str, tables: Collection[str]) -> tuple[list[str], str]:

@@ -32,6 +32,11 @@ class Vitess(Protocol):
         """The type of tablet that is streamed from: PRIMARY, REPLICA or RDONLY."""
         ...
 
+    @property
+    def tells_collations(self) -> bool:
+        """Whether changes come with their columns' character sets. If not, those of the sync's beginning count."""
+        ...
+
     def shards(self) -> tuple[str, ...]:
         """Returns the selected shards that serve now.
 

@@ -14,6 +14,7 @@ from source_vitess.position.gtid import GtidSet
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.ddl_effects import (
     ColumnChanges,
+    charsets_named,
     column_changes,
     not_understood,
     rows_gone,
@@ -81,6 +82,7 @@ class SchemaChanges:
             return self._is_news(table, shard, transaction)
 
         yield from self._rows_gone(event, transaction)
+        yield from self._charset_changed(event, transaction)
         self._restart_copies(statement)
         self._announced.changed(shard, statement, str(transaction or ""))
         if (changes := column_changes(statement)) is not None:
@@ -108,6 +110,19 @@ class SchemaChanges:
             else:
                 remedy = "Refresh this stream and choose to remove its old records."
                 yield self._context.give_up(StreamError(name, f"{what} {remedy}"))
+
+    def _charset_changed(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
+        """Ends the stream whose text is in another character set from a statement on, if nothing else tells that."""
+        name = None if self._context.vitess.tells_collations else charsets_named(event.statement)
+        if name is not None and self._is_news(name, event.shard, transaction):
+            yield self._context.give_up(
+                StreamError(
+                    name,
+                    f"The character set of table {name!r} was changed in shard {event.shard!r}. Vitess before v20 does "
+                    "not tell in which one a change is written, so that text from before or after it is wrong. Refresh "
+                    "this stream.",
+                )
+            )
 
     def _restart_copies(self, statement: str) -> None:
         """Has a copy that was interrupted start over if the table's columns were altered since.

@@ -23,6 +23,7 @@ from instruments.scripted_vtgate.wire import row_of
 from source_vitess.check import check
 from source_vitess.errors import ConfigError, PositionLostError
 from source_vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
+from source_vitess.replication import oversized_rows
 from source_vitess.rows.decoder import unpack_lengths
 from source_vitess.settings.config import Config
 from source_vitess.types.column_type import parse_column_type
@@ -275,8 +276,12 @@ def test_a_reshard_is_refused_at_once(vitess: Vitess, old: OldServer) -> None:
     again.expect_equal()
 
 
-def test_a_row_above_the_message_limit_is_named(vitess: Vitess, old: OldServer) -> None:
+def test_a_row_above_the_message_limit_is_named(
+    vitess: Vitess, old: OldServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Up to v21 the stream ends at once, without the table's name: asking with fewer tables tells it."""
+    # A refused stream ends by itself: only what gets on takes time, and on a busy machine more than a second.
+    monkeypatch.setattr(oversized_rows, "PROBE_SECONDS", 30.0)
     for name in ("c", "d"):
         vitess.create_table(name, {"id": "bigint", "name": "text"}, key=["id"])
     syncs = Syncs(vitess, "a", "b", "c", "d")
@@ -302,3 +307,40 @@ def test_a_row_above_the_message_limit_is_named(vitess: Vitess, old: OldServer) 
     vitess.max_message_bytes = None
     assert syncs.run() is None
     syncs.expect_equal()
+
+
+@pytest.mark.parametrize(
+    ("statement", "ends"),
+    [
+        ("alter table words convert to character set utf8mb4", True),
+        ("alter table words modify plain varchar(20) character set utf8mb4", True),
+        ("alter table words modify plain varchar(30)", False),
+        ("alter table words comment = 'x'", False),
+    ],
+)
+def test_another_character_set_ends_the_stream(vitess: Vitess, old: OldServer, statement: str, *, ends: bool) -> None:
+    """Nothing tells in which one the changes around it are written, so that text could be wrong in silence."""
+    vitess.insert("words", *some_words(random.Random(11), 1, 10))  # noqa: S311 - test data
+    syncs = Syncs(vitess, "words")
+    assert syncs.run() is None
+    vitess.ddl(statement, "words")
+
+    error = syncs.run()
+
+    if not ends:
+        assert error is None
+        return
+    assert isinstance(error, ConfigError)
+    assert syncs.store.statuses == {"words": "INCOMPLETE"}
+    assert "The character set of table 'words' was changed in shard" in syncs.store.errors[0]["message"]
+    assert "Refresh this stream" in syncs.store.errors[0]["message"]
+
+
+def test_a_new_release_tells_the_character_sets_itself(vitess: Vitess) -> None:
+    """There the same statement is no reason to copy anew."""
+    vitess.create_table("words", WORDS, key=["word"])
+    syncs = Syncs(vitess, "words")
+    assert syncs.run() is None
+    vitess.ddl("alter table words convert to character set utf8mb4", "words")
+
+    assert syncs.run() is None

@@ -57,6 +57,7 @@ def build(target: Path, release: Release, go: Go, log: Path, step: Step) -> None
         shutil.copyfile(source / "LICENSE", work / "LICENSE")
         flags.save(work, flags.documented(source, PROGRAMS))
         shutil.rmtree(source)
+        (work / "go.mod").unlink()
 
 
 def _fetch(work: Path, source: Path, release: Release, go: Go, log: Path, step: Step) -> None:
