@@ -10,6 +10,7 @@ What leaves a package as an error is defined here; what is raised and caught wit
     │   │   │   └── MissingColumnError  replication.copy_stream        replication.table_copy, which tries again
     │   │   ├── LostTransactionsError   replication                    replication.copies: asks for a refresh
     │   │   └── RowTooLargeError      replication.oversized_rows
+    │   ├── MessageTooLargeError      vstream.tablet_failures          replication, to look for the table with the row
     │   └── PositionLostError         vstream, replication             replication, which copies anew if it may; check
     ├── TransientError                network, mysql, vstream,         replication, which tries again; mysql.lineage,
     │   │                             replication                      check, vstream.current_position: they know more

@@ -74,9 +74,9 @@ class LiveVitess:
         return cls(config, clock, VStreamClient(config), topology, tablet_type)
 
     @property
-    def tells_collations(self) -> bool:
+    def announces_collations(self) -> bool:
         """Whether changes come with their columns' character sets; see `replication.interfaces.Vitess`."""
-        return self.topology.release.tells_collations
+        return self.topology.release.announces_collations
 
     def close(self) -> None:
         """Ends every connection and stream."""
@@ -284,7 +284,7 @@ class LiveVitess:
     def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
         return codec_for(
             parse_column_type(field.column_type),
-            collation_id=field.charset if self.tells_collations else NO_COLLATION,
+            collation_id=field.charset if self.announces_collations else NO_COLLATION,
             options=self._options,
             enum_set_as_text=labels,
             charset=charset,

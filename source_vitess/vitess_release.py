@@ -1,6 +1,6 @@
 """What releases of Vitess do differently, as far as a reader has to know: the one place that does.
 
-docs/versions.md says how each was seen. A server that does not tell its version is taken for a new one.
+docs/versions.md has how each was seen. A server that does not report its version is taken for a new one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class VitessRelease:
     """A release.
 
     Attributes:
-        version: Vitess' own, such as `24.0.0`; empty if the server does not tell it.
+        version: Vitess' own, such as `24.0.0`; empty if the server does not report it.
     """
 
     version: str
@@ -32,10 +32,10 @@ class VitessRelease:
         return 0 < self.major < major
 
     @property
-    def tells_collations(self) -> bool:
-        """Whether a FIELD event tells the collation of a column of text.
+    def announces_collations(self) -> bool:
+        """Whether a FIELD event announces the collation of a column of text.
 
-        Up to v19 it tells that of VTTablet's own connection, 255, for each (go/vt/vttablet/tabletserver/vstreamer/
+        Up to v19 it announces that of VTTablet's own connection, 255, for each (go/vt/vttablet/tabletserver/vstreamer/
         vstreamer.go, buildTableColumns).
         """
         return not self._is_before(20)
@@ -53,7 +53,7 @@ class VitessRelease:
     def follows_reshards(self) -> bool:
         """Whether VTGate streams from tablets of a shard that has stopped serving, to where a reshard has led.
 
-        Up to v19 it picks serving tablets only, and says "context has expired" after 90 s of finding none
+        Up to v19 it picks serving tablets only, and ends with "context has expired" after 90 s of finding none
         (go/vt/vtgate/vstream_manager.go, where v20 sets the option IncludeNonServingTablets).
         """
         return not self._is_before(20)
@@ -70,10 +70,10 @@ class VitessRelease:
 
     def notes(self) -> Iterator[str]:
         """Yields a sentence for each thing that is not as with a new release, for `check` and the log."""
-        if not self.tells_collations:
+        if not self.announces_collations:
             yield (
-                f"Vitess {self.version} does not tell the character sets of columns, so that the schema's count, as "
-                "they are when a sync begins. Refresh a stream whose text is converted to another character set."
+                f"Vitess {self.version} does not announce the character sets of columns, so that the schema's count, "
+                "as they are when a sync begins. Refresh a stream whose text is converted to another character set."
             )
         if not self.follows_reshards:
             yield (
@@ -83,5 +83,5 @@ class VitessRelease:
         if not self.knows_partial_updates:
             yield (
                 f"Vitess {self.version} leaves out changes that a session makes with "
-                "binlog_row_value_options=PARTIAL_JSON, and nothing tells. No session may set it."
+                "binlog_row_value_options=PARTIAL_JSON, without a sign. No session may set it."
             )

@@ -33,7 +33,7 @@ class Vitess(Protocol):
         ...
 
     @property
-    def tells_collations(self) -> bool:
+    def announces_collations(self) -> bool:
         """Whether changes come with their columns' character sets. If not, those of the sync's beginning count."""
         ...
 

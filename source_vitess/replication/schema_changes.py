@@ -112,15 +112,15 @@ class SchemaChanges:
                 yield self._context.give_up(StreamError(name, f"{what} {remedy}"))
 
     def _charset_changed(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
-        """Ends the stream whose text is in another character set from a statement on, if nothing else tells that."""
-        name = None if self._context.vitess.tells_collations else charsets_named(event.statement)
+        """Ends the stream whose text is in another character set from a statement on, if changes do not name it."""
+        name = None if self._context.vitess.announces_collations else charsets_named(event.statement)
         if name is not None and self._is_news(name, event.shard, transaction):
             yield self._context.give_up(
                 StreamError(
                     name,
                     f"The character set of table {name!r} was changed in shard {event.shard!r}. Vitess before v20 does "
-                    "not tell in which one a change is written, so that text from before or after it is wrong. Refresh "
-                    "this stream.",
+                    "not announce in which one a change is written, so that text from before or after it is wrong. "
+                    "Refresh this stream.",
                 )
             )
 

@@ -1,7 +1,7 @@
 """Whole syncs with servers up to v19, as v19.0.9 was seen to answer.
 
 - They send labels of ENUM and SET in a copy and numbers in the change stream.
-- They tell the collation of their own connection, 255, for each text.
+- They announce the collation of their own connection, 255, for each text.
 - VTGate answers `@@global.version` by itself.
 
 The Vitess in memory is a v24; what it sends is rewritten here. Ordinals and bitmaps as go/mysql/binlog/rbr.go of v19
@@ -195,7 +195,7 @@ def some_words(rnd: random.Random, first: int, count: int) -> list[dict[str, Giv
     ]
 
 
-def test_the_schema_tells_the_character_sets(vitess: Vitess, old: OldServer) -> None:
+def test_the_schema_has_the_character_sets(vitess: Vitess, old: OldServer) -> None:
     """Text in latin1 and UTF-16 is what was written, in the copy, in the changes, and as a key."""
     rnd = random.Random(7)  # noqa: S311 - test data
     vitess.insert("words", *some_words(rnd, 1, 40))
@@ -226,17 +226,17 @@ def test_a_copy_goes_on_after_such_a_key(vitess: Vitess, old: OldServer) -> None
     syncs.expect_equal()
 
 
-def test_what_is_not_as_with_a_new_release_is_told(vitess: Vitess, old: OldServer) -> None:
+def test_what_is_not_as_with_a_new_release_is_a_warning(vitess: Vitess, old: OldServer) -> None:
     """In the check, with MySQL's own version, and before the first row of a sync."""
     lines = check(Config.from_json({"url": vitess.url}))
 
     assert "VTGate 19.0.9 answers on both ports; MySQL 8.4.6." in [line.text for line in lines]
     warnings = [line.text for line in lines if line.warning]
-    assert "Vitess 19.0.9 does not tell the character sets of columns" in warnings[0]
+    assert "Vitess 19.0.9 does not announce the character sets of columns" in warnings[0]
     assert "Vitess 19.0.9 cannot go on from before a reshard" in warnings[1]
     assert "Vitess 19.0.9 leaves out changes that a session makes with" in warnings[2]
     logged = [line for line in Syncs(vitess, "words").lines() if b'"WARN"' in line]
-    assert any(b"does not tell the character sets" in line for line in logged)
+    assert any(b"does not announce the character sets" in line for line in logged)
 
 
 def test_partial_updates_are_refused(vitess: Vitess, old: OldServer) -> None:
@@ -279,7 +279,7 @@ def test_a_reshard_is_refused_at_once(vitess: Vitess, old: OldServer) -> None:
 def test_a_row_above_the_message_limit_is_named(
     vitess: Vitess, old: OldServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Up to v21 the stream ends at once, without the table's name: asking with fewer tables tells it."""
+    """Up to v21 the stream ends at once, without the table's name: asking with fewer tables finds it."""
     # A refused stream ends by itself: only what gets on takes time, and on a busy machine more than a second.
     monkeypatch.setattr(oversized_rows, "PROBE_SECONDS", 30.0)
     for name in ("c", "d"):
@@ -319,7 +319,7 @@ def test_a_row_above_the_message_limit_is_named(
     ],
 )
 def test_another_character_set_ends_the_stream(vitess: Vitess, old: OldServer, statement: str, *, ends: bool) -> None:
-    """Nothing tells in which one the changes around it are written, so that text could be wrong in silence."""
+    """Nothing announces in which one the changes around it are written, so that text could be wrong in silence."""
     vitess.insert("words", *some_words(random.Random(11), 1, 10))  # noqa: S311 - test data
     syncs = Syncs(vitess, "words")
     assert syncs.run() is None
@@ -336,7 +336,7 @@ def test_another_character_set_ends_the_stream(vitess: Vitess, old: OldServer, s
     assert "Refresh this stream" in syncs.store.errors[0]["message"]
 
 
-def test_a_new_release_tells_the_character_sets_itself(vitess: Vitess) -> None:
+def test_a_new_release_announces_the_character_sets_itself(vitess: Vitess) -> None:
     """There the same statement is no reason to copy anew."""
     vitess.create_table("words", WORDS, key=["word"])
     syncs = Syncs(vitess, "words")

@@ -10,6 +10,7 @@ from source_vitess.errors import (
     ConfigError,
     InternalError,
     MergedShardError,
+    MessageTooLargeError,
     NoTabletError,
     PositionLostError,
     SchemaMismatchError,
@@ -279,13 +280,13 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
                 "vttablet: rpc error: code = ResourceExhausted desc = grpc: received message larger than "
                 "max (17000000 vs. 16777216)"
             ),
-            ConfigError,
+            MessageTooLargeError,
             "--grpc-max-message-size",
         ),
         (
             "RESOURCE_EXHAUSTED",
             "grpc: trying to send message larger than max (17000000 vs. 16777216)",
-            ConfigError,
+            MessageTooLargeError,
             "--grpc-max-message-size",
         ),
     ],
