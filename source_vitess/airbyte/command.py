@@ -36,9 +36,15 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def emit(lines: bytes) -> None:
-    """Writes whole lines to stdout at once, from any thread."""
+    """Writes whole lines to stdout, from any thread.
+
+    With PYTHONUNBUFFERED, which the image sets, a signal cuts a write short that waits for its reader: what is left
+    has to be written, or rows would be lost that the next state counts.
+    """
     with _stdout:
-        sys.stdout.buffer.write(lines)
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
 
 
