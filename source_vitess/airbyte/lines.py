@@ -44,6 +44,8 @@ class LineWriter:
         self._tail = b',"emitted_at":%d}}\n' % _now()
         self._heads: dict[str, bytes] = {}
         self._records = 0
+        # Streams that have failed: their changes may go on to come, which is no reason to say that they run.
+        self._failed: set[str] = set()
         #: By what happened to values and why: by stream and field, how often.
         self._altered: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
 
@@ -63,6 +65,7 @@ class LineWriter:
                 case Failed(stream, error):
                     if error is not None:
                         yield error_line(error, stream=stream, keyspace=self._keyspace)
+                    self._failed.add(stream)
                     yield self._status(stream, "INCOMPLETE")
                 case Estimate(stream, rows, size):
                     estimate = {"name": stream, "namespace": self._keyspace, "type": "STREAM"}
@@ -92,7 +95,8 @@ class LineWriter:
                 orjson.dumps(self._keyspace),
                 orjson.dumps(records.stream),
             )
-            yield self._status(records.stream, "RUNNING")
+            if records.stream not in self._failed:
+                yield self._status(records.stream, "RUNNING")
         self._records += len(records.data)
         if records.altered:
             self._count(records)

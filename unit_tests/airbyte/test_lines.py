@@ -49,6 +49,15 @@ def test_records_are_whole_lines() -> None:
     assert isinstance(lines[0]["record"]["emitted_at"], int)
 
 
+def test_a_stream_that_failed_does_not_run_again() -> None:
+    """Its copy failed before a row came, and its changes come all the same: INCOMPLETE stays its last status."""
+    lines = render(Started("t"), Failed("t", None), Records("t", [b'{"id":1}']))
+
+    statuses = [line["trace"]["stream_status"]["status"] for line in lines if line["type"] == "TRACE"]
+    assert statuses == ["STARTED", "INCOMPLETE"]
+    assert lines[-1]["type"] == "RECORD"
+
+
 def test_names_are_quoted() -> None:
     """Names may hold whatever JSON has to escape, and percent signs."""
     _, record = render(Records('we"ird\\%s\n', [b"{}"]))
