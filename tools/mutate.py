@@ -100,17 +100,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "terminator",
         "a position is passed on before the transaction that it belongs to has ended",
         "source_vitess/vstream/reader.py",
-        "position = self._last_position = StreamPosition(raw)\n                    continue",
-        "position = self._last_position = StreamPosition(raw)\n"
-        '                    yield Committed("-80", position, 1)\n                    continue',
+        "self._position = self._last_position = StreamPosition(raw)\n",
+        "self._position = self._last_position = StreamPosition(raw)\n"
+        '                        yield Committed("-80", self._position, 1)\n',
         ("unit_tests/vstream/test_reader.py", *_SYNC_TESTS),
     ),
     Mutant(
         "terminator",
         "a DDL does not end a transaction",
         "source_vitess/vstream/reader.py",
-        "frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})",
-        "frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.OTHER})",
+        "(ddl,) if opens_transaction(event.statement) else (ddl, *self._commit(event))",
+        "(ddl,)",
         ("unit_tests/vstream/test_reader.py", *_SYNC_TESTS),
     ),
     Mutant(

@@ -302,7 +302,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "as-select",
         "the DDL of a CREATE TABLE … AS SELECT does not end its transaction",
-        (("vstream/reader.py", "if opens_transaction(event.statement):", "if False:"),),
+        (
+            (
+                "vstream/reader.py",
+                "(ddl,) if opens_transaction(event.statement) else (ddl,",
+                "(ddl,) if False else (ddl,",
+            ),
+        ),
         without=("errant", "reshard", "hold", "emergency", "schema", "discover", *_SPECIAL),
     ),
 )

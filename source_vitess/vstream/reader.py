@@ -2,7 +2,7 @@
 
 - A position is passed on only with the event that ends its transaction (COMMIT, DDL, OTHER), because it precedes it;
   in a copy also before the first rows that are of it.
-- Columns are kept per shard and table, and replaced whenever they are told again.
+- Columns are kept per shard and table, and replaced whenever they are announced again.
 - BEGIN and COMMIT are not counted against each other: an empty table's copy begins twice and ends once.
 - Rows of consecutive events are passed on together, never beyond the response that they came in.
 - Event types that are not listed here are ignored, as the protocol asks.
@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import opens_transaction
@@ -24,7 +24,7 @@ from source_vitess.errors import (
 )
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.rows.batch import RowBatch
-from source_vitess.rows.columns import DecodedColumn
+from source_vitess.rows.columns import DecodedColumn, Rows
 from source_vitess.rows.decoder import RowDecoder
 from source_vitess.schema import StreamedTable
 from source_vitess.types.codec import Codec
@@ -48,7 +48,8 @@ _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogda
 # GEOMETRY: seen with 9.7).
 _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
-_TERMINATORS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
+#: Events that end a transaction; a DDL does, too.
+_ENDS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.OTHER})
 
 #: How an event of these types begins: with the field that holds its type. They need not be parsed for what they say.
 _BEGIN, _VGTID = bytes([1 << 3, binlogdata_pb2.BEGIN]), bytes([1 << 3, binlogdata_pb2.VGTID])
@@ -80,7 +81,12 @@ class EventReader:
         self._row_images = row_images
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
         self._failed: set[str] = set()
+        #: Of a transaction whose end is still to come.
+        self._position: StreamPosition | None = None
         self._last_position: StreamPosition | None = None
+        #: The rows that are collected, all of one response, and their table's name as VTGate writes it.
+        self._batch: RowBatch | None = None
+        self._raw_name = ""
 
     def read(self, responses: Iterable[raw_pb2.VStreamResponse]) -> Iterator[Event]:
         """Yields the events of the responses.
@@ -90,97 +96,111 @@ class EventReader:
             InternalError: The server breaks the protocol.
             ConnectorError: Whatever `responses` raises.
         """
-        position: StreamPosition | None = None
         for response in responses:
-            batch: RowBatch | None = None
-            raw_name = ""
             events = list(response.events)
             index = 0
             while index < len(events):
                 raw = events[index]
-                index += 1
                 start = raw[:2]
                 if start == _BEGIN:
+                    index += 1
                     continue
-                if start == _VGTID:
-                    if batch is not None:
-                        yield batch.to_rows()
-                        batch = None
-                    position = self._last_position = StreamPosition(raw)
+                event = None if start == _VGTID else parse_event(raw)
+                if event is None or event.type != binlogdata_pb2.ROW:
+                    if self._batch is not None:
+                        yield self._end_batch(self._batch)
+                    if event is None or event.type == binlogdata_pb2.VGTID:
+                        self._position = self._last_position = StreamPosition(raw)
+                    else:
+                        yield from self._without_rows(event)
+                    index += 1
                     continue
-                event = parse_event(raw)
-                kind = event.type
-                if kind == binlogdata_pb2.ROW:
-                    row_event = event.row_event
-                    if (
-                        batch is None
-                        or row_event.table_name != raw_name
-                        or row_event.shard != batch.shard
-                        or event.timestamp != batch.timestamp
-                    ):
-                        if batch is not None:
-                            yield batch.to_rows()
-                        raw_name = row_event.table_name
-                        batch = self._batch(row_event, event.timestamp)
-                        if batch is None:
-                            continue
-                        if position is not None and not event.timestamp:
-                            # Before the first rows of a copy, and again where a tablet starts over.
-                            yield Snapshot(batch.shard, position)
-                            position = None
-                    try:
-                        index = batch.add(events, index - 1, row_event.row_changes)
-                    except (MisfitError, PartialImageError) as error:
-                        yield self._unreadable(batch, error)
-                        batch = None
+                if not self._is_continued_by(event):
+                    if self._batch is not None:
+                        yield self._end_batch(self._batch)
+                    yield from self._begin_batch(event)
+                if self._batch is None:
+                    index += 1
                     continue
-                if batch is not None:
-                    yield batch.to_rows()
-                    batch = None
-                if kind == binlogdata_pb2.VGTID:
-                    position = self._last_position = StreamPosition(raw)
-                elif kind in _TERMINATORS:
-                    if kind == binlogdata_pb2.DDL:
-                        yield Ddl(event.shard, event.statement)
-                        if opens_transaction(event.statement):
-                            continue  # its rows follow, and the position contains them already
-                    if position is not None:
-                        yield Committed(event.shard, position, event.timestamp)
-                        position = None
-                    elif kind == binlogdata_pb2.COMMIT and event.timestamp:
-                        yield Unpositioned(event.shard)
-                elif kind == binlogdata_pb2.FIELD:
-                    fields = self._fields(event.field_event, copying=event.timestamp == 0)
-                    if fields is not None:
-                        yield fields
-                elif kind == binlogdata_pb2.HEARTBEAT:
-                    yield Heartbeat()
-                elif kind == binlogdata_pb2.COPY_COMPLETED:
-                    if position is not None:
-                        yield Committed(event.shard, position, event.timestamp)
-                        position = None
-                    yield CopyCompleted(event.shard)
-                elif kind in _STATEMENTS:
-                    raise ConfigError(
-                        f"Shard {event.shard!r} writes a statement-based binlog, in which rows do not appear. "
-                        "Set binlog_format=ROW on its MySQL servers."
-                    )
-            if batch is not None:
-                yield batch.to_rows()
+                try:
+                    index = self._batch.add(events, index, event.row_event.row_changes)
+                except (MisfitError, PartialImageError) as error:
+                    yield self._give_up(self._batch, error)
+                    self._batch = None
+                    index += 1
+            if self._batch is not None:
+                yield self._end_batch(self._batch)
 
-    def _fields(self, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> Event | None:
+    def _is_continued_by(self, event: binlogdata_pb2.VEvent) -> bool:
+        """Tells whether the rows of an event belong to the batch that is collected."""
+        batch, row_event = self._batch, event.row_event
+        return (
+            batch is not None
+            and row_event.table_name == self._raw_name
+            and row_event.shard == batch.shard
+            and event.timestamp == batch.timestamp
+        )
+
+    def _begin_batch(self, event: binlogdata_pb2.VEvent) -> Sequence[Event]:
+        """Collects rows from this event on, if its table is read; returns what comes before them."""
+        row_event = event.row_event
+        self._raw_name = row_event.table_name
+        self._batch = self._batch_for(row_event, event.timestamp)
+        if self._batch is None or self._position is None or event.timestamp:
+            return ()
+        # Before the first rows of a copy, and again where a tablet starts over.
+        position, self._position = self._position, None
+        return (Snapshot(row_event.shard, position),)
+
+    def _end_batch(self, batch: RowBatch) -> Rows:
+        """Returns the rows that are collected."""
+        self._batch = None
+        return batch.to_rows()
+
+    def _without_rows(self, event: binlogdata_pb2.VEvent) -> Sequence[Event]:
+        """Returns what an event comes to that has no rows."""
+        kind = event.type
+        if kind in _ENDS:
+            return self._commit(event)
+        if kind == binlogdata_pb2.DDL:
+            ddl = Ddl(event.shard, event.statement)
+            # The rows of CREATE TABLE … SELECT follow, and the position contains them already.
+            return (ddl,) if opens_transaction(event.statement) else (ddl, *self._commit(event))
+        if kind == binlogdata_pb2.FIELD:
+            return self._fields(event.field_event, copying=event.timestamp == 0)
+        if kind == binlogdata_pb2.HEARTBEAT:
+            return (Heartbeat(),)
+        if kind == binlogdata_pb2.COPY_COMPLETED:
+            return (*self._commit(event), CopyCompleted(event.shard))
+        if kind in _STATEMENTS:
+            raise ConfigError(
+                f"Shard {event.shard!r} writes a statement-based binlog, in which rows do not appear. "
+                "Set binlog_format=ROW on its MySQL servers."
+            )
+        return ()
+
+    def _commit(self, event: binlogdata_pb2.VEvent) -> Sequence[Event]:
+        """Returns the end of a transaction, with the position that came before it."""
+        if self._position is not None:
+            position, self._position = self._position, None
+            return (Committed(event.shard, position, event.timestamp),)
+        if event.type == binlogdata_pb2.COMMIT and event.timestamp:
+            return (Unpositioned(event.shard),)
+        return ()
+
+    def _fields(self, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> Sequence[Event]:
         name = _table_name(event.table_name, event.keyspace)
         streamed = self._tables.get(name)
         if streamed is None or event.is_internal_table or name in self._failed:
-            return None
+            return ()
         try:
             self._decoders[event.shard, name] = self._decoder(streamed, event, copying=copying)
         except StreamError as error:
             self._failed.add(name)
-            return TableFailed(name, error)
+            return (TableFailed(name, error),)
         # VTTablet knows the types of present columns only (vstreamer.go, getExtColInfos).
         exist = all(field.column_type for field in event.fields)
-        return Fields(
+        fields = Fields(
             event.shard,
             name,
             tuple(field.name for field in event.fields),
@@ -189,6 +209,7 @@ class EventReader:
             tuple(field.column_type for field in event.fields) if copying else (),
             copying,
         )
+        return (fields,)
 
     def _decoder(self, streamed: StreamedTable, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> RowDecoder:
         table = streamed.table
@@ -221,7 +242,7 @@ class EventReader:
             columns.append(DecodedColumn(field.name, codec, field.name in table.key, given))
         return RowDecoder(columns)
 
-    def _batch(self, event: binlogdata_pb2.RowEvent, timestamp: int) -> RowBatch | None:
+    def _batch_for(self, event: binlogdata_pb2.RowEvent, timestamp: int) -> RowBatch | None:
         """Returns a batch for the rows of an event, None if its table is not read."""
         name = _table_name(event.table_name, event.keyspace)
         if name not in self._tables or event.is_internal_table or name in self._failed:
@@ -232,13 +253,13 @@ class EventReader:
         return RowBatch(event.shard, name, timestamp, decoder, event.table_name)
 
     def _after(self, shard: str) -> str:
-        """Says where in a shard's binary log the stream is, as far as it told."""
+        """Says where in a shard's binary log the stream is, as far as it has been sent."""
         gtid = self._last_position.gtid(shard) if self._last_position else None
         if not gtid or "/" not in gtid:  # `current` is no position
             return ""
         return f" (after position {gtid if len(gtid) <= _SHOWN else gtid[:_SHOWN] + '…'})"
 
-    def _unreadable(self, batch: RowBatch, error: MisfitError | PartialImageError) -> TableFailed:
+    def _give_up(self, batch: RowBatch, error: MisfitError | PartialImageError) -> TableFailed:
         """Gives a table up for the rest of the stream."""
         self._failed.add(batch.table)
         where = f"A change of table {batch.table!r} in shard {batch.shard!r}{self._after(batch.shard)}"
