@@ -3,7 +3,7 @@
 - The primary is asked last, so that what the others have and it has not is no part of the shard's lineage.
 - A primary that is being resharded refuses questions from before the journal is written until the traffic is switched
   (go/vt/vtctl/workflow/traffic_switcher.go, changeShardsAccess and createJournals). So when it answers, a position that
-  was asked for before is not behind the journal, where a stream would read the old shard forever.
+  was asked for before is not past the journal, where a stream would read the old shard forever.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 - It ends where a transaction ends and every shard contains the end position; never by equality of positions, never
   because nothing came for a while.
-- Tables of engines without transactions get no position of their own. The end is reached, too, when at least as many
+- Tables of non-transactional engines get no position of their own. The end is reached, too, when at least as many
   such transactions have come since a shard's last position as are missing: a binary log has an order.
-- A reshard needs nothing: VTGate follows it, and the end position is asked for anew. But it does not wait at the
-  journal of a shard that became a new one together with others while one of these is still to come, out of an earlier
-  reshard: it ends the stream (go/vt/vtgate/vstream_manager.go, getJournalEvent), each time. So that shard stands still
-  until another one has come past a reshard.
+- A reshard needs nothing: VTGate follows it, and the end position is asked for anew. But VTGate ends the stream, each
+  time, at a journal that merges shards while one participant is not in the stream yet because it comes out of an
+  earlier reshard (go/vt/vtgate/vstream_manager.go, getJournalEvent). That shard then waits until another one has
+  passed a reshard.
 - It can stay open for a time after its end position. Heartbeats prove nothing then either: every half minute the
   shards' positions are a new one, so that a shard that is stuck is noticed.
 """
@@ -203,7 +203,7 @@ class ChangeStream:
         if (self._waiting or self._goal.awaits(shard)) and not is_errant:
             # Not what a shard that has reached its end goes on to send: another one may be stuck. Nor what is no part
             # of a position that is kept, and so comes again with every new stream.
-            self._silence.broken()
+            self._silence.end()
             if not self._streaming and not self._waiting:
                 self._retry.progressed()
         if self._goal.reached(shard, position) and not self._streaming:
@@ -279,7 +279,7 @@ class ChangeStream:
     def _keep_streaming(self) -> Iterator[Message]:
         """Ends a stream that stays open when its time is over, and has it aim at a new end position now and then."""
         if self._goal.is_reached:
-            self._silence.broken()
+            self._silence.end()
             self._retry.progressed()
             if self._now() >= self._until:
                 self._ended = True

@@ -40,7 +40,7 @@ class ColumnValues:
         return cls(column.column_type, (column.charset or charset) if has_charset else None, not column.not_null)
 
     def fit(self, other: ColumnValues) -> bool:
-        """Returns whether all of these stay as they are in the other column: a partial order, so far as they differ."""
+        """Returns whether the other column keeps every value of this one unchanged. Not symmetric."""
         if self.nullable and not other.nullable:
             return False
         old, new = self.type, other.type

@@ -1,6 +1,6 @@
 """How far the copy of a table is, shard by shard, and from where it can go on.
 
-- A copy goes on from a lastpk only in a table with a primary key whose types compare as they are ordered, and only
+- A copy goes on from a lastpk only in a table with a primary key for whose types `>` agrees with ORDER BY, and only
   while the key is the one that the lastpk was made with: on the tablet that serves it, before and after.
 - Other copies cannot be continued: VTTablet would page through a table without a key by all columns and skip rows that
   are equal or hold NULLs (go/vt/vttablet/tabletserver/vstreamer/rowstreamer.go). They start from the beginning.
@@ -87,7 +87,7 @@ class CopyProgress:
     def begin_attempt(self, shards: Sequence[str]) -> None:
         """Begins another attempt, over the shards that serve the keyspace now. Keeps what can be continued.
 
-        One that emitted nothing was none: what is copied next is still exact at its position.
+        An attempt that emitted nothing does not count: what is copied next is still exact at its position.
         """
         if self.has_emitted:
             self.attempt += 1

@@ -183,7 +183,7 @@ class CopyStream:
     def _check_columns(self, fields: Fields) -> None:
         """Checks that VTTablet took the columns that were meant: it takes some names for equal that MySQL does not.
 
-        And that it has those that are selected: its schema may be of before an ALTER that the primary's is behind.
+        And that it has those that are selected: its schema may be older than an ALTER that the primary has applied.
         """
         if self._columns and fields.columns != self._columns:
             raise SchemaMismatchError(
@@ -225,14 +225,14 @@ class CopyStream:
         """Notes how far the copy of a shard is after a transaction."""
         shard = event.shard
         if shard not in self._asked:
-            # Of the journal of a reshard, maybe one that was taken back since: what goes on from before it comes here
+            # Of the journal of a reshard, maybe one that was reversed since: what goes on from before it comes here
             # again.
             self._progress.forget()
             raise TransientError(f"The keyspace was resharded while table {self._table.name!r} was being copied.")
         if shard not in self._unfinished:
             return
         # What a finished shard goes on to send, in contrast, is no progress of the copy.
-        self._silence.broken()
+        self._silence.end()
         self._at[shard] = gtid = event.position.gtid(shard) or ""
         copied_rows = not event.timestamp
         if copied_rows:

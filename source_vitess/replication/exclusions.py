@@ -79,7 +79,7 @@ class Exclusions:
                         self._drop(name, shard)
 
     def drop_other_shards(self, shards: frozenset[str]) -> None:
-        """Drops the copy positions of shards that the stream has left: their names may come again, at a way back."""
+        """Drops the copy positions of shards that the stream has left: a reversed reshard brings their names back."""
         for name, state in list(self._state.tables.items()):
             if isinstance(state, CopiedAt):
                 for shard in state.shards.keys() - shards:

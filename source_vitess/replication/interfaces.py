@@ -49,7 +49,7 @@ class Vitess(Protocol):
 
         Each shard is answered by one of its tablets, which may be behind the one that answers the next question.
         Transactions that the shard's primary does not have are left out, and the primaries were asked later: so the
-        position is of the shards' own lineage, and not behind the journal of a reshard.
+        position is of the shards' own lineage, and not past the journal of a reshard.
 
         Raises TransientError, ConfigError.
         """

@@ -1,4 +1,4 @@
-"""A position from which no stream goes on any more: how that is found out of a stream that failed, and what is said."""
+"""A position from which no stream can continue: how a failed stream shows it, and the errors that report it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def explain_no_tablet(context: SyncContext, error: NoTabletError) -> Iterator[Me
       between, nothing else is left (go/vt/discovery/tablet_error_action.go).
 
     Raises:
-        PositionLostError: So it is.
+        PositionLostError: It is lost.
     """
     here = context.state.vgtid
     shard = error.shard.rpartition("/")[2]
@@ -45,14 +45,14 @@ def explain_no_tablet(context: SyncContext, error: NoTabletError) -> Iterator[Me
 
 
 def explain_stall(context: SyncContext, error: StallError) -> None:
-    """Finds out whether VTGate waits at the journal of a reshard for shards that are behind theirs.
+    """Finds out whether VTGate waits at the journal of a reshard for shards whose positions are past theirs already.
 
-    That is so after a reshard that merged shards and was taken back, if the position of one of them was asked of a
+    That is so after a reshard that merged shards and was reversed, if the position of one of them was asked of a
     replica that had not replicated the journal yet (go/vt/vtgate/vstream_manager.go, getJournalEvent). A shard that
-    has reached its end position is behind it: no end position is of a shard that has ended.
+    has reached its end position is past its journal: no end position is of a shard that has ended.
 
     Raises:
-        PositionLostError: So it is: it waits for ever.
+        PositionLostError: VTGate waits forever.
     """
     here = context.state.vgtid
     if here is None or context.clock.stopping:
@@ -62,9 +62,9 @@ def explain_stall(context: SyncContext, error: StallError) -> None:
             ends_with = context.vitess.ends_with(shard, here.shards[shard])
             if others := ends_with & here.shards.keys() - error.shards.keys():
                 raise PositionLostError(
-                    f"The saved position of shard {shard} of keyspace {here.keyspace} is of before a reshard that was "
-                    f"taken back, and that of {', '.join(sorted(others))} of after it: VTGate waits for ever. Re-sync "
-                    "the data. It came of a replica that lagged at that time."
+                    f"The saved position of shard {shard} of keyspace {here.keyspace} is from before a reshard that "
+                    f"was reversed, and that of {', '.join(sorted(others))} from after it, so VTGate waits forever. "
+                    "Re-sync the data. The position was read from a replica that lagged."
                 ) from error
 
 

@@ -71,7 +71,7 @@ class Silence:
         clock: Time.
 
     Attributes:
-        seconds: Waited since the last `broken`.
+        seconds: Waited since something came that was waited for.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -87,7 +87,7 @@ class Silence:
             yield event
             asked = monotonic()
 
-    def broken(self) -> None:
+    def end(self) -> None:
         """Notes that something came that was waited for."""
         self.seconds = 0.0
 

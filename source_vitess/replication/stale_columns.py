@@ -1,4 +1,4 @@
-"""Columns that a tablet still names a change by although an ALTER before it has removed them.
+"""Columns by which a tablet still names a change's values although an earlier ALTER has removed them.
 
 With --track-schema-versions a tablet notes new columns a moment after the statement, and several statements in quick
 succession as one (go/vt/vttablet/tabletserver/schema/{tracker,historian}.go). Rows that come in between are read with

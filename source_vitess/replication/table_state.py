@@ -3,7 +3,7 @@
     absent                 the table needs a copy
     Copying                its copy has begun; from then on it takes part in the change stream
     CopiedAt               copied in one attempt, exact at positions that the change stream has not passed yet
-    Copied                 the copy is finished and behind the shared position
+    Copied                 the copy is finished, and the shared position has passed it
     RefreshNeeded          rows were removed without row events (TRUNCATE, DROP): only a refresh by the user helps
     Refreshing, Refreshed  a full refresh, which has no part in the change stream
 
@@ -66,7 +66,7 @@ class CopiedAt:
 
 @dataclass(frozen=True)
 class Copied:
-    """A finished copy; all changes behind the shared position are its own."""
+    """A finished copy; every change after the shared position belongs to it."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """What ends a tablet's part of a VStream, and what the user can do: rules for the texts that VTTablet and VTGate write.
 
-VTGate opens the stream of a shard anew after three of its own attempts at most, and passes the last error on
-(go/vt/discovery/tablet_error_action.go says which it tries again). `unit_tests/vstream/test_failures.py` lists the
-texts with the files they come from.
+VTGate gives the stream of a shard up after three failures in a row, and passes the last error on
+(go/vt/discovery/tablet_error_action.go of v24 says which it tries again; shouldRetry in vstream_manager.go before).
+`unit_tests/vstream/test_failures.py` lists the texts with the files they come from.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def test_a_shard_that_stands_still_is_part_of_each_state(
 
 
 def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
-    """Its position is of before the journal, the other shard's of after it: VTGate waits for ever, which is said.
+    """Its position is from before the journal, the other shard's from after it: VTGate waits forever.
 
     Played on the model's own clock: the connector waits for minutes until it says so.
     """
@@ -202,6 +202,6 @@ def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
 
     outcome = play(tuple(numbers))
 
-    told = [line for line in outcome.trace if "is of before a reshard that was taken back" in line]
-    assert "PositionLostError: The saved position of shard -80" in told[0]
+    reported = [line for line in outcome.trace if "is from before a reshard that was reversed" in line]
+    assert "PositionLostError: The saved position of shard -80" in reported[0]
     assert outcome.kind == "equal", "after a refresh"
