@@ -19,7 +19,7 @@ from source_vitess.errors import ConfigError, SchemaMismatchError, TransientErro
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.proto import binlogdata_pb2
+from source_vitess.proto import binlogdata_pb2, vtgate_pb2
 from source_vitess.replication import change_stream, held_rows
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.messages import Message
@@ -28,6 +28,8 @@ from source_vitess.vstream.current_position import CURRENT_TIMEOUT
 from source_vitess.vstream.request import NO_TABLE
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
 from unit_tests.syncing import COLUMNS, Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
+
+Response = vtgate_pb2.VStreamResponse
 
 
 @pytest.fixture
@@ -330,6 +332,18 @@ class TestErrantTransactions:
         assert {row["id"] for row in followed.store.tables["a"].values()} == {1, 2, 3}
 
 
+    def test_one_whose_shard_is_resharded_by_now(
+        self, vitess: Vitess, followed: Syncs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its primary is not asked any more, so what is known of it stays."""
+        there = Vgtid("commerce", {"80-": f"MySQL56/{vitess.shards['80-'].executed}"})
+        monkeypatch.setattr(LiveVitess, "lineage", lambda _: there)
+
+        assert followed.run() is None
+
+        assert {row["id"] for row in followed.store.tables["a"].values()} == {1, 2, 3}
+
+
 class TestHeldRows:
     """Rows of a transaction that may be contained in the copy already."""
 
@@ -432,6 +446,35 @@ class TestHeldRows:
 
         syncs.expect_equal()
         assert syncs.store.records["t"] == (10 if contained else 7 + 4 + (1 if key else 2))
+
+
+    def test_a_transaction_without_a_position_of_its_own(
+        self, vitess: Vitess, after_first_current: AfterFirstCurrent
+    ) -> None:
+        """Its end has the position that was there before: nothing shows that the copy contains it, so it is emitted."""
+        vitess.insert("a", *rows(3), shard="-80")
+        syncs = Syncs(vitess, "a", "b")
+        after_first_current(lambda: vitess.insert("a", {"id": 50, "name": "before its copy"}, shard="-80"))
+        last: list[str] = []
+
+        def with_the_last_position(response: Response) -> Iterator[Response]:
+            if any(is_row(event) and event.timestamp for event in response.events):
+                for entry in (entry for event in response.events for entry in event.vgtid.shard_gtids if last):
+                    if entry.shard == "-80" and any(event.shard == "-80" for event in response.events):
+                        entry.gtid = last[0]
+            yield response
+
+        vitess.rewrite = with_the_last_position
+        for line in syncs.lines():
+            syncs.store.apply([line])
+            if b"Copying table 'b'" in line:
+                vitess.insert("a", {"id": 60, "name": "later"}, shard="-80")
+                vitess.insert("a", {"id": 61, "name": "later"}, shard="-80")
+                for number in range(70, 75):  # these have the stream go on
+                    vitess.insert("a", {"id": number, "name": "later"}, shard="80-")
+                last.append(f"MySQL56/{vitess.shards['-80'].executed}")
+
+        syncs.expect_equal()
 
 
 class TestItsEnd:

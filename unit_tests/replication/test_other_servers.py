@@ -132,6 +132,13 @@ def without_ends_of_copies(response: Response) -> Iterator[Response]:
         yield Response(events=kept)
 
 
+def with_ends_of_copies(response: Response) -> Iterator[Response]:
+    """The end of a copy comes where nothing is copied."""
+    yield response
+    if response.events[0].timestamp:
+        yield Response(events=[events.copy_completed(response.events[0].shard), events.copy_completed()])
+
+
 def rolled_back(response: Response) -> Iterator[Response]:
     """A transaction that ends in ROLLBACK comes before each."""
     if response.events[0].timestamp and response.events[0].type == binlogdata_pb2.BEGIN:
@@ -149,7 +156,7 @@ def without_times(response: Response) -> Iterator[Response]:
 
 @pytest.mark.parametrize(
     "rewrite",
-    [strange, one_by_one, twice, without_ends_of_copies, rolled_back, without_times],
+    [strange, one_by_one, twice, without_ends_of_copies, with_ends_of_copies, rolled_back, without_times],
     ids=lambda f: f.__name__,
 )
 def test_other_forms_of_the_stream(vitess: Vitess, after_first_current: AfterFirstCurrent, rewrite: object) -> None:

@@ -95,6 +95,8 @@ def columns_told(*statements: str, watch: RewrittenValues | None = None) -> list
         ("convert to character set utf8mb4", ["its text columns"]),
         ("modify old varchar(9) charset utf8mb4", ["old"]),
         ("modify kind enum('a', 'c', 'b') charset utf8mb4", ["kind"]),
+        # By the spelling of another time.
+        ("modify N bigint unsigned", ["N"]),
         # The type that is discovered: which one was before is not known.
         ("modify price decimal(10,2)", ["price"]),
         ("modify kind enum('a','b') charset utf8mb4", ["kind"]),

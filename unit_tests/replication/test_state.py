@@ -75,6 +75,33 @@ def test_a_lowered_position_keeps_what_was_dropped_before_it() -> None:
     assert state.dropped_columns == {("-80", "t"): {"early": f"{UUID}:3"}, ("80-", "t"): at}
 
 
+def test_a_lowered_position_leaves_the_other_tables_where_they_are() -> None:
+    """Their rows are exact at the position of before, or at their copies' if these are further: nothing comes twice."""
+
+    def up_to(last: int) -> str:
+        return f"MySQL56/{UUID}:1-{last}"
+
+    position = Vgtid("shop", {"-80": up_to(9), "80-": up_to(9)})
+    tables: dict[str, TableState] = {
+        "followed": Copied(),
+        "ahead": CopiedAt({"-80": up_to(12), "80-": up_to(4)}),
+        "ahead elsewhere": CopiedAt({"80-": up_to(12)}),
+        "begun": Copying(2),
+        "copied now": Copying(1, {"-80": ShardCopy(up_to(5), b"k")}),
+    }
+    state = SyncState("shop", position, tables=dict(tables))
+
+    assert state.lower("-80", up_to(5), "copied now")
+
+    assert state.vgtid == Vgtid("shop", {"-80": up_to(5), "80-": up_to(9)})
+    assert state.tables == {
+        **tables,
+        "followed": CopiedAt({"-80": up_to(9)}),
+        "ahead": CopiedAt({"-80": up_to(12), "80-": up_to(4)}),
+        "ahead elsewhere": CopiedAt({"80-": up_to(12), "-80": up_to(9)}),
+    }
+
+
 #: What no GTIDs by column are.
 NO_GTIDS: tuple[Any, ...] = ([], 1, {"a": 1}, {"a": "yesterday"})
 GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
@@ -109,6 +136,8 @@ GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
         (GOOD, {"t": {"copied_at": [{"shard": "0"}]}}, "without name or position"),
         (GOOD, {"t": {"copying": {"attempt": 1, "shards": [{"shard": "0", "gtid": POSITION, "lastpk": "?"}]}}}, "'0'"),
         (GOOD, {"t": {"copied_at": [{"shard": "0", "gtid": "x:y"}]}}, "cannot be used"),
+        (GOOD, {"t": {"copying": {"attempt": 1, "shards": [{"shard": "0", "gtid": "", "lastpk": "AA=="}]}}}, "half"),
+        (GOOD, {"t": {"copying": {"attempt": 1, "shards": [{"shard": "0", "gtid": POSITION, "lastpk": ""}]}}}, "half"),
     ],
 )
 def test_other_states_are_refused(shared: Any, tables: dict[str, Any], found: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from instruments.oracle import Store
 from instruments.scripted_vtgate.model.shard import Shard, Tablet
 from instruments.scripted_vtgate.model.storage import RowsWritten
 from instruments.scripted_vtgate.model.world import World
@@ -14,8 +17,8 @@ from source_vitess.errors import ConfigError, PositionLostError, TransientError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
-from unit_tests.replication.conftest import AfterFirstCurrent
-from unit_tests.syncing import Syncs, is_row, rows, table_state
+from unit_tests.replication.conftest import AfterFirstCurrent, Settings
+from unit_tests.syncing import Syncs, is_commit, is_row, rows, table_state
 
 #: Has something happen right before the n-th question of a sync for what the primaries have executed.
 BeforeLineage = Callable[[int, Callable[[], object]], None]
@@ -155,6 +158,92 @@ def test_copied_rows_that_are_lost(vitess: Vitess, before_lineage: BeforeLineage
     assert syncs.store.statuses == {"a": "INCOMPLETE"}
     assert "refresh_needed" in (table_state(syncs.store.states[-1], "a") or {})
     assert isinstance(syncs.run(), ConfigError)
+
+
+@pytest.mark.parametrize("resync", [False, True], ids=["fail", "resync"])
+def test_copied_rows_that_are_lost_in_the_middle(vitess: Vitess, resync: bool) -> None:
+    """A failover loses what the first rows may contain, and breaks the copy: it is not gone on with."""
+    vitess.make_uneven("PRIMARY", "REPLICA")
+    vitess.insert("a", *rows(10), shard="-80")
+    replica = lagging_replica(vitess, 50)
+    syncs = Syncs(vitess, "a", tablet_type="PRIMARY", **(RESYNC if resync else {}))
+
+    def fail_over(event: binlogdata_pb2.VEvent) -> bool:
+        if not is_commit(event) or event.timestamp or event.shard != "-80":
+            return False
+        vitess.promote("-80", replica, dead=True)
+        return True
+
+    vitess.faults.cut_after(fail_over)
+
+    error = syncs.run()
+
+    if resync:
+        assert error is None
+        syncs.expect_equal()
+        assert any("since then are gone (foreign)" in line for line in syncs.store.logs)
+        return
+    assert isinstance(error, ConfigError)
+    assert syncs.store.records["a"] == 3
+    assert "refresh_needed" in (table_state(syncs.store.states[-1], "a") or {})
+
+
+def stop_in_the_copy(syncs: Syncs) -> None:
+    """Runs a sync, and forgets what came after the last state in the middle of the copy."""
+    lines = list(syncs.lines())
+    last = max(index for index, line in enumerate(lines) if line.startswith(b'{"type":"STATE"') and b'"lastpk"' in line)
+    syncs.store = Store.of_catalog(syncs.catalog)
+    syncs.store.apply(lines[: last + 1])
+
+
+def test_a_copy_that_no_replica_has_come_up_to(
+    vitess: Vitess, settings: Settings, after_first_current: AfterFirstCurrent, waits: list[float]
+) -> None:
+    """It was read from one that has: the others are waited for, then a transient error; the copy stays as it is."""
+    settings(checkpoint_records=1)
+    vitess.insert("a", *rows(10), shard="-80")
+    syncs = Syncs(vitess, "a", tablet_type="REPLICA")
+    after_first_current(lambda: vitess.insert("a", *rows(1, 50), shard="-80"))
+    stop_in_the_copy(syncs)
+    vitess.set_replica_lag("-80", 1)
+
+    error = syncs.run()
+
+    assert isinstance(error, TransientError)
+    assert "No REPLICA tablet of shard '-80' has come as far as the copy of table 'a' yet" in error.message
+    assert len(waits) == 6
+    vitess.set_replica_lag("-80", 0)
+    assert syncs.run() is None
+    syncs.expect_equal()
+    assert not any("starts from the beginning" in line for line in syncs.store.logs)
+
+
+@pytest.mark.parametrize("of", ["sync", "copy"])
+def test_the_primary_commits_what_a_replica_has_already(
+    vitess: Vitess, settings: Settings, waits: list[float], of: str
+) -> None:
+    """With semi-synchronous replication it comes last: a position with that is not taken for lost, but waited for."""
+    settings(checkpoint_records=1)
+    vitess.insert("a", *rows(10), shard="-80")
+    syncs = Syncs(vitess, "a")
+    stop_in_the_copy(syncs)
+    state = syncs.store.states[-1]["global"]
+    text = json.dumps(state["shared_state" if of == "sync" else "stream_states"])
+    last = str(vitess.shards["-80"].executed)
+    ahead = re.sub(r"\d+$", lambda number: str(int(number[0]) + 1), last)
+    state["shared_state" if of == "sync" else "stream_states"] = json.loads(text.replace(last, ahead))
+
+    error = syncs.run()
+
+    assert isinstance(error, TransientError)
+    assert "not all REPLICA tablets answered" in error.message or "Not all REPLICA tablets" in error.message
+    assert len(waits) == (6 if of == "sync" else 0)
+    syncs.store.states[-1]["global"]["shared_state"] = state["shared_state"]
+    syncs.store.states[-1]["global"]["stream_states"] = state["stream_states"]
+    vitess.touch("-80")
+    assert syncs.run() is None
+    syncs.expect_equal()
+    assert not any("starts from the beginning" in line for line in syncs.store.logs)
 
 
 def test_tablets_that_are_behind_are_named(vitess: Vitess) -> None:
