@@ -89,6 +89,25 @@ def test_columns_of_a_shard_that_is_complete(vitess: Vitess, waits: list[float])
     assert len(streamed(vitess)) == 1
 
 
+def test_changes_of_a_shard_that_is_complete(vitess: Vitess) -> None:
+    """They come with the copy of the other one, which leaves them out: the change stream has to bring them."""
+    vitess.insert("a", *rows(10), shard="80-")
+
+    def written_to(response: Response) -> Iterator[Response]:
+        yield response
+        for event in response.events:
+            if event.type == binlogdata_pb2.COPY_COMPLETED and event.shard == "-80":
+                vitess.insert("a", {"id": 50, "name": "behind the copy"}, shard="-80")
+
+    vitess.rewrite = written_to
+    syncs = Syncs(vitess, "a")
+
+    assert syncs.run() is None
+
+    syncs.expect_equal()
+    assert syncs.store.records["a"] == 11
+
+
 def test_an_end_ahead_of_the_last_row(vitess: Vitess, waits: list[float]) -> None:
     """COPY_COMPLETED after the first batch, once: the rest is asked for again, and nothing is taken for complete."""
     vitess.insert("a", *rows(10), shard="-80")

@@ -5,14 +5,17 @@ It says of most of these only that it found no tablet, after 90 seconds, in ever
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from instruments.model_search.adversary import NAMES
 from instruments.model_search.play import play
+from instruments.scripted_vtgate import events
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError, NoTabletError, PositionLostError
+from source_vitess.proto import vtgate_pb2
+from source_vitess.replication import change_stream
 from unit_tests.syncing import Syncs, rows
 
 OLD, NEW = "80-", ["80-c0", "c0-"]
@@ -84,6 +87,16 @@ def test_a_new_shard_has_purged_its_binary_logs(vitess: Vitess, synced: Syncs) -
     vitess.purge(NEW[1])
 
     expect_purged(synced.run(), NEW[1])
+
+
+def test_all_new_shards_have_purged_their_binary_logs(vitess: Vitess, synced: Syncs) -> None:
+    """The stream goes over to them last, and nothing comes of them: where they begin is read from the journal."""
+    vitess.reshard([OLD], NEW)
+    for shard in NEW:
+        vitess.touch(shard)
+        vitess.purge(shard)
+
+    expect_purged(synced.run(), NEW[0])
 
 
 def test_a_failover_of_a_new_shard_has_lost_transactions(vitess: Vitess, synced: Syncs) -> None:
@@ -185,6 +198,34 @@ def test_a_shard_that_stands_still_is_part_of_each_state(
 
     assert synced.run() is None
     synced.expect_equal()
+
+
+def test_a_shard_stands_still_in_vain(vitess: Vitess, synced: Syncs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one does not come to the merge: the wait ends, the stream is opened again, and the sync gets there."""
+    monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 0)
+    merge_late(vitess)
+    silent: list[int] = []
+
+    def silence(response: vtgate_pb2.VStreamResponse) -> Iterator[vtgate_pb2.VStreamResponse]:
+        request = vitess.vstream.requests[-1]
+        if not silent and "-80" not in {entry.shard for entry in request.vgtid.shard_gtids} and not is_question(request):
+            silent.append(1)
+            yield vtgate_pb2.VStreamResponse(events=[events.heartbeat()])
+        yield response
+
+    vitess.rewrite = silence
+
+    assert synced.run() is None
+
+    assert silent
+    synced.expect_equal()
+    told = "The shard -80 was merged with others, and these do not come to that."
+    assert sum(told in line for line in synced.store.logs) == 1
+
+
+def is_question(request: vtgate_pb2.VStreamRequest) -> bool:
+    """Tells a stream that only asks for the position of now."""
+    return all(entry.gtid == "current" for entry in request.vgtid.shard_gtids)
 
 
 def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
