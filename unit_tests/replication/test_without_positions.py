@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from instruments.scripted_vtgate import events
 from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
 from source_vitess.errors import InternalError
+from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2, vtgate_pb2
+from source_vitess.replication import change_stream
 from unit_tests.replication.conftest import AfterFirstCurrent
-from unit_tests.syncing import Syncs, rows
+from unit_tests.syncing import Syncs, rows, streamed
 
 Response = vtgate_pb2.VStreamResponse
 
@@ -137,3 +142,80 @@ def test_copied_rows_without_a_position(vitess: Vitess) -> None:
     assert isinstance(error, InternalError)
     assert "without a position" in error.message
     assert not syncs.store.records
+
+
+def test_an_end_in_shards_that_the_stream_is_not_of_yet(
+    vitess: Vitess, syncs: Syncs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end that is asked for in a silence is of new shards: counting what came of the old ones proves nothing."""
+    monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 0)
+    vitess.insert("a", {"id": 50, "name": "n"}, shard="-80")
+    real = LiveVitess.current
+    asked: list[Vgtid] = []
+
+    def current(live: LiveVitess) -> Vgtid:
+        if len(asked) == 1:
+            vitess.reshard(["80-"], ["80-c0", "c0-"])
+            vitess.insert("b", {"id": 51, "name": "n"}, shard="80-c0")
+            vitess.insert("a", {"id": 52, "name": "n"}, shard="c0-")
+        asked.append(real(live))
+        return asked[-1]
+
+    def silent_first(response: Response) -> Iterator[Response]:
+        is_answer = all(entry.gtid == "current" for entry in vitess.vstream.requests[-1].vgtid.shard_gtids)
+        if len(asked) == 1 and not is_answer:
+            yield Response(events=[events.heartbeat()])
+        yield from without_positions(response)
+
+    vitess.rewrite = silent_first
+    monkeypatch.setattr(LiveVitess, "current", current)
+
+    assert syncs.run() is None
+
+    assert {*asked[1].shards} == {"-80", "80-c0", "c0-"}
+    vitess.touch("80-c0")
+    assert syncs.run() is None
+    syncs.expect_equal()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the question", "after it"])
+def test_while_changes_are_read_as_they_happen(
+    vitess: Vitess, syncs: Syncs, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """What came is counted against each new end position, so that its states cover it; the stream stays open."""
+    seconds = [time.monotonic()]
+    monkeypatch.setattr(SystemClock, "monotonic", lambda _: seconds[0])
+    syncs.connector = syncs.connector.with_config(keep_streaming_minutes=30)
+    real = LiveVitess.current
+    asked: list[Vgtid] = []
+
+    def current(live: LiveVitess) -> Vgtid:
+        if emitted:
+            if late:
+                vitess.insert("b", {"id": 50, "name": "on its way"}, shard="-80")
+            asked.append(real(live))
+        return real(live)
+
+    monkeypatch.setattr(LiveVitess, "current", current)
+    begun = len(streamed(vitess))
+    emitted: list[bytes] = []
+    for line in syncs.lines():
+        syncs.store.apply([line])
+        if b"as they happen" in line:
+            vitess.insert("a", {"id": 50, "name": "first"}, shard="-80")
+        elif line.startswith(b'{"type":"RECORD"'):
+            emitted.append(line)
+            if len(emitted) == 1 and not late:
+                vitess.insert("b", {"id": 50, "name": "before the question"}, shard="-80")
+            elif len(emitted) == 1 or not late:
+                seconds[0] += 60  # for another end position, and a state
+            else:
+                seconds[0] += 30 * 60
+        elif line.startswith(b'{"type":"STATE"') and len(emitted) == 2 and asked and not late:
+            seconds[0] += 30 * 60
+
+    syncs.expect_equal()
+    assert len(emitted) == 2
+    assert len(asked) == 1
+    assert len(streamed(vitess)) == begun + 1
+    assert saved(syncs).shards["-80"].partition("/")[2] == str(vitess.shards["-80"].executed)
