@@ -331,7 +331,6 @@ class TestErrantTransactions:
 
         assert {row["id"] for row in followed.store.tables["a"].values()} == {1, 2, 3}
 
-
     def test_one_whose_shard_is_resharded_by_now(
         self, vitess: Vitess, followed: Syncs, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -446,7 +445,6 @@ class TestHeldRows:
 
         syncs.expect_equal()
         assert syncs.store.records["t"] == (10 if contained else 7 + 4 + (1 if key else 2))
-
 
     def test_a_transaction_without_a_position_of_its_own(
         self, vitess: Vitess, after_first_current: AfterFirstCurrent

@@ -12,7 +12,7 @@ from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from unit_tests.replication.conftest import Settings
-from unit_tests.syncing import Syncs, is_commit, is_row, rows, table_state
+from unit_tests.syncing import Syncs, is_commit, is_row, rows, streamed, table_state
 
 OLD, NEW = "80-", ("80-c0", "c0-")
 
@@ -59,8 +59,8 @@ def test_another_one_on_the_way_to_the_first(
     assert waits == [0.5]
 
 
-def test_between_two_full_refreshes(vitess: Vitess) -> None:
-    """The second table is read from the shards that serve by then, with what was written to them alone."""
+def test_between_two_full_refreshes(vitess: Vitess, waits: list[float]) -> None:
+    """The second table is read from the shards that serve by then, at once, with what was written to them alone."""
     vitess.insert("a", *rows(6))
     vitess.insert("b", *rows(6))
     syncs = Syncs(vitess, mode="full_refresh")
@@ -72,6 +72,9 @@ def test_between_two_full_refreshes(vitess: Vitess) -> None:
             vitess.insert("b", *rows(6, 50))
 
     syncs.expect_equal()
+    assert syncs.store.records == {"a": 6, "b": 12}
+    assert streamed(vitess) == [("a",), ("b",)]
+    assert not waits
 
 
 def test_a_table_that_is_emptied_after_it(vitess: Vitess) -> None:

@@ -46,6 +46,13 @@ def stop_half_way(syncs: Syncs, table: str) -> None:
     syncs.store.apply(lines[: states[len(states) // 2] + 1])
 
 
+def apply_each(syncs: Syncs, react: Callable[[bytes], None]) -> None:
+    """Runs a sync, letting a test act on each line."""
+    for line in syncs.lines():
+        syncs.store.apply([line])
+        react(line)
+
+
 def rewrite_copies(vitess: Vitess, change: Callable[[binlogdata_pb2.VEvent], object]) -> None:
     """Has a test change the events of copies."""
 
@@ -136,11 +143,12 @@ def test_a_column_that_gets_another_type_as_the_copy_begins(vitess: Vitess) -> N
     vitess.insert("b", *rows(3))
     syncs = Syncs(vitess)
 
+    def alter(line: bytes) -> None:
+        if b"Copying table 'a'" in line:
+            vitess.modify_column("a", "name", "int")
+
     with pytest.raises(ConfigError):
-        for line in syncs.lines():
-            syncs.store.apply([line])
-            if b"Copying table 'a'" in line:
-                vitess.modify_column("a", "name", "int")
+        apply_each(syncs, alter)
 
     assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
     assert syncs.store.records["a"] == 0

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_vitess.replication.ddl_effects import column_changes, not_understood, rows_gone, shadows_swapped
+from source_vitess.replication.ddl_effects import (
+    charsets_named,
+    column_changes,
+    not_understood,
+    rows_gone,
+    shadows_swapped,
+)
 
 #: What the parser has to go on with.
 WORDS = (
@@ -162,6 +168,22 @@ def test_which_columns_are_dropped(statement: str, dropped: set[str], vacated: s
     assert changes is not None
     assert changes.table == "t"
     assert (set(changes.dropped), set(changes.vacated), set(changes.mentioned)) == (dropped, vacated, mentioned)
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("alter table t convert to character set latin1", "t"),
+        ("alter table t modify c varchar(9) character set utf8mb4", "t"),
+        ("alter table t modify c varchar(9)", None),
+        ("alter table t add c varchar(9) character set latin1", None),
+        ("create table t (c varchar(9) character set latin1)", None),
+        ("truncate table t", None),
+    ],
+)
+def test_which_columns_get_a_character_set(statement: str, table: str | None) -> None:
+    """Those that a table has already, by an ALTER TABLE that names one."""
+    assert charsets_named(statement) == table
 
 
 def test_online_schema_changes_are_found() -> None:

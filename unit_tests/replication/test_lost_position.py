@@ -63,7 +63,7 @@ class Answers:
 
 
 @pytest.fixture
-def vitess() -> Answers:  # type: ignore[override] # not the one that is served
+def vitess() -> Answers:
     """Answers nothing yet."""
     return Answers()
 
@@ -86,9 +86,7 @@ def no_tablet(shard: str) -> NoTabletError:
     return NoTabletError(f"shop/{shard}", "no tablet")
 
 
-@pytest.mark.parametrize(
-    ("vgtid", "stopping"), [(None, False), (POSITION, True)], ids=["no position", "asked to stop"]
-)
+@pytest.mark.parametrize(("vgtid", "stopping"), [(None, False), (POSITION, True)], ids=["no position", "asked to stop"])
 def test_nothing_is_asked(vitess: Answers, vgtid: Vgtid | None, stopping: bool) -> None:
     """Without a position there is none to lose, and a sync that is asked to stop ends with the error that it has."""
     assert list(explain_no_tablet(context(vitess, vgtid, stopping=stopping), no_tablet("-80"))) == []
