@@ -69,7 +69,7 @@ def test_between_two_full_refreshes(vitess: Vitess, waits: list[float]) -> None:
         syncs.store.apply([line])
         if b"Copied table 'a'" in line:
             vitess.reshard([OLD], NEW)
-            vitess.insert("b", *rows(6, 50))
+            vitess.insert("b", *rows(6, 50), shard=NEW[1])
 
     syncs.expect_equal()
     assert syncs.store.records == {"a": 6, "b": 12}

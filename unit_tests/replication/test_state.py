@@ -100,6 +100,9 @@ def test_a_lowered_position_leaves_the_other_tables_where_they_are() -> None:
         "ahead": CopiedAt({"-80": up_to(12), "80-": up_to(4)}),
         "ahead elsewhere": CopiedAt({"80-": up_to(12), "-80": up_to(9)}),
     }
+    itself = SyncState("shop", position, tables={"copied now": Copied()})
+    assert itself.lower("-80", up_to(5), "copied now")
+    assert itself.tables == {"copied now": Copied()}
 
 
 #: What no GTIDs by column are.
