@@ -127,5 +127,5 @@ def test_each_shard_that_is_silent_is_asked_for_its_journal(vitess: Answers, fir
 
     vitess.partners["40-80"] = frozenset({"80-"})
 
-    with pytest.raises(PositionLostError, match="position of shard 40-80 of keyspace shop is of before a reshard"):
+    with pytest.raises(PositionLostError, match="position of shard 40-80 of keyspace shop is from before a reshard"):
         explain_stall(context(vitess, here), stalled)
