@@ -23,7 +23,7 @@ DATA = ROOT / ".tmp" / "coverage"
 REPORT = ROOT / ".tmp" / "coverage.txt"
 
 #: By room, the percentage of its lines and branches below which the tier fails: what was measured, less half of one.
-FLOORS: Mapping[str, float] = {"replication": 99.4, "position": 99.5, "rows": 99.5}
+FLOORS: Mapping[str, float] = {"replication": 98.5, "position": 99, "rows": 99}
 
 
 @dataclass(frozen=True)
