@@ -178,6 +178,22 @@ def test_a_failed_migration_is_an_error_with_its_reason(cluster: Cluster) -> Non
         cluster.ddl("commerce", "ALTER TABLE missing ADD COLUMN c INT", strategy="vitess")
 
 
+def test_a_migration_that_fails_on_one_shard_is_cancelled_on_the_others(cluster: Cluster) -> None:
+    """Nothing changes the schema any more once the error has been raised."""
+    with cluster.connect_tablet(cluster.primary("commerce", "80-").alias) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE vt_commerce.half (id INT PRIMARY KEY)")
+        connection.commit()
+    with pytest.raises(VitessLocalError, match=r"Migration .* on commerce/"):
+        cluster.ddl("commerce", "ALTER TABLE half ADD COLUMN c INT", strategy="vitess --postpone-completion")
+
+    with cluster.connect("commerce") as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW VITESS_MIGRATIONS")
+        names = [column[0] for column in cursor.description]
+        states = [dict(zip(names, row, strict=True))["migration_status"] for row in cursor.fetchall()]
+    assert set(states) <= {"complete", "failed", "cancelled"}
+    assert "cancelled" in states
+
+
 def test_vtgate_comes_back_on_the_same_ports(cluster: Cluster) -> None:
     """Clients lose their connection and can connect again."""
     before = cluster.server("vtgate").pid()

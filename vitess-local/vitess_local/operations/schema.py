@@ -98,11 +98,17 @@ def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, r
     def check() -> str | None:
         with connect_vtgate(deployment, keyspace) as connection:
             rows = query_dicts(connection, f"SHOW VITESS_MIGRATIONS LIKE '{migration}'")
-        for row in rows:
-            if row["migration_status"] in _FAILED:
-                raise VitessLocalError(
-                    f"Migration {migration} {row['migration_status']} on {keyspace}/{row['shard']}: {row['message']}"
-                )
+            failed = [row for row in rows if row["migration_status"] in _FAILED]
+            pending = [row for row in rows if row["migration_status"] not in (*_FAILED, "complete")]
+            if failed and pending:
+                # Each shard has a migration of its own: another one would still change the schema behind the error.
+                with connection.cursor() as cursor:
+                    cursor.execute(f"ALTER VITESS_MIGRATION '{migration}' CANCEL")
+        if failed and not pending:
+            row = failed[0]
+            raise VitessLocalError(
+                f"Migration {migration} {row['migration_status']} on {keyspace}/{row['shard']}: {row['message']}"
+            )
         states = sorted({str(row["migration_status"]) for row in rows})
         done = states == ["complete"]
         return None if done else f"{len(rows)} of {shards} shards, {', '.join(states) or 'none'}"
