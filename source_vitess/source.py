@@ -28,7 +28,7 @@ from source_vitess.airbyte.failures import failed_check, traced
 from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
 from source_vitess.airbyte.selection import Selection, select_streams
-from source_vitess.airbyte.state import parse_state, state_to_go_on_from
+from source_vitess.airbyte.state import parse_state, state_from_messages
 from source_vitess.check import check
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, ConnectorError
@@ -108,7 +108,7 @@ class SourceVitess(Source):
             InternalError: A rule was broken.
         """
         parsed = _parse_config(config)
-        sync_from = state_to_go_on_from(parsed.keyspace, state)
+        sync_from = state_from_messages(parsed.keyspace, state)
         settings = sync_settings(parsed)
         for warning in parsed.warnings:
             yield log_line("WARN", warning)

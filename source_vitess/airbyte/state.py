@@ -87,7 +87,7 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
     )
 
 
-def state_to_go_on_from(keyspace: str, messages: Sequence[AirbyteStateMessage]) -> SyncState:
+def state_from_messages(keyspace: str, messages: Sequence[AirbyteStateMessage]) -> SyncState:
     """Returns the state to go on from, as the CDK passes it.
 
     Raises:

@@ -89,7 +89,9 @@ class Copies:
                 return tuple(now.shards)
             yield from self._changes.run(now)
             if set(self._shards()) != set(now.shards):
-                yield retry.failed(TransientError("The keyspace is being resharded: its traffic is not switched yet."))
+                yield retry.failed(
+                    TransientError("The keyspace is being resharded: changes are not read up to its new shards yet.")
+                )
 
     def _shards(self) -> tuple[str, ...]:
         return tuple(self._state.vgtid.shards) if self._state.vgtid is not None else ()

@@ -156,7 +156,7 @@ class LineageCheck:
                     beyond[shard] = union(beyond[shard], gtid) if shard in beyond else gtid
         if not beyond:
             return lineage
-        findings = yield from self._context.ask(lambda: self._vitess.verify(beyond))
+        findings = yield from self._context.ask(lambda: self._judged(beyond))
         yield from self._note_errant(findings)
         for name, positions in held.items():
             for shard, gtid in positions.items():
@@ -164,11 +164,25 @@ class LineageCheck:
                 if finding is None or finding.lineage is None:
                     continue  # resharded since, and its primary is gone
                 if gtid_set(gtid) - finding.lineage - finding.errant:
-                    if finding.verdict is Verdict.UNKNOWN:
-                        raise TransientError(f"Not all {self._vitess.tablet_type} tablets of shard {shard} answered.")
                     yield from self._lost(LostTransactionsError(name, shard), ending=ending)
                     break
         return lineage
+
+    def _judged(self, positions: Mapping[str, str]) -> Mapping[str, Finding]:
+        """Returns what is known of positions of copies.
+
+        Raises:
+            TransientError: Whether one holds lost transactions is not known now.
+        """
+        findings = self._vitess.verify(positions)
+        for shard, finding in findings.items():
+            if (
+                finding.verdict is Verdict.UNKNOWN
+                and finding.lineage is not None
+                and gtid_set(positions[shard]) - finding.lineage - finding.errant
+            ):
+                raise TransientError(f"Not all {self._vitess.tablet_type} tablets of shard {shard} answered.")
+        return findings
 
     def _held(self) -> Mapping[str, Mapping[str, str]]:
         """Returns by table and shard the positions that its copy is of."""

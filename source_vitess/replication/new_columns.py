@@ -1,4 +1,4 @@
-"""Columns that are added while a sync runs: it does not read them, and nothing would say so later.
+"""Columns that are added while a sync runs: it does not read them, and no later sync would report that.
 
 A sync reads the columns of the configured catalog, and names in a warning what else a table has when it begins. A
 column that is added after that is not among these: the rows that are read until the source's schema is refreshed have
@@ -14,20 +14,20 @@ from source_vitess.schema import StreamedTable
 
 
 class NewColumns:
-    """Tells of columns that are added after a sync began, once for each. One for all streams of a sync's changes.
+    """Reports columns that are added after a sync began, once each. One for all streams of a sync's changes.
 
     Args:
         tables: What is read, by table.
     """
 
     def __init__(self, tables: Mapping[str, StreamedTable]) -> None:
-        # In lower case, what each table had when the sync began, and what was told of since.
+        # In lower case, what each table had when the sync began, and what was reported since.
         self._known = {
             name: {column.lower() for column in streamed.table.columns_by_name} for name, streamed in tables.items()
         }
 
     def added(self, shard: str, changes: ColumnChanges) -> Iterator[str]:
-        """Notes what a statement did to a table's columns, and yields what to say of it."""
+        """Notes what a statement did to a table's columns, and yields a warning for each that is new."""
         known = self._known.get(changes.table)
         if known is None:
             return

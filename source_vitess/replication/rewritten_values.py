@@ -108,6 +108,7 @@ class _TableColumns:
 
     def __init__(self, streamed: StreamedTable, vacated: frozenset[str] = frozenset()) -> None:
         self._table = streamed.table
+        self._discovered = {column.name.lower(): column for column in streamed.table.columns}
         self._selected = {name.lower() for name in streamed.selected}
         # By name in lower case: what statements made of columns.
         self._known: dict[str, ColumnValues] = {}
@@ -170,7 +171,7 @@ class _TableColumns:
         old = self._known.get(column.name.lower())
         if old is not None:
             return old.fit(new)
-        discovered = self._table.columns_by_name.get(column.name)
+        discovered = self._discovered.get(column.name.lower())
         if discovered is None:
             return False
         old = ColumnValues.of_column(discovered)

@@ -237,7 +237,7 @@ def test_the_primary_commits_what_a_replica_has_already(
 
     assert isinstance(error, TransientError)
     assert "not all REPLICA tablets answered" in error.message or "Not all REPLICA tablets" in error.message
-    assert len(waits) == (6 if of == "sync" else 0)
+    assert len(waits) == 6
     syncs.store.states[-1]["global"]["shared_state"] = state["shared_state"]
     syncs.store.states[-1]["global"]["stream_states"] = state["stream_states"]
     vitess.touch("-80")
