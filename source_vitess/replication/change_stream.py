@@ -225,10 +225,17 @@ class ChangeStream:
         """Emits or leaves out what was held back of a transaction, and carries out its statements."""
         exclusions = self._context.exclusions
         exclusions.reconsider(shard, transaction)
+        others = []
         for rows in self._held.drain():
+            if shard and rows.shard != shard:
+                # Of a transaction without a position, whose end is still to come.
+                others.append(rows)
+                continue
             state = self._state.tables.get(rows.table)
             if isinstance(state, FOLLOWED) and not exclusions.exclude(rows.table, shard, transaction):
                 yield self._emit(rows)
+        for rows in others:
+            self._held.add(rows)
         statements, self._statements = self._statements, []
         for statement in statements:
             yield from self._context.schema_changes.carry_out(statement, transaction)
