@@ -242,10 +242,10 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 _CHANGES,
-                "            self._held.add(rows)\n",
+                "            self._held.add(rows)\n        else:\n",
                 (
                     "            self._held.add(rows)\n            if self._held._spilled:\n"
-                    "                yield from map(self._emit, self._held.drain())\n"
+                    "                yield from map(self._emit, self._held.drain())\n        else:\n"
                 ),
             ),
         ),

@@ -178,13 +178,17 @@ def test_a_failed_migration_is_an_error_with_its_reason(cluster: Cluster) -> Non
         cluster.ddl("commerce", "ALTER TABLE missing ADD COLUMN c INT", strategy="vitess")
 
 
-def test_a_migration_that_fails_on_one_shard_is_cancelled_on_the_others(cluster: Cluster) -> None:
-    """Nothing changes the schema any more once the error has been raised."""
-    with cluster.connect_tablet(cluster.primary("commerce", "80-").alias) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE vt_commerce.half (id INT PRIMARY KEY)")
+@pytest.mark.parametrize(("holds", "lacks"), [("-80", "80-"), ("80-", "-80")])
+def test_a_migration_that_fails_on_one_shard_is_cancelled_on_the_others(
+    cluster: Cluster, holds: str, lacks: str
+) -> None:
+    """Nothing changes the schema any more once the error has been raised, which gives the reason of the failed shard."""
+    table = "only_upper" if holds == "80-" else "only_lower"
+    with cluster.connect_tablet(cluster.primary("commerce", holds).alias) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE vt_commerce.{table} (id INT PRIMARY KEY)")
         connection.commit()
-    with pytest.raises(VitessLocalError, match=r"Migration .* on commerce/"):
-        cluster.ddl("commerce", "ALTER TABLE half ADD COLUMN c INT", strategy="vitess --postpone-completion")
+    with pytest.raises(VitessLocalError, match=f"Migration .* failed on commerce/{lacks}: .*doesn't exist"):
+        cluster.ddl("commerce", f"ALTER TABLE {table} ADD COLUMN c INT", strategy="vitess --postpone-completion")
 
     with cluster.connect("commerce") as connection, connection.cursor() as cursor:
         cursor.execute("SHOW VITESS_MIGRATIONS")

@@ -105,7 +105,8 @@ def _wait_for_migration(deployment: Deployment, keyspace: str, migration: str, r
                 with connection.cursor() as cursor:
                     cursor.execute(f"ALTER VITESS_MIGRATION '{migration}' CANCEL")
         if failed and not pending:
-            row = failed[0]
+            # A cancelled shard only followed the failed one, whose message has the reason.
+            row = min(failed, key=lambda row: _FAILED.index(str(row["migration_status"])))
             raise VitessLocalError(
                 f"Migration {migration} {row['migration_status']} on {keyspace}/{row['shard']}: {row['message']}"
             )
