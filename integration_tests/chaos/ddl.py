@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from instruments.type_matrix import quote
-from integration_tests.chaos.faults import Place
+from integration_tests.chaos.faults import Place, heal
 from integration_tests.chaos.noted import NotedColumns
 from integration_tests.chaos.schema import EXTRAS, Schema
 from integration_tests.chaos.statements import Statements
@@ -147,6 +147,9 @@ class SchemaChanges:
             case 1:
                 return self._statements.through_vtgate(f"alter table {quote(table)} {_plain(clause)}")
             case _:
+                # VReplication may read from any replica, and Vitess does not cut over while that lags: a run of six
+                # minutes would spend five in waiting.
+                heal(self._place)
                 return self._statements.online(f"alter table {quote(table)} {_plain(clause)}")
 
     def _add(self, rnd: random.Random, table: str) -> str:
