@@ -48,7 +48,7 @@ class Syncs:
         rode_out: How often a sync opened a broken stream again.
         is_green: Whether the last sync was.
         may_lose_position: Why the saved position may be lost, empty if it may not.
-        repeated: Tables without a key of which records may have come twice.
+        repeated: Streams without a key, as of a table whose unique key has a prefix, of which records may have come twice.
         advice: What the log advises.
     """
 
@@ -177,12 +177,12 @@ class Syncs:
         for state in self.store.last_state:
             for entry in state["global"]["stream_states"]:
                 name = entry["stream_descriptor"]["name"]
-                if not self._tables[name].has_key and "copying" in entry["stream_state"]:
+                if not self.store.keys[name] and "copying" in entry["stream_state"]:
                     return True
         return False
 
     def _mark_repeated(self) -> None:
-        self.repeated |= {name for name, table in self._tables.items() if not table.has_key}
+        self.repeated |= {name for name in self._tables if not self.store.keys[name]}
 
     def _run_here(self, plan: Plan, lines: Lines) -> str:
         connector = self._connector.with_config(**plan.config)

@@ -41,7 +41,6 @@ class Table:
         literals: Makes the values of a new row from its number.
         update: Makes the SET clause of an update that leaves the key alone.
         rekey: Makes the SET clause of one that changes the key of a row, if the key can be changed.
-        has_key: Whether repeated records can be told from equal rows.
         options: What stands behind its columns: partitions, engine, comment.
     """
 
@@ -53,7 +52,6 @@ class Table:
     literals: Callable[[random.Random, int], tuple[str, ...]]
     update: Callable[[random.Random, int], str]
     rekey: Callable[[random.Random, int], str] | None = None
-    has_key: bool = True
     options: str = ""
 
     @property
@@ -237,7 +235,6 @@ COMMON = {
             1000,
             lambda rnd, n: (_home(n), str(n // 2), _text(rnd), f"'-{n % 800}:10:00.5'"),
             lambda rnd, _: f"kind = {_text(rnd)}",
-            has_key=False,
         ),
         Table(
             PARTITIONED,
