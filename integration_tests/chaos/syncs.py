@@ -48,7 +48,7 @@ class Syncs:
         rode_out: How often a sync opened a broken stream again.
         is_green: Whether the last sync was.
         may_lose_position: Why the saved position may be lost, empty if it may not.
-        repeated: Streams without a key, as of a table whose unique key has a prefix, of which records may have come twice.
+        repeated: Streams without a key of which records may have come twice; a unique key over a prefix makes none.
         advice: What the log advises.
     """
 
