@@ -19,7 +19,7 @@ from source_vitess.errors import ConfigError
 from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.settings.encryption import Tls, TlsMode, Tunnel, is_loopback, read_tls, read_tunnel
 from source_vitess.settings.json_fields import JsonFields
-from source_vitess.settings.url import SCHEME, VitessUrl
+from source_vitess.settings.url import VitessUrl
 
 # go/vt/topo/shard.go, IsShardUsingRangeBasedSharding and ValidateShardName.
 _SHARD = re.compile(r"[0-9a-fA-F]*-[0-9a-fA-F]*|[A-Za-z0-9_]+")
@@ -63,7 +63,7 @@ class Config:
 
     Attributes:
         url: Where VTGate is, and the keyspace.
-        username: For both ports, from the URL or the field; None for a VTGate without authentication.
+        username: For both ports; None for a VTGate without authentication.
         password: Likewise. Not part of `repr`.
         grpc_authentication: The headers in which the gRPC port gets both.
         tls: How both ports are encrypted; None if nothing was chosen: see `encryption`.
@@ -97,7 +97,6 @@ class Config:
     initial_load_timeout_hours: int = 8
     no_progress_timeout_seconds: int = 300
     keep_streaming_minutes: int = 0
-    _url_text: str = field(default="", repr=False, compare=False)
     _unknown: tuple[str, ...] = field(default=(), repr=False, compare=False)
     _grpc_address: Address | None = field(default=None, compare=False)
     _mysql_address: Address | None = field(default=None, compare=False)
@@ -153,11 +152,8 @@ class Config:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not appear in logs: URL, passwords and keys in every form they have; longest first."""
-        found = {self._url_text, self.url.format()}
-        credentials, at, _ = self._url_text[len(SCHEME) :].rpartition("@")
-        if at:
-            found.add(credentials.partition(":")[2])
+        """What must not appear in logs: passwords and keys in every form they have; longest first."""
+        found: set[str] = set()
         passwords = [self.password, self.encryption.client_key_password]
         keys = [self.encryption.client_key]
         if self.tunnel_method is not None:
@@ -189,11 +185,14 @@ class Config:
         Raises:
             ConfigError: As `from_json`.
         """
+        # Nothing of it is shown if it is wrong: people write passwords into URLs.
         url_text = given.secret("url", multiline=True)
         if not url_text:
-            raise ConfigError("The field url is missing. Give the address of VTGate and the keyspace.")
-        url = VitessUrl.parse(url_text)
-        username, password = _read_credentials(given, url)
+            raise ConfigError(
+                f"The field {given.path_of('url')} is missing. Give the address of VTGate and the keyspace."
+            )
+        url = VitessUrl.parse(url_text, field=given.path_of("url"))
+        username, password = _read_credentials(given)
         known = {known.name for known in fields(cls) if not known.name.startswith("_")}
         return cls(
             url=url,
@@ -227,20 +226,15 @@ class Config:
                 "no_progress_timeout_seconds", 10, 86400, cls.no_progress_timeout_seconds
             ),
             keep_streaming_minutes=given.integer("keep_streaming_minutes", 0, 10080, cls.keep_streaming_minutes),
-            _url_text=url_text,
             _unknown=tuple(sorted(given.names() - known)),
         )
 
 
-def _read_credentials(given: JsonFields, url: VitessUrl) -> tuple[str | None, str | None]:
+def _read_credentials(given: JsonFields) -> tuple[str | None, str | None]:
     username, password = given.text("username"), given.secret("password")
-    if url.username is not None:
-        if username or password:
-            raise ConfigError(
-                "A user name or password is given twice: in the field url, and in the fields username and "
-                "password. Remove one of them."
-            )
-        return url.username, url.password
     if password and not username:
-        raise ConfigError("The field password is set and the field username is not. Give both, or none.")
+        raise ConfigError(
+            f"The field {given.path_of('password')} is set and the field {given.path_of('username')} is not. "
+            "Give both, or none."
+        )
     return username or None, password or None

@@ -46,6 +46,10 @@ class JsonFields:
         """Returns the names of the fields that are set."""
         return frozenset(map(str, self._given))
 
+    def path_of(self, name: str) -> str:
+        """Returns a field's name with the objects around it, as messages have it."""
+        return f"{self._path}{name}"
+
     def section(self, name: str) -> JsonFields | None:
         """Returns an object's fields; None if it is not there."""
         value = self._given.get(name)

@@ -1,10 +1,11 @@
 """The connection URL: where VTGate is, and which keyspace is read.
 
-    vitess://[user[:password]@]<host>[:<gRPC port>]/<keyspace>[?mysql_port=<MySQL port>]
+    vitess://<host>[:<gRPC port>]/<keyspace>[?mysql_port=<MySQL port>]
 
-- User, password and keyspace are percent-decoded; an IPv6 host stands in brackets.
-- Messages never show a part of the URL that could be a piece of a badly written password: not the URL itself,
-  not a port that is not a number, nothing after an `@` that stands where none may.
+- It holds no user name and no password, which have fields of their own: a URL is shown in forms and logs.
+- The keyspace is percent-decoded; an IPv6 host stands in brackets.
+- People write passwords into URLs all the same, so messages never show a part that could be a piece of one: not the
+  URL itself, not a host or a port of the wrong form, nothing around an `@`.
 - The ports' defaults are those of Vitess' own examples (vitess.io/docs, "Local Install").
 """
 
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_to_bytes
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from source_vitess.errors import ConfigError
 
@@ -23,7 +24,7 @@ DEFAULT_GRPC_PORT = 15991
 DEFAULT_MYSQL_PORT = 15306
 
 SCHEME = "vitess://"
-_EXAMPLE = "vitess://user:password@vtgate.example.com:15991/commerce?mysql_port=15306"
+_EXAMPLE = "vitess://vtgate.example.com:15991/commerce?mysql_port=15306"
 _MYSQL_PORT = "mysql_port"
 
 _AUTHORITY_END = re.compile(r"[/?#]")
@@ -45,103 +46,96 @@ class VitessUrl:
         keyspace: The keyspace.
         grpc_port: VTGate's gRPC port, for VStream.
         mysql_port: VTGate's MySQL port, for the schema.
-        username: None without one.
-        password: None without one. Not part of `repr`.
     """
 
     host: str
     keyspace: str
     grpc_port: int = DEFAULT_GRPC_PORT
     mysql_port: int = DEFAULT_MYSQL_PORT
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
 
     @classmethod
-    def parse(cls, text: str) -> VitessUrl:
+    def parse(cls, text: str, *, field: str = "url") -> VitessUrl:
         """Reads a URL.
+
+        Args:
+            text: The URL.
+            field: The name of the configuration's field, for messages; `username` and `password` are its neighbours.
 
         Raises:
             ConfigError: It is not of the form above; the message names the part.
         """
-        if _CONTROL.search(text) or " " in text:
-            raise _wrong("it holds a space, a line break or another control character")
+        try:
+            return cls._parse(text)
+        except _UserInformationError:
+            path = field.rpartition("url")[0]
+            # Without a piece of the URL: where the password in it begins and ends would be a guess.
+            raise ConfigError(
+                f"The field {field} holds an @: a user name and a password do not belong in the URL. Put the user name "
+                f"into the field {path}username and the password into the field {path}password, exactly as they are "
+                f"(what was written as %40, %3A or %2F in the URL is @, : or / there), and write the field {field} "
+                f"without them, like {_EXAMPLE}"
+            ) from None
+        except _WrongUrlError as wrong:
+            raise ConfigError(
+                f"The field {field} is not a Vitess URL: {wrong}. It should look like {_EXAMPLE}"
+            ) from None
+
+    @classmethod
+    def _parse(cls, text: str) -> VitessUrl:
         if text[: len(SCHEME)].lower() != SCHEME:
-            raise _wrong(f"it does not begin with {SCHEME}")
+            raise _WrongUrlError(f"it does not begin with {SCHEME}")
         rest = text[len(SCHEME) :]
         end = match.start() if (match := _AUTHORITY_END.search(rest)) else len(rest)
         authority, tail = rest[:end], rest[end:]
         if "@" not in authority and _TARGET.fullmatch(tail):
-            raise _wrong(
+            raise _WrongUrlError(
                 "after the keyspace stands a shard or a tablet type; give the keyspace alone, and those in the fields "
                 "shards and tablet_type"
             )
-        if "@" in tail or "#" in tail:
-            raise _wrong(
-                "an @ or # stands after the host. In a user name or password write @ as %40, # as %23, "
-                "/ as %2F, ? as %3F, : as %3A and % as %25"
-            )
-        userinfo, at, address = authority.rpartition("@")
-        username, password = _parse_userinfo(userinfo) if at else (None, None)
-        host, grpc_port = _parse_address(address)
+        if "@" in rest:
+            raise _UserInformationError
+        if _CONTROL.search(text) or " " in text:
+            raise _WrongUrlError("it holds a space, a line break or another control character")
+        if "#" in tail:
+            raise _WrongUrlError("a # stands after the host")
+        host, grpc_port = _parse_address(authority)
         path, _, query = tail.partition("?")
-        return cls(
-            host=host,
-            keyspace=_parse_keyspace(path),
-            grpc_port=grpc_port,
-            mysql_port=_parse_parameters(query),
-            username=username,
-            password=password,
-        )
-
-    def format(self) -> str:
-        """Returns the URL as text, credentials included: `parse` gives this value again."""
-        credentials = ""
-        if self.username is not None:
-            credentials = quote(self.username, safe="")
-            if self.password is not None:
-                credentials += ":" + quote(self.password, safe="")
-            credentials += "@"
-        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
-        keyspace = quote(self.keyspace, safe="")
-        return f"{SCHEME}{credentials}{host}:{self.grpc_port}/{keyspace}?{_MYSQL_PORT}={self.mysql_port}"
+        return cls(host=host, keyspace=_parse_keyspace(path), grpc_port=grpc_port, mysql_port=_parse_parameters(query))
 
 
-def _wrong(what: str) -> ConfigError:
-    return ConfigError(f"The field url is not a Vitess URL: {what}. It should look like {_EXAMPLE}")
+class _WrongUrlError(ValueError):
+    """Says which part of a URL is wrong."""
+
+
+class _UserInformationError(ValueError):
+    """A URL has a user name or a password."""
 
 
 def _decode(part: str, text: str) -> str:
     if _BAD_ESCAPE.search(text):
-        raise _wrong(f"the {part} has a % that is not followed by two hexadecimal digits; write % as %25")
+        raise _WrongUrlError(f"the {part} has a % that is not followed by two hexadecimal digits; write % as %25")
     try:
         decoded = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
         # Without its cause, which holds the bytes.
-        raise _wrong(f"the {part} is not UTF-8 once its %-escapes are decoded") from None
+        raise _WrongUrlError(f"the {part} is not UTF-8 once its %-escapes are decoded") from None
     if _CONTROL.search(decoded):
-        raise _wrong(f"the {part} holds a line break or another control character")
+        raise _WrongUrlError(f"the {part} holds a line break or another control character")
     return decoded
-
-
-def _parse_userinfo(text: str) -> tuple[str, str | None]:
-    name, colon, password = text.partition(":")
-    if not name:
-        raise _wrong("the user name before the @ is missing")
-    return _decode("user name", name), _decode("password", password) if colon else None
 
 
 def _parse_address(text: str) -> tuple[str, int]:
     match = _HOST_AND_PORT.fullmatch(text)
     if match is None:
-        raise _wrong("the host and port are not clear; write an IPv6 address in brackets, like [::1]:15991")
+        raise _WrongUrlError("the host and port are not clear; write an IPv6 address in brackets, like [::1]:15991")
     host, port = match["host"], match["port"]
     if not host:
-        raise _wrong("the host is missing")
+        raise _WrongUrlError("the host is missing")
     if host.startswith("["):
         host = _parse_ipv6(host[1:-1])
     elif not _HOST_NAME.fullmatch(host):
-        # Not shown: without an @ after it, a user name and password look like a host.
-        raise _wrong("the host is neither a host name in ASCII nor an IP address")
+        # Not shown: where the @ and what follows it are missing, a user name and a password look like a host.
+        raise _WrongUrlError("the host is neither a host name in ASCII nor an IP address")
     return host, DEFAULT_GRPC_PORT if port is None else _parse_port("gRPC port after the host", port)
 
 
@@ -149,24 +143,24 @@ def _parse_ipv6(text: str) -> str:
     try:
         return str(ipaddress.IPv6Address(_decode("host", text)))
     except ValueError:
-        raise _wrong("what stands in brackets is not an IPv6 address") from None
+        raise _WrongUrlError("what stands in brackets is not an IPv6 address") from None
 
 
 def _parse_port(part: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text):
-        raise _wrong(f"the {part} is not a number from 1 to 65535")
+        raise _WrongUrlError(f"the {part} is not a number from 1 to 65535")
     port = int(text)
     if not 1 <= port <= 65535:
-        raise _wrong(f"the {part} is {port}, not a number from 1 to 65535")
+        raise _WrongUrlError(f"the {part} is {port}, not a number from 1 to 65535")
     return port
 
 
 def _parse_keyspace(path: str) -> str:
     keyspace = _decode("keyspace", path.removeprefix("/"))
     if not keyspace:
-        raise _wrong("the keyspace is missing; it stands after the host and a slash")
+        raise _WrongUrlError("the keyspace is missing; it stands after the host and a slash")
     if found := _KEYSPACE_FORBIDDEN.search(keyspace):
-        raise _wrong(
+        raise _WrongUrlError(
             f"the keyspace holds {found[0]!r}; give the keyspace alone, "
             "and shards and tablet type in the fields of those names"
         )
@@ -179,8 +173,8 @@ def _parse_parameters(query: str) -> int:
         name, _, value = item.partition("=")
         name = _decode("name of a parameter", name)
         if name != _MYSQL_PORT:
-            raise _wrong(f"it has a parameter {name[:40]!r}; the only one is {_MYSQL_PORT}")
+            raise _WrongUrlError(f"it has a parameter {name[:40]!r}; the only one is {_MYSQL_PORT}")
         if mysql_port is not None:
-            raise _wrong(f"it has the parameter {_MYSQL_PORT} twice")
+            raise _WrongUrlError(f"it has the parameter {_MYSQL_PORT} twice")
         mysql_port = _parse_port(f"parameter {_MYSQL_PORT}", value)
     return DEFAULT_MYSQL_PORT if mysql_port is None else mysql_port
