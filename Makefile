@@ -116,8 +116,9 @@ chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINU
 	@SOURCE_VITESS_CHAOS_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers chaos
 
 .PHONY: model
-model: venv ## schedules at random on a model of an uneven Vitess, searched for losses; MINUTES and SEED are settings
-	@SOURCE_VITESS_MODEL_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers model
+model: venv ## schedules at random on a model of an uneven Vitess, searched for losses; MINUTES or SCHEDULES, and SEED
+	@$(BIN)/python -m instruments.model_search $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: mutants
 mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each)

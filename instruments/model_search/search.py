@@ -7,6 +7,7 @@ that can be played again without it.
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -201,21 +202,23 @@ class Report:
 
 def search(
     seed: int,
-    seconds: float,
+    seconds: float | None = None,
     *,
     stop_after: int = 1,
     schedules: int | None = None,
+    stopped: threading.Event | None = None,
     kinds: Sequence[str] = (),
     without: Collection[str] = (),
     found: Callable[[int, Schedule, Outcome], None] | None = None,
 ) -> Report:
-    """Plays schedules for some time.
+    """Plays schedules for some time, or so many.
 
     Args:
         seed: What they are drawn from.
-        seconds: How long.
+        seconds: How long, at most.
         stop_after: So many different faults end it early; 0 for never.
-        schedules: At most so many.
+        schedules: How many, at most.
+        stopped: Ends it early, after a schedule, once it is set.
         kinds: The outcomes that count as wrong; all of them unless named.
         without: As in `draw`.
         found: Called with each fault as it is found.
@@ -223,7 +226,15 @@ def search(
     report = Report(seed)
     known: set[tuple[object, ...]] = set()
     began = time.monotonic()
-    while time.monotonic() - began < seconds and (schedules is None or report.schedules < schedules):
+
+    def is_over() -> bool:
+        return (
+            (seconds is not None and time.monotonic() - began >= seconds)
+            or (schedules is not None and report.schedules >= schedules)
+            or (stopped is not None and stopped.is_set())
+        )
+
+    while not is_over():
         number = report.schedules
         schedule = draw(random.Random(f"{seed}/{number}"), without)
         outcome = play(schedule)

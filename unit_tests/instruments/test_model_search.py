@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +28,21 @@ def test_schedules_end_equal() -> None:
     assert report.schedules == SCHEDULES
     assert report.share > 0.9
     assert report.steps.keys() >= {"write", "kill", "hold", "turns", "reshard", "emergency", "alter"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_search_that_is_ended_says_how_far_it_came(number: signal.Signals) -> None:
+    """By Ctrl-C or a supervisor: the figures of what was played, and an exit code for what was found."""
+    command = [sys.executable, "-m", "instruments.model_search", "--schedules", "1000000", "--seed", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - itself
+        assert process.stdout is not None
+        assert process.stdout.readline() == "schedules of seed 1\n"
+        process.send_signal(number)
+        figures = process.stdout.read()
+    played = re.search(r"^seed 1: ([\d,]+) schedules in ", figures, re.MULTILINE)
+    assert played, figures
+    assert int(played[1].replace(",", "")) < 1_000_000
+    assert process.returncode == 0, figures
 
 
 def test_a_schedule_is_the_same_each_time() -> None:
