@@ -269,10 +269,6 @@ def _summary(config: Config, found: _Keyspace) -> Iterator[Log]:
         f"Data is read from {found.tablet_type} tablets"
         + (", because the field tablet_type is empty." if config.tablet_type is None else ".")
     )
-    yield from _warnings(
-        f"The MySQL of shard {shard} runs with {wish}. A change that is not whole in the binary log cannot be read."
-        for shard, setting in found.settings.items()
-        for wish in setting.wishes
-    )
+    yield from _warnings(warning for shard, setting in found.settings.items() for warning in setting.warnings(shard))
     yield from _warnings(found.topology.release.notes())
     yield from _warnings(cell_warnings(found.topology, config.cells))

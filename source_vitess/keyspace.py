@@ -105,22 +105,18 @@ class LiveVitess:
         """Reads how the shards' MySQL servers write binary logs, for the streams that follow.
 
         Returns:
-            What should be set otherwise.
+            What should be set otherwise, and where not every tablet has answered.
 
         Raises:
             ConfigError: This release of Vitess would lose changes with them.
-            TransientError: A shard has no tablet that answers now.
+            TransientError: A shard has no tablet that answers now, or this release would lose changes with what those
+                may have that do not.
         """
         settings = self._read_settings()
         for shard, setting in settings.items():
             setting.require_whole_updates(shard, self.topology.release)
         self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
-        return [
-            f"The MySQL of shard {shard} runs with {wish}. "
-            "A change that is not whole in the binary log cannot be read, and ends its stream."
-            for shard, setting in settings.items()
-            for wish in setting.wishes
-        ]
+        return [warning for shard, setting in settings.items() for warning in setting.warnings(shard)]
 
     def _read_settings(self) -> Mapping[str, ShardSettings]:
         with _connect(self._config, self._clock) as session:

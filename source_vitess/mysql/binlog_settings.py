@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from source_vitess.errors import ConfigError
+from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.every_tablet import ask_every_tablet
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Topology
@@ -32,6 +32,7 @@ class ShardSettings:
         binlog_row_image: FULL is what a change stream needs.
         binlog_row_value_options: PARTIAL_JSON is what it cannot use; empty by default.
         has_tagged_gtids: Vitess cannot stream from a server that has any.
+        all_asked: Whether each tablet has answered: one that has not may be set otherwise.
     """
 
     mysql_version: str
@@ -39,6 +40,7 @@ class ShardSettings:
     binlog_row_image: str
     binlog_row_value_options: str
     has_tagged_gtids: bool
+    all_asked: bool = True
 
     @property
     def is_partial(self) -> bool:
@@ -50,14 +52,38 @@ class ShardSettings:
 
         Raises:
             ConfigError: It is one.
+            TransientError: A tablet that does not answer now may be one.
         """
-        if self.is_partial and not release.knows_partial_updates:
+        if release.knows_partial_updates:
+            return
+        if self.is_partial:
             raise ConfigError(
                 f"The MySQL of shard {shard} runs with binlog_row_value_options={self.binlog_row_value_options}, and "
                 f"Vitess {release.version} leaves the updates that are written so out of the stream without a word. "
                 "Set it to the empty value, end the sessions that were open then, and refresh all streams; or upgrade "
                 "to Vitess 22."
             )
+        if not self.all_asked:
+            raise TransientError(
+                f"Not every tablet of shard {shard} that can be streamed from answers. Vitess {release.version} leaves "
+                "the updates of one that runs with binlog_row_value_options=PARTIAL_JSON out of the stream without a "
+                "word, so each has to be asked. Try again once they answer."
+            )
+
+    def warnings(self, shard: str) -> tuple[str, ...]:
+        """Returns what the user of a shard should know, as lines for the log."""
+        silent = (
+            f"Not every tablet of shard {shard} that can be streamed from answers, so how it writes its binary log is "
+            "not known. Make sure that all of them run with binlog_row_image=FULL and binlog_row_value_options=''."
+        )
+        return (
+            *(
+                f"The MySQL of shard {shard} runs with {wish}. "
+                "A change that is not whole in the binary log cannot be read, and ends its stream."
+                for wish in self.wishes
+            ),
+            *(() if self.all_asked else (silent,)),
+        )
 
     @property
     def wishes(self) -> tuple[str, ...]:
@@ -104,7 +130,8 @@ def read_shard_settings(
                         has_tagged_gtids=_TAG.search(str(executed)) is not None,
                     )
                     for version, binlog_format, row_image, options, executed in answers.rows
-                ]
+                ],
+                all_asked=answers.all_asked,
             )
     finally:
         session.use(topology.keyspace)
@@ -115,11 +142,12 @@ def _images_by_use(row_image: str) -> int:
     return {"NOBLOB": 1, "FULL": 2}.get(row_image, 0)
 
 
-def _least(settings: Sequence[ShardSettings]) -> ShardSettings:
+def _least(settings: Sequence[ShardSettings], *, all_asked: bool) -> ShardSettings:
     return ShardSettings(
         mysql_version=min(one.mysql_version for one in settings),
         binlog_format=min((one.binlog_format for one in settings), key=lambda name: name == "ROW"),
         binlog_row_image=min((one.binlog_row_image for one in settings), key=_images_by_use),
         binlog_row_value_options=max(one.binlog_row_value_options for one in settings),
         has_tagged_gtids=any(one.has_tagged_gtids for one in settings),
+        all_asked=all_asked,
     )

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.errors import TransientError
 from source_vitess.mysql.binlog_settings import read_shard_settings
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Tablet, Topology, read_topology
 from source_vitess.settings.config import Config
+from source_vitess.vitess_release import VitessRelease
 
 STRANGER = "11111111-2222-3333-4444-555555555555"
 
@@ -71,6 +73,36 @@ def test_one_tablet_of_a_shard_is_set_otherwise(
     assert settings["80-"].wishes == (told,)
     assert settings["-80"].wishes == ()
     assert read_shard_settings(session, topology, topology.shards, "PRIMARY")["80-"].wishes == ()
+
+
+class Hanging:
+    """A session of which one tablet does not answer."""
+
+    is_open = True
+
+    def use(self, target: str) -> None:
+        """Accepts every target."""
+        self.target = target
+
+    def query(self, sql: str) -> list[tuple[str, ...]]:
+        """Answers, but for one tablet."""
+        if self.target.endswith("zone1-2"):
+            raise TransientError("no answer")
+        return [("11111111", "8.4.0", "ROW", "FULL", "", "")]
+
+
+def test_a_tablet_that_does_not_answer() -> None:
+    """What another one runs with is no answer about it; a release that would lose its changes is not read from."""
+    tablets = tuple(Tablet("0", "REPLICA", "zone1", True, "host", alias) for alias in ("zone1-1", "zone1-2"))
+    topology = Topology("main", ("0",), tablets, "24.0.0")
+
+    setting = read_shard_settings(Hanging(), topology, ["0"], "REPLICA")["0"]  # type: ignore[arg-type]
+
+    [warning] = setting.warnings("0")
+    assert "Not every tablet of shard 0 that can be streamed from answers" in warning
+    setting.require_whole_updates("0", VitessRelease("24.0.0"))
+    with pytest.raises(TransientError, match="Not every tablet of shard 0"):
+        setting.require_whole_updates("0", VitessRelease("21.0.0"))
 
 
 @pytest.mark.parametrize(
