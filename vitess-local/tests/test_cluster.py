@@ -182,7 +182,7 @@ def test_a_failed_migration_is_an_error_with_its_reason(cluster: Cluster) -> Non
 def test_a_migration_that_fails_on_one_shard_is_cancelled_on_the_others(
     cluster: Cluster, holds: str, lacks: str
 ) -> None:
-    """Nothing changes the schema any more once the error has been raised, which gives the reason of the failed shard."""
+    """Nothing changes the schema any more once the error has been raised, with the reason of the failed shard."""
     table = "only_upper" if holds == "80-" else "only_lower"
     with cluster.connect_tablet(cluster.primary("commerce", holds).alias) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE vt_commerce.{table} (id INT PRIMARY KEY)")
