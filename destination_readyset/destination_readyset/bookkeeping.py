@@ -13,7 +13,7 @@ from typing import Any
 
 from source_vitess.naming import quote_identifier
 
-from destination_readyset.served import Connection, query
+from destination_readyset.served import Connection, create_database, query
 from destination_readyset.tables import ServedTable
 from destination_readyset.values import quote
 
@@ -39,24 +39,33 @@ class Bookkeeping:
     def __init__(self, name: str) -> None:
         self._tables = f"{quote_identifier(name)}.tables"
         self._states = f"{quote_identifier(name)}.states"
-        self._database = quote_identifier(name)
+        self._name = name
 
     def create(self, connection: Connection) -> None:
-        """Makes the database and its tables if they do not exist."""
-        query(connection, f"CREATE DATABASE IF NOT EXISTS {self._database} CHARACTER SET utf8mb4")
+        """Makes what is lacking of the database and its tables."""
+        create_database(connection, self._name)
+        present = {
+            str(row[0]).lower()
+            for row in query(
+                connection,
+                f"SELECT table_name FROM information_schema.tables WHERE table_schema = {quote(self._name)}",
+            )
+        }
         name = "VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL"
-        query(
-            connection,
-            f"CREATE TABLE IF NOT EXISTS {self._tables} (database_name {name}, table_name {name}, "
-            "definition JSON NOT NULL, created BOOLEAN NOT NULL, generation BIGINT NULL, "
-            "PRIMARY KEY (database_name, table_name)) ENGINE=InnoDB",
-        )
-        query(
-            connection,
-            f"CREATE TABLE IF NOT EXISTS {self._states} (namespace {name}, stream {name}, state LONGTEXT NOT NULL, "
-            "records BIGINT NOT NULL, committed_at TIMESTAMP(6) NOT NULL, "
-            "PRIMARY KEY (namespace, stream)) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-        )
+        if "tables" not in present:
+            query(
+                connection,
+                f"CREATE TABLE IF NOT EXISTS {self._tables} (database_name {name}, table_name {name}, "
+                "definition JSON NOT NULL, created BOOLEAN NOT NULL, generation BIGINT NULL, "
+                "PRIMARY KEY (database_name, table_name)) ENGINE=InnoDB",
+            )
+        if "states" not in present:
+            query(
+                connection,
+                f"CREATE TABLE IF NOT EXISTS {self._states} (namespace {name}, stream {name}, state LONGTEXT NOT NULL, "
+                "records BIGINT NOT NULL, committed_at TIMESTAMP(6) NOT NULL, "
+                "PRIMARY KEY (namespace, stream)) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            )
 
     def known(self, connection: Connection) -> dict[tuple[str, str], KnownTable]:
         """Returns the tables that were made, by database and name."""

@@ -6,17 +6,17 @@ What ReadySet asks of MySQL is in `readyset/src/verify.rs` of its sources.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.naming import quote_identifier
 
 from destination_readyset.bookkeeping import Bookkeeping
-from destination_readyset.config import Config
+from destination_readyset.config import Address, Config
 from destination_readyset.keyspace import read_tables
 from destination_readyset.policy import serve_columns
-from destination_readyset.readyset import await_online, check_reachable
-from destination_readyset.served import Connection, connect, query
+from destination_readyset.readyset import TableReport, await_tables, check_reachable
+from destination_readyset.served import Connection, connect, create_database, query
 
 #: The first with `INSERT … AS new ON DUPLICATE KEY UPDATE`.
 OLDEST = (8, 0, 19)
@@ -63,20 +63,34 @@ def check(config: Config) -> Iterator[str]:
         yield f"The served MySQL {variables['version']} writes a binlog that ReadySet reads."
         bookkeeping = Bookkeeping(config.bookkeeping_database)
         bookkeeping.create(connection)
-        _check_writing(connection, config)
-        yield "The user may create databases and tables, and write."
         known = [name for name, table in bookkeeping.known(connection).items() if table.created]
+        _check_writing(connection, config, bookkeeping if known else None)
+        yield f"The user may {'' if known else 'create databases and tables, and '}write."
     yield from _check_replication(config)
     yield from _check_keyspace(config)
     if config.readyset is not None:
         yield f"ReadySet {check_reachable(config.readyset)} answers."
-        missing = await_online(config.readyset, known, seconds=_ONLINE_SECONDS)
-        if missing:
-            raise ConfigError(
-                f"{len(missing)} of {len(known)} tables are not online in ReadySet: {'; '.join(missing[:10])}. Check "
-                "--cdc-db-url and --replication-tables there."
-            )
+        yield from _check_taken_in(config.readyset, known)
+
+
+def _check_taken_in(readyset: Address, known: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Waits for ReadySet to take the tables in, and tells how far it is; what takes longer is no failure."""
+    report = TableReport()
+    for report in await_tables(readyset, known, seconds=_ONLINE_SECONDS):
+        if report.under_way:
+            count = f"{len(report.under_way)} of {len(known)} tables"
+            yield f"ReadySet is still taking in {count}: {_some(report.under_way)}."
+    if report.failed:
+        raise ConfigError(
+            f"{len(report.failed)} of {len(known)} tables are not online in ReadySet: {_some(report.failed)}. Check "
+            "--cdc-db-url and --replication-tables there."
+        )
+    if not report.under_way:
         yield f"{len(known)} tables are online in ReadySet."
+
+
+def _some(names: Sequence[str]) -> str:
+    return "; ".join(names[:10]) + ("; …" if len(names) > 10 else "")
 
 
 def read_variables(connection: Connection) -> dict[str, str]:
@@ -101,8 +115,16 @@ def find_problems(variables: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _check_writing(connection: Connection, config: Config) -> None:
-    """Makes a table, writes, reads and drops it."""
+def _check_writing(connection: Connection, config: Config, bookkeeping: Bookkeeping | None) -> None:
+    """Makes a table, writes and drops it; only writes if tables are served already.
+
+    ReadySet takes every statement about tables in the binlog for a change of the schema, whatever its database.
+    """
+    if bookkeeping is not None:
+        query(connection, "START TRANSACTION")
+        query(connection, bookkeeping.set_state("check", "", "{}", 0).decode())
+        query(connection, "ROLLBACK")
+        return
     table = f"{quote_identifier(config.bookkeeping_database)}.{quote_identifier('check')}"
     for sql in (
         f"CREATE TABLE IF NOT EXISTS {table} (id INT NOT NULL PRIMARY KEY)",
@@ -116,7 +138,7 @@ def _check_writing(connection: Connection, config: Config) -> None:
     if config.vitess is not None:
         databases.add(config.databases.get(config.vitess.keyspace, config.vitess.keyspace))
     for database in sorted(databases):
-        query(connection, f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)} CHARACTER SET utf8mb4")
+        create_database(connection, database)
 
 
 def _check_replication(config: Config) -> Iterator[str]:

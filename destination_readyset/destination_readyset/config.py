@@ -11,10 +11,12 @@ from source_vitess.errors import ConfigError
 from source_vitess.settings.config import Config as VitessConfig
 from source_vitess.settings.json_fields import JsonFields
 
+from destination_readyset.cache_statement import CacheStatement
+
 TLS_MODES = ("preferred", "disabled", "required", "verify")
 
 _DATABASE = re.compile(r"[^=]+=.+", re.DOTALL)
-_CACHE = re.compile(r"\s*CREATE\s+(?:\S+\s+){0,2}CACHE(?:\s.*)?", re.IGNORECASE | re.DOTALL)
+_CACHE = re.compile(r".*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Config:
         exact_types: The keyspace's own types, whether or not ReadySet takes them.
         replication: Who ReadySet logs in as at `mysql`, to check that account's rights; None for not checked.
         readyset: A running ReadySet; None without.
-        caches: CREATE CACHE statements for it.
+        caches: The deep caches that it is to have.
     """
 
     mysql: Address
@@ -60,7 +62,7 @@ class Config:
     exact_types: bool = False
     replication: Address | None = None
     readyset: Address | None = None
-    caches: tuple[str, ...] = ()
+    caches: tuple[CacheStatement, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ class Config:
             exact_types=given.boolean("exact_types", default=cls.exact_types),
             replication=replace(mysql, username=user, password=password) if user else None,
             readyset=_address(readyset, 3307) if readyset else None,
-            caches=readyset.texts("caches", _CACHE, "statements that begin with CREATE CACHE") if readyset else (),
+            caches=_caches(readyset) if readyset else (),
         )
 
 
@@ -112,6 +114,15 @@ def _filled(given: JsonFields, name: str) -> JsonFields | None:
     """Returns an object's fields, None if it holds none: a form sends an empty object for a part that was left out."""
     section = given.section(name)
     return section if section and section.names() else None
+
+
+def _caches(given: JsonFields) -> tuple[CacheStatement, ...]:
+    found: dict[str, CacheStatement] = {}
+    for text in given.texts("caches", _CACHE, "CREATE DEEP CACHE statements"):
+        statement = CacheStatement.parse(text)
+        if found.setdefault(statement.name, statement) != statement:
+            raise ConfigError(f"The field readyset.caches has two statements for the cache {statement.name!r}.")
+    return tuple(found.values())
 
 
 def _databases(given: JsonFields) -> dict[str, str]:

@@ -23,12 +23,12 @@ from source_vitess.airbyte.lines import log_line
 from source_vitess.errors import ConnectorError
 
 from destination_readyset.bookkeeping import Bookkeeping
+from destination_readyset.caches import AFTER_CHANGE, CacheKeeper
 from destination_readyset.check import check
 from destination_readyset.config import Config
 from destination_readyset.keyspace import read_tables
 from destination_readyset.plan import plan_streams
 from destination_readyset.prepare import Prepared, lock_tables, prepare
-from destination_readyset.readyset import AFTER_CHANGE, CacheKeeper
 from destination_readyset.sender import Sender
 from destination_readyset.served import connect
 from destination_readyset.writer import Writer

@@ -1,7 +1,8 @@
 """Makes the served tables what the plan asks for, before the first record.
 
 Every statement here commits by itself, and each step can be repeated: a table is noted before it is made, and an
-ALTER looks at the columns that the table has. ReadySet takes a snapshot of a table after each, so there is one at most.
+ALTER looks at the columns that the table has. ReadySet takes a snapshot of a table after each, so there is one at most;
+and none where everything is as it should be, as ReadySet takes any for a change of the schema.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from source_vitess.errors import ConfigError, TransientError
-from source_vitess.naming import quote_identifier
 
 from destination_readyset.bookkeeping import Bookkeeping, KnownTable
 from destination_readyset.plan import StreamPlan
-from destination_readyset.served import Connection, query
+from destination_readyset.served import Connection, create_database, query
 from destination_readyset.tables import ServedTable
 from destination_readyset.values import quote
 
@@ -80,7 +80,7 @@ def prepare(connection: Connection, bookkeeping: Bookkeeping, plans: Sequence[St
     databases = dict.fromkeys(plan.table.database for plan in plans)
     present: dict[tuple[str, str], Present] = {}
     for database in databases:
-        query(connection, f"CREATE DATABASE IF NOT EXISTS {quote_identifier(database)} CHARACTER SET utf8mb4")
+        create_database(connection, database)
         present.update(read_present(connection, database))
     prepared = Prepared()
     for plan in plans:
@@ -169,8 +169,18 @@ def _make(
     query(connection, table.create())
     bookkeeping.remember(connection, table, created=True)
     prepared.changed.append(table)
-    prepared.remarks += [
-        f"Column {column.name!r} of table {table.name!r} is {column.definition}: {column.note}."
-        for column in table.columns
-        if column.note
+    prepared.remarks += _other_types(table)
+
+
+def _other_types(table: ServedTable) -> list[str]:
+    """Returns which columns have another type than the keyspace's: a line for each reason, however many they are."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for column in table.columns:
+        if column.note:
+            found[column.note].append(f"{column.name} {column.definition}")
+    return [
+        f"Table {table.name!r} has {len(columns)} columns of another type, as {note}: {', '.join(columns)}."
+        if len(columns) > 1
+        else f"Table {table.name!r} has a column of another type, as {note}: {columns[0]}."
+        for note, columns in found.items()
     ]

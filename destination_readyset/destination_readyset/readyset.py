@@ -1,140 +1,167 @@
-"""A running ReadySet: whether its tables are online, and its caches.
+"""Questions to a running ReadySet: whether it has taken its tables in, and which caches it has.
 
-ReadySet takes a table in again after an ALTER and drops the caches on it (seen with stable-241212). When that happens
-cannot be awaited from outside, so the statements are repeated for a while after a change; a cache that exists is left
-as it is.
+What it answers is in its sources, which name other columns from release to release: of `SHOW CACHES` in
+readyset-adapter/src/backend.rs (`show_caches`), of tables in readyset-client/src/table.rs (`TableStatus`). Read at
+stable-241212 to stable-260528.
 """
 
 from __future__ import annotations
 
-import threading
+import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pymysql
 from source_vitess.errors import ConnectorError, TransientError
 
 from destination_readyset.config import Address
-from destination_readyset.served import connect, query
+from destination_readyset.served import Connection, connect, query
 
-#: Seconds after a change of tables at which the statements are applied.
-AFTER_CHANGE = (0.0, 5.0, 15.0, 30.0)
-#: Seconds for which a statement that fails is tried again.
-PATIENCE = 60.0
+#: Of a table that has all its rows. An index is made beside that, for a new cache.
+_TAKEN_IN = {"online", "snapshotted", "creating index"}
+#: Of a table that ReadySet will not take in by itself.
+_REFUSED = {"not replicated"}
 _PAUSE = 1.0
 
-Log = Callable[[str, str], None]
+_PART = re.compile(r"`((?:[^`]|``)*)`|([^`.]+)")
 
 
-class CacheKeeper:
-    """Applies CREATE CACHE statements beside a sync.
+@dataclass(frozen=True)
+class ListedCache:
+    """A cache that ReadySet has.
 
-    Args:
-        address: The ReadySet.
-        statements: What to apply.
-        log: Takes a level and a text, from any thread.
-        patience: Seconds for which one statement is tried.
-        pause: Seconds between two tries.
+    Attributes:
+        query_id: What it numbers the query by.
+        name: Its name.
+        is_deep: Kept up to date by the binlog; a shallow one's answers are as old as its time to live.
     """
 
-    def __init__(
-        self,
-        address: Address,
-        statements: Sequence[str],
-        log: Log,
-        *,
-        patience: float = PATIENCE,
-        pause: float = _PAUSE,
-    ) -> None:
-        self._address = address
-        self._statements = statements
-        self._log = log
-        self._patience = patience
-        self._pause = pause
-        self._thread: threading.Thread | None = None
-
-    def start(self, rounds: Sequence[float]) -> None:
-        """Applies all statements at each of these seconds from now."""
-        self._thread = threading.Thread(target=self._run, args=(rounds,), name="readyset-caches", daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Waits until the last round is done."""
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self, rounds: Sequence[float]) -> None:
-        started = time.monotonic()
-        for after in rounds:
-            time.sleep(max(0.0, started + after - time.monotonic()))
-            self._apply()
-
-    def _apply(self) -> None:
-        """Applies every statement, each until it succeeds; all share one span of patience."""
-        waiting = list(self._statements)
-        deadline = time.monotonic() + self._patience
-        while True:
-            failed, reason = self._try(waiting)
-            if not failed:
-                self._log("INFO", f"{len(self._statements)} caches are applied in ReadySet.")
-                return
-            if time.monotonic() >= deadline:
-                self._log(
-                    "WARN",
-                    f"{len(failed)} of {len(self._statements)} CREATE CACHE statements failed for "
-                    f"{self._patience:.0f} s ({reason}). The sync goes on; their queries are answered by VTGate.",
-                )
-                return
-            waiting = failed
-            time.sleep(self._pause)
-
-    def _try(self, statements: Iterable[str]) -> tuple[list[str], str]:
-        waiting = list(statements)
-        try:
-            connection = connect(self._address, session=False)
-        except ConnectorError as error:
-            return waiting, error.detail or error.message
-        failed, reason = [], ""
-        with connection:
-            for statement in waiting:
-                try:
-                    with connection.cursor() as cursor:
-                        cursor.execute(statement)
-                except pymysql.MySQLError as error:
-                    failed.append(statement)
-                    reason = str(error.args[-1] if error.args else error)
-        return failed, reason
+    query_id: str
+    name: str
+    is_deep: bool
 
 
-def await_online(address: Address, tables: Iterable[tuple[str, str]], *, seconds: float) -> list[str]:
-    """Waits until ReadySet reports that tables are online.
+@dataclass(frozen=True)
+class Caches:
+    """What `SHOW CACHES` answers.
+
+    Attributes:
+        listed: By name.
+        typed: Whether this release knows deep and shallow caches; earlier ones have deep caches only.
+    """
+
+    listed: dict[str, ListedCache]
+    typed: bool
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What ReadySet says of tables.
+
+    Attributes:
+        under_way: Of each that is not taken in yet, its name and status.
+        failed: Of each that will not be, its name and the reason.
+    """
+
+    under_way: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def list_caches(connection: Connection) -> Caches:
+    """Asks which caches there are.
+
+    Raises:
+        pymysql.MySQLError: ReadySet does not answer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW CACHES")
+        columns = [str(column[0]).lower() for column in cursor.description or ()]
+        rows = cursor.fetchall()
+    typed = "properties" in columns
+    names = [index for index, column in enumerate(columns) if column in ("name", "cache name")]
+    listed = {}
+    for row in rows:
+        name = str(row[names[0] if names else 1])
+        # The kind comes first: "deep", "shallow, ttl 10000 ms".
+        is_deep = not typed or str(row[columns.index("properties")]).split(",")[0].strip() == "deep"
+        listed[name] = ListedCache(str(row[0]), name, is_deep)
+    return Caches(listed, typed)
+
+
+def query_id(connection: Connection, question: str) -> str:
+    """Returns by what ReadySet numbers a query, "" if it does not say.
+
+    Args:
+        connection: To ReadySet.
+        question: EXPLAIN CREATE CACHE.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            row = cursor.fetchone()
+    except pymysql.MySQLError:
+        return ""
+    return str(row[0]) if row else ""
+
+
+def await_tables(address: Address, tables: Sequence[tuple[str, str]], *, seconds: float) -> Iterator[TableReport]:
+    """Waits until ReadySet has taken tables in, and yields what it says whenever that is something new.
+
+    The last report is empty if it has. It ends at once when only tables are left that ReadySet refuses.
 
     Args:
         address: The ReadySet.
         tables: Databases and names.
         seconds: For how long.
 
-    Returns:
-        Of each table that is not: its name and what ReadySet reports.
-
     Raises:
         ConnectorError: ReadySet cannot be reached.
     """
-    wanted = [f"{database}.{name}" for database, name in tables]
     deadline = time.monotonic() + seconds
+    last = None
     while True:
-        connection = connect(address, session=False)
-        with connection:
-            rows = query(connection, "SHOW READYSET TABLES")
-        status = {str(row[0]).replace("`", "").replace('"', ""): [str(cell) for cell in row[1:]] for row in rows}
-        missing = [
-            f"{name}: {' '.join(status[name]) if name in status else 'not replicated'}"
-            for name in wanted
-            if name not in status or status[name][:1] not in (["Online"], ["Snapshotted"])
-        ]
-        if not missing or time.monotonic() >= deadline:
-            return missing
+        report, missing = _look_at(address, tables)
+        # A table that ReadySet does not list may be one that it has not heard of yet.
+        is_over = time.monotonic() >= deadline
+        if not is_over:
+            missing = tuple(f"{name}: not known yet" for name in missing)
+            report = TableReport((*report.under_way, *missing), report.failed)
+        else:
+            report = TableReport(report.under_way, (*report.failed, *(f"{name}: not replicated" for name in missing)))
+        if report != last:
+            yield report
+        last = report
+        if is_over or not report.under_way:
+            return
         time.sleep(_PAUSE)
+
+
+def _look_at(address: Address, tables: Sequence[tuple[str, str]]) -> tuple[TableReport, tuple[str, ...]]:
+    """Returns what is said of tables, and the names of those of which nothing is."""
+    connection = connect(address, session=False)
+    with connection:
+        # Without ALL, those are left out that are not replicated, and the reason with them.
+        rows = query(connection, "SHOW READYSET ALL TABLES")
+    said = {parse_name(str(row[0])): [str(cell) for cell in row[1:] if cell] for row in rows}
+    under_way, failed, missing = [], [], []
+    for database, name in tables:
+        words = said.get((database, name))
+        status = words[0].lower() if words else ""
+        if words is None:
+            missing.append(f"{database}.{name}")
+        elif status in _REFUSED:
+            failed.append(f"{database}.{name}: {' '.join(words)}")
+        elif status not in _TAKEN_IN:
+            under_way.append(f"{database}.{name}: {' '.join(words)}")
+    return TableReport(tuple(under_way), tuple(failed)), tuple(missing)
+
+
+def parse_name(text: str) -> tuple[str, ...]:
+    """Returns the parts of a name as ReadySet writes it, such as `shop`.`orders`: in backticks, doubled within."""
+    return tuple(
+        match[2] if match[1] is None else match[1].replace("``", "`") for match in _PART.finditer(text) if match[0]
+    )
 
 
 def check_reachable(address: Address) -> str:

@@ -6,9 +6,11 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 import pymysql
+from source_vitess.naming import quote_identifier
 
 from destination_readyset.config import Address
 from destination_readyset.failures import describe
+from destination_readyset.values import quote
 
 if TYPE_CHECKING:
     # Generic in the type stubs only.
@@ -75,6 +77,19 @@ def query(connection: Connection, sql: str) -> list[Row]:
             return list(cursor.fetchall())
     except pymysql.MySQLError as error:
         raise describe(error) from error
+
+
+def create_database(connection: Connection, name: str) -> None:
+    """Makes a database if there is none of that name.
+
+    It is looked for first: a statement that changes nothing is in the binlog too, where ReadySet takes it for a change
+    of the schema, and refuses the deep caches that are being made at that moment.
+
+    Raises:
+        ConnectorError: As `describe` says.
+    """
+    if not query(connection, f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {quote(name)}"):
+        query(connection, f"CREATE DATABASE IF NOT EXISTS {quote_identifier(name)} CHARACTER SET utf8mb4")
 
 
 def _tls(address: Address) -> dict[str, Any]:

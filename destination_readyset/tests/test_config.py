@@ -35,7 +35,7 @@ def test_everything_that_can_be_set() -> None:
                 "host": "cache",
                 "username": "app",
                 "password": "p4",
-                "caches": ["create cache c from select 1"],
+                "caches": ["create cache c from select 1", "CREATE DEEP CACHE c FROM select 1"],
             },
         }
     )
@@ -49,7 +49,7 @@ def test_everything_that_can_be_set() -> None:
     assert (config.replication.host, config.replication.username) == ("mysql", "repl")
     assert config.readyset is not None
     assert (config.readyset.host, config.readyset.port) == ("cache", 3307)
-    assert config.caches == ("create cache c from select 1",)
+    assert [cache.sql() for cache in config.caches] == ["CREATE DEEP CACHE c FROM select 1"]
     assert {"p1", "p2", "p3", "p4"} <= set(config.secrets)
     assert not any(secret in repr(config) for secret in ("p1", "p2", "p3", "p4"))
 
@@ -104,8 +104,8 @@ def test_passwords_are_secret_in_the_spec() -> None:
         ({"vitess": {"username": "u"}}, "vitess.url is missing"),
         ({"vitess": {"url": "vitess://gate/commerce", "password": "p2"}}, "field vitess.username is not"),
         ({"readyset": {"host": "x"}}, "readyset.username is missing"),
-        ({"readyset": {"host": "x", "username": "u", "caches": ["DROP CACHE x"]}}, "CREATE CACHE"),
-        ({"readyset": {"host": "x", "username": "u", "caches": "CREATE CACHE x"}}, "CREATE CACHE"),
+        ({"readyset": {"host": "x", "username": "u", "caches": ["DROP CACHE x"]}}, "CREATE DEEP CACHE"),
+        ({"readyset": {"host": "x", "username": "u", "caches": "CREATE CACHE x"}}, "CREATE DEEP CACHE"),
     ],
 )
 def test_wrong_values(change: dict[str, Any], text: str) -> None:

@@ -1,65 +1,37 @@
-"""A running ReadySet, played by a MySQL protocol server: tables that come online, caches that are made again."""
+"""A running ReadySet, played by a scripted one: tables that come online, and caches that are kept deep."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 
 import pytest
-from instruments.scripted_vtgate.mysql_server import Answering, MysqlStatusError, Result, Statement, VtgateMysqlServer
-from pymysql.constants import ER
+from instruments.scripted_readyset import ScriptedReadyset
+from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
+from source_vitess.errors import ConfigError
 
-from destination_readyset import readyset
+from destination_readyset import caches, readyset
+from destination_readyset.cache_statement import CacheStatement
+from destination_readyset.caches import CacheKeeper
 from destination_readyset.config import Address
 from destination_readyset.destination import DestinationReadyset
-from destination_readyset.readyset import CacheKeeper
+from destination_readyset.readyset import Caches, list_caches, parse_name
+from destination_readyset.served import Connection, connect, query
 from tests.served import SCHEMA, Served, catalog, record, state, stream
 
-CACHE = "CREATE CACHE by_id FROM SELECT name FROM customers WHERE id = ?"
-
-
-class FakeReadyset(Answering):  # type: ignore[misc] # checked where it is
-    """Answers what the destination asks a ReadySet.
-
-    Attributes:
-        tables: Rows of SHOW READYSET TABLES, one answer after the other; the last one stays.
-        failures: How many of the next CREATE CACHE statements fail.
-        created: The CREATE CACHE statements that succeeded.
-    """
-
-    def __init__(self) -> None:
-        self.tables: list[list[tuple[str, str, str]]] = [[]]
-        self.failures = 0
-        self.created: list[str] = []
-
-    def check_target(self, target: str) -> None:
-        """Takes any."""
-
-    def query(self, statement: Statement) -> Result:
-        """Answers a statement."""
-        words = statement.sql.upper().split()
-        if words[:3] == ["SHOW", "READYSET", "TABLES"]:
-            rows = self.tables.pop(0) if len(self.tables) > 1 else self.tables[0]
-            return rows, ["table", "status", "description"]
-        if words[:2] == ["SHOW", "READYSET"]:
-            return [("ReadySet version", "stable-241212")], ["name", "value"]
-        if "CACHE" not in words:
-            return [], []  # the client's own settings
-        if self.failures:
-            self.failures -= 1
-            raise MysqlStatusError(ER.UNKNOWN_ERROR, "The table is being snapshotted")
-        self.created.append(statement.sql)
-        return [], []
+CACHE = "CREATE DEEP CACHE by_id FROM SELECT name FROM customers WHERE id = ?"
+OTHER = "CREATE DEEP CACHE counted FROM SELECT count(*) FROM orders"
 
 
 @pytest.fixture
-def fake() -> FakeReadyset:
+def fake() -> ScriptedReadyset:
     """What answers."""
-    return FakeReadyset()
+    return ScriptedReadyset()
 
 
 @pytest.fixture
-def address(fake: FakeReadyset) -> Iterator[Address]:
+def address(fake: ScriptedReadyset) -> Iterator[Address]:
     """Where it answers."""
     server = VtgateMysqlServer(fake)
     server.start()
@@ -71,6 +43,7 @@ def address(fake: FakeReadyset) -> Iterator[Address]:
 def with_readyset(served: Served, address: Address, monkeypatch: pytest.MonkeyPatch) -> Served:
     """The destination with that ReadySet and a cache, in a hurry."""
     monkeypatch.setattr("destination_readyset.destination.AFTER_CHANGE", (0.0, 0.01))
+    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", {"patience": 5.0, "pause": 0.01, "watch": 60.0})
     monkeypatch.setattr(readyset, "_PAUSE", 0.01)
     monkeypatch.setattr("destination_readyset.check._ONLINE_SECONDS", 0.1)
     served.config["readyset"] = {
@@ -83,53 +56,205 @@ def with_readyset(served: Served, address: Address, monkeypatch: pytest.MonkeyPa
     return served
 
 
-def test_a_cache_is_tried_until_it_succeeds(fake: FakeReadyset, address: Address) -> None:
-    """A statement that fails while ReadySet takes a snapshot is tried again."""
-    fake.failures = 3
-    logs: list[tuple[str, str]] = []
-    keeper = CacheKeeper(address, [CACHE], lambda level, text: logs.append((level, text)), pause=0.01)
+class Keeping:
+    """A keeper of caches, and what it says.
 
-    keeper.start([0.0])
-    keeper.wait()
+    Attributes:
+        logs: Levels and texts.
+        said: Set whenever something is said.
+    """
 
-    assert fake.created == [CACHE]
-    assert logs == [("INFO", "1 caches are applied in ReadySet.")]
+    def __init__(
+        self, address: Address, statements: Sequence[str], *, patience: float = 5.0, watch: float = 60
+    ) -> None:
+        self.logs: list[tuple[str, str]] = []
+        self.said = threading.Event()
+        parsed = [CacheStatement.parse(text) for text in statements]
+        self.keeper = CacheKeeper(address, parsed, self._log, patience=patience, pause=0.001, watch=watch)
+
+    def _log(self, level: str, text: str) -> None:
+        self.logs.append((level, text))
+        self.said.set()
+
+    def round(self) -> Keeping:
+        """Looks at the caches once."""
+        self.keeper.start([0.0])
+        self.keeper.wait()
+        return self
 
 
-def test_patience_ends(fake: FakeReadyset, address: Address) -> None:
-    """A statement that never succeeds is a warning with ReadySet's reason; the others are made."""
-    fake.failures = 10**6
-    logs: list[tuple[str, str]] = []
-    keeper = CacheKeeper(address, [CACHE], lambda level, text: logs.append((level, text)), patience=0.05, pause=0.01)
+def test_a_cache_is_tried_until_it_is_deep(fake: ScriptedReadyset, address: Address) -> None:
+    """A deep cache that fails while the schema's generation changes is tried again, and never becomes a shallow one."""
+    fake.mismatches = 3
 
-    keeper.start([0.0])
-    keeper.wait()
+    keeping = Keeping(address, [CACHE]).round()
 
-    assert fake.created == []
-    assert [level for level, _ in logs] == ["WARN"]
-    assert "being snapshotted" in logs[0][1]
+    assert fake.kinds == {"by_id": "deep"}
+    assert keeping.logs == [("INFO", "1 deep caches are in ReadySet, made now: by_id.")]
 
 
-def test_caches_are_made_again_after_an_alter(with_readyset: Served, fake: FakeReadyset) -> None:
-    """Once for a sync without changes of tables, and repeatedly after one: ReadySet drops a changed table's caches."""
+def test_a_plain_statement_makes_a_deep_cache(fake: ScriptedReadyset, address: Address) -> None:
+    """ReadySet itself makes a shallow cache of it when the deep one fails, and says that it succeeded."""
+    plain = CACHE.replace(" DEEP", "")
+    fake.mismatches = 1
+    with connect(address, session=False) as connection:
+        assert query(connection, plain)[0][-1] == "shallow"
+    fake.caches.clear()
+    fake.mismatches = 1
+
+    Keeping(address, [plain]).round()
+
+    assert fake.kinds == {"by_id": "deep"}
+
+
+def test_a_shallow_cache_is_made_deep(fake: ScriptedReadyset, address: Address) -> None:
+    """One of the name, or of the query, whose answers are as old as its time to live."""
+    with connect(address, session=False) as connection:
+        query(connection, CACHE.replace("DEEP", "SHALLOW"))
+        query(connection, OTHER.replace("DEEP", "SHALLOW").replace("counted", "of_the_same_query"))
+    assert set(fake.kinds.values()) == {"shallow"}
+
+    Keeping(address, [CACHE, OTHER]).round()
+
+    assert fake.kinds == {"by_id": "deep", "counted": "deep"}
+
+
+def test_an_existing_cache_is_left_as_it_is(fake: ScriptedReadyset, address: Address) -> None:
+    """ReadySet would drop it first, and its queries would go to VTGate while it is made again."""
+    Keeping(address, [CACHE, OTHER]).round()
+
+    keeping = Keeping(address, [CACHE, OTHER]).round()
+
+    assert fake.created == ["by_id", "counted"]
+    assert fake.rebuilt == []
+    assert keeping.logs == [("INFO", "2 deep caches are in ReadySet, all there already.")]
+
+
+def test_only_what_is_lacking_is_made(fake: ScriptedReadyset, address: Address) -> None:
+    """After a table was changed, the caches of others are left alone."""
+    Keeping(address, [CACHE, OTHER]).round()
+    fake.alter("customers")
+    assert list(fake.caches) == ["counted"]
+
+    keeping = Keeping(address, [CACHE, OTHER]).round()
+
+    assert fake.created == ["by_id", "counted", "by_id"]
+    assert keeping.logs == [("INFO", "2 deep caches are in ReadySet, made now: by_id.")]
+
+
+def test_a_cache_with_another_query_is_made_anew(fake: ScriptedReadyset, address: Address) -> None:
+    """The configuration gives the name to another query now."""
+    Keeping(address, [CACHE]).round()
+
+    Keeping(address, [CACHE.replace("name", "id")]).round()
+
+    assert fake.rebuilt == ["by_id"]
+    assert fake.caches["by_id"].query == "SELECT id FROM customers WHERE id = ?"
+
+
+def test_caches_without_a_name_are_known_again(fake: ScriptedReadyset, address: Address) -> None:
+    """Of a statement without a name, the name is made from the query."""
+    nameless = CACHE.replace(" by_id", "")
+    Keeping(address, [nameless]).round()
+    Keeping(address, [nameless]).round()
+
+    (name,) = fake.created
+    assert name.startswith("airbyte_")
+    assert fake.kinds == {name: "deep"}
+
+
+def test_an_older_release_has_deep_caches_only(fake: ScriptedReadyset, address: Address) -> None:
+    """It does not know the word, and lists caches in other columns."""
+    fake.typed = False
+
+    Keeping(address, [CACHE]).round()
+    Keeping(address, [CACHE]).round()
+
+    assert fake.created == ["by_id"]
+
+
+def test_patience_ends(fake: ScriptedReadyset, address: Address) -> None:
+    """A cache that cannot be made is an error that names it, with ReadySet's reason; the others are made."""
+    fake.refused["customers"] = "Unsupported: this query"
+
+    keeping = Keeping(address, [CACHE, OTHER], patience=0.05).round()
+
+    assert fake.kinds == {"counted": "deep"}
+    ((level, text),) = keeping.logs
+    assert level == "ERROR"
+    assert "1 of 2 caches are not deep in ReadySet" in text
+    assert "by_id (Unsupported: this query)" in text
+    assert "counted" not in text
+
+
+def test_a_lost_storage_is_noticed(fake: ScriptedReadyset, address: Address) -> None:
+    """While a sync goes on, caches that are gone come back; and what has not changed is not said again."""
+    keeping = Keeping(address, [CACHE], watch=0.001)
+    keeping.keeper.start([0.0])
+    assert keeping.said.wait(10)
+    keeping.said.clear()
+    fake.lose_storage()
+    assert keeping.said.wait(10)
+    keeping.keeper.wait()
+
+    assert fake.kinds == {"by_id": "deep"}
+    assert [text for _, text in keeping.logs] == ["1 deep caches are in ReadySet, made now: by_id."] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("create cache c from select 1", "CREATE DEEP CACHE c FROM select 1"),
+        (" CREATE DEEP CACHE\n`a``b` FROM q_123 ; ", "CREATE DEEP CACHE `a``b` FROM q_123"),
+        ("CREATE CACHE ALWAYS CONCURRENTLY c FROM SELECT 1", "CREATE DEEP CACHE ALWAYS c FROM SELECT 1"),
+        (
+            "CREATE CACHE c WITH (UNTIL WRITE) FROM SELECT 1 FROM t",
+            "CREATE DEEP CACHE c WITH (UNTIL WRITE) FROM SELECT 1 FROM t",
+        ),
+    ],
+)
+def test_what_is_sent(text: str, sent: str) -> None:
+    """The statement as it was written, but deep, and not to be done behind the answer."""
+    assert CacheStatement.parse(text).sql() == sent
+
+
+@pytest.mark.parametrize(
+    "text", ["DROP CACHE c", "CREATE CACHE c", "CREATE CACHE c FROM ", "CREATE SHALLOW CACHE c FROM SELECT 1"]
+)
+def test_statements_that_are_refused(text: str) -> None:
+    """What is no CREATE CACHE, or would make a shallow one."""
+    with pytest.raises(ConfigError, match=r"readyset\.caches"):
+        CacheStatement.parse(text)
+
+
+def test_caches_are_made_again_after_an_alter(with_readyset: Served, fake: ScriptedReadyset) -> None:
+    """They are looked at repeatedly after a change of tables, as ReadySet drops a changed table's caches some time."""
     with_readyset.write(catalog(), [record({"id": 1}), state(1)])
-    made = len(fake.created)
     with_readyset.write(catalog(), [record({"id": 2}), state(2)])
-    unchanged = len(fake.created) - made
-    with_readyset.write(catalog(stream(schema={**SCHEMA, "more": {"type": "integer"}})), [record({"id": 3}), state(3)])
+    assert fake.created == ["by_id"]
+    looks = iter([lambda: None, lambda: fake.alter("customers")])
 
-    assert (made, unchanged, len(fake.created) - made - unchanged) == (2, 1, 2)
+    def look(connection: Connection) -> Caches:
+        next(looks, lambda: None)()
+        return list_caches(connection)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(caches, "list_caches", look)
+        altered = stream(schema={**SCHEMA, "more": {"type": "integer"}})
+        with_readyset.write(catalog(altered), [record({"id": 3}), state(3)])
+
+    assert fake.created == ["by_id", "by_id"]
 
 
 def test_a_sync_goes_on_without_readyset(with_readyset: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ReadySet that is away does not hold up its data."""
-    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", {"patience": 0.05, "pause": 0.01})
+    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", {"patience": 0.05, "pause": 0.01, "watch": 60.0})
     with_readyset.config["readyset"]["port"] = 1
 
     with_readyset.write(catalog(), [record({"id": 1}), state(1)])
 
     assert with_readyset.rows() == [(1, None)]
-    assert "CREATE CACHE statements failed" in with_readyset.logs
+    assert "1 of 1 caches are not deep in ReadySet" in with_readyset.logs
 
 
 def _check(served: Served) -> tuple[str, str]:
@@ -137,16 +262,78 @@ def _check(served: Served) -> tuple[str, str]:
     return answer.status.value, answer.message or ""
 
 
-def test_check_waits_for_tables(with_readyset: Served, fake: FakeReadyset) -> None:
-    """Tables that come online are awaited; one that does not is named with what ReadySet reports."""
+@pytest.fixture
+def checked(with_readyset: Served, caplog: pytest.LogCaptureFixture) -> Served:
+    """A destination that has made its table, and a check whose log is kept."""
     with_readyset.write(catalog(), [record({"id": 1}), state(1)])
-    fake.tables = [[("`shop`.`customers`", "Snapshotting", "")], [("`shop`.`customers`", "Online", "")]]
-    assert _check(with_readyset) == ("SUCCEEDED", "")
+    caplog.set_level(logging.INFO, "airbyte.tests")
+    return with_readyset
 
-    fake.tables = [[("`shop`.`customers`", "Not Replicated", "unsupported type")]]
-    status, message = _check(with_readyset)
+
+@pytest.mark.parametrize("word", ["Initializing", "Snapshotting", "Compacting", "Dropped"])
+def test_check_waits_for_tables(
+    checked: Served, fake: ScriptedReadyset, caplog: pytest.LogCaptureFixture, word: str
+) -> None:
+    """It tells how far ReadySet is, and is content when the table is online."""
+    fake.tables = [
+        [],
+        [("`shop`.`customers`", word, "")],
+        [("`shop`.`customers`", word, "50.00%")],
+        [("`shop`.`customers`", "Online", "")],
+    ]
+
+    assert _check(checked) == ("SUCCEEDED", "")
+
+    said = [text for text in caplog.messages if "taking in" in text]
+    assert [text.partition("tables: ")[2] for text in said] == [
+        "shop.customers: not known yet.",
+        f"shop.customers: {word}.",
+        f"shop.customers: {word} 50.00%.",
+    ]
+    assert "1 tables are online in ReadySet." in caplog.messages
+
+
+def test_an_index_that_is_made_is_no_failure(checked: Served, fake: ScriptedReadyset) -> None:
+    """A table that serves has an index made for each new cache."""
+    fake.tables = [[("`shop`.`customers`", "Creating index", "12.00%")]]
+
+    assert _check(checked) == ("SUCCEEDED", "")
+
+
+def test_a_long_snapshot_is_no_failure(checked: Served, fake: ScriptedReadyset) -> None:
+    """What is under way when the wait is over will be done some time."""
+    fake.tables = [[("`shop`.`customers`", "Snapshotting", "3.00%")]]
+
+    assert _check(checked) == ("SUCCEEDED", "")
+
+
+def test_a_table_that_is_not_replicated_is_named(checked: Served, fake: ScriptedReadyset) -> None:
+    """With ReadySet's reason, which it tells only of all tables; or without, if it does not know the table at all."""
+    fake.tables = [[("`shop`.`customers`", "Not replicated", "unsupported type")]]
+    status, message = _check(checked)
     assert status == "FAILED"
-    assert "shop.customers: Not Replicated unsupported type" in message
+    assert "shop.customers: Not replicated unsupported type" in message
 
     fake.tables = [[]]
-    assert "shop.customers: not replicated" in _check(with_readyset)[1]
+    assert "shop.customers: not replicated" in _check(checked)[1]
+
+
+def test_names_with_any_character_are_found(checked: Served, fake: ScriptedReadyset) -> None:
+    """ReadySet quotes names with backticks: a double quote or a point in one is a part of it."""
+    assert parse_name('`a"b`.`c``d.e`') == ('a"b', "c`d.e")
+    name = 'cust"o.mers'
+    checked.write(catalog(stream(), stream(name)), [record({"id": 1}, name), state(2)])
+    fake.tables = [[("`shop`.`customers`", "Online", ""), (f"`shop`.`{name}`", "Online", "")]]
+
+    assert _check(checked) == ("SUCCEEDED", "")
+
+
+def test_nothing_is_made_where_all_is_there(checked: Served, fake: ScriptedReadyset) -> None:
+    """Neither a start nor a check writes a statement about tables into the binlog: it would break deep caches."""
+    fake.tables = [[("`shop`.`customers`", "Online", "")]]
+    checked.new_binlog()
+
+    checked.write(catalog(), [record({"id": 2}), state(2)])
+    assert _check(checked) == ("SUCCEEDED", "")
+
+    assert [info for info in checked.binlog("Query") if not info.startswith("BEGIN")] == []

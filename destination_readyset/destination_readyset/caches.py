@@ -1,0 +1,163 @@
+"""Keeps a ReadySet's caches as the configuration wants them, beside a sync.
+
+ReadySet drops a cache that is created again before it makes it anew, and queries go to VTGate meanwhile: so only what
+`SHOW CACHES` lacks, or shows as shallow, is created. It also drops the caches of a table that was changed, at a moment
+that cannot be awaited from outside: so it is asked again and again, more often after a change. And a deep cache can
+fail because the binlog has just brought a statement ("Schema generation mismatch"): so a statement is tried again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import pymysql
+from source_vitess.errors import ConnectorError
+
+from destination_readyset.cache_statement import CacheStatement
+from destination_readyset.config import Address
+from destination_readyset.readyset import Caches, list_caches, query_id
+from destination_readyset.served import Connection, connect
+
+#: Seconds after a change of tables at which the caches are looked at.
+AFTER_CHANGE = (0.0, 5.0, 15.0, 30.0)
+#: Seconds between two looks later on: ReadySet may have lost its storage.
+WATCH = 60.0
+#: Seconds for which a cache that cannot be made is tried again.
+PATIENCE = 60.0
+_PAUSE = 1.0
+
+Log = Callable[[str, str], None]
+
+
+class CacheKeeper:
+    """Makes caches that are lacking.
+
+    Args:
+        address: The ReadySet.
+        statements: What is wanted.
+        log: Takes a level and a text, from any thread.
+        patience: Seconds for which lacking caches are tried in one round.
+        pause: Seconds between two tries.
+        watch: Seconds between two rounds, once those that were asked for are over.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        statements: Sequence[CacheStatement],
+        log: Log,
+        *,
+        patience: float = PATIENCE,
+        pause: float = _PAUSE,
+        watch: float = WATCH,
+    ) -> None:
+        self._address = address
+        self._statements = statements
+        self._log = log
+        self._patience = patience
+        self._pause = pause
+        self._watch = watch
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+        #: Whose query was found to be, or made, the one of its statement.
+        self._settled: set[str] = set()
+        self._reported: frozenset[str] | None = None
+
+    def start(self, rounds: Sequence[float]) -> None:
+        """Looks at the caches at each of these seconds from now, and then now and again until `wait`."""
+        self._thread = threading.Thread(target=self._run, args=(rounds,), name="readyset-caches", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Waits until the rounds that `start` was given are done."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, rounds: Sequence[float]) -> None:
+        started = time.monotonic()
+        for after in rounds:
+            time.sleep(max(0.0, started + after - time.monotonic()))
+            self._round()
+        while not self._ending.wait(self._watch):
+            self._round()
+
+    def _round(self) -> None:
+        """Makes what is lacking until nothing is, for a while; and says what came of it, if that is news."""
+        deadline = time.monotonic() + self._patience
+        made: list[str] = []
+        while True:
+            lacking = self._bring(made)
+            if not lacking or time.monotonic() >= deadline:
+                break
+            time.sleep(self._pause)
+        if lacking:
+            if self._reported != frozenset(lacking):
+                reasons = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
+                self._log(
+                    "ERROR",
+                    f"{len(lacking)} of {len(self._statements)} caches are not deep in ReadySet after "
+                    f"{self._patience:.0f} s of trying: {reasons}. The sync goes on, and tries again; until then their "
+                    "queries are answered by VTGate.",
+                )
+        elif made or self._reported != frozenset():
+            what = f"made now: {', '.join(made)}" if made else "all there already"
+            self._log("INFO", f"{len(self._statements)} deep caches are in ReadySet, {what}.")
+        self._reported = frozenset(lacking)
+
+    def _bring(self, made: list[str]) -> Mapping[str, str]:
+        """Creates what is lacking, looks again, and returns what still is, with the reason."""
+        try:
+            connection = connect(self._address, session=False)
+        except ConnectorError as error:
+            return dict.fromkeys((each.name for each in self._statements), error.detail or error.message)
+        reasons: dict[str, str] = {}
+        with connection:
+            try:
+                caches = list_caches(connection)
+                created = [each for each in self._statements if not self._is_kept(connection, each, caches)]
+                for statement in created:
+                    if reason := _create(connection, statement, typed=caches.typed):
+                        reasons[statement.name] = reason
+                if created:
+                    caches = list_caches(connection)
+            except pymysql.MySQLError as error:
+                return dict.fromkeys((each.name for each in self._statements), _text(error))
+        lacking = {}
+        for statement in self._statements:
+            cache = caches.listed.get(statement.name)
+            if cache is None or not cache.is_deep:
+                what = "not there" if cache is None else "shallow"
+                lacking[statement.name] = reasons.get(statement.name, what)
+            elif statement in created and statement.name not in reasons:
+                self._settled.add(statement.name)
+                made.append(statement.name)
+        return lacking
+
+    def _is_kept(self, connection: Connection, statement: CacheStatement, caches: Caches) -> bool:
+        cache = caches.listed.get(statement.name)
+        if cache is None or not cache.is_deep:
+            return False
+        if caches.typed and statement.is_named and statement.name not in self._settled:
+            # The configuration may have another query under this name since.
+            expected = query_id(connection, statement.explain())
+            if expected and expected != cache.query_id:
+                return False
+            self._settled.add(statement.name)
+        return True
+
+
+def _create(connection: Connection, statement: CacheStatement, *, typed: bool) -> str:
+    """Creates a cache and returns why it could not be; empty if it could."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql(typed=typed))
+    except pymysql.MySQLError as error:
+        return _text(error)
+    return ""
+
+
+def _text(error: pymysql.MySQLError) -> str:
+    return str(error.args[-1] if error.args else error)
