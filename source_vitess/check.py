@@ -25,7 +25,7 @@ from source_vitess.mysql.lineage import read_lineage
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.snapshot import FoundTable, read_tables, use_shard
+from source_vitess.mysql.snapshot import read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
 from source_vitess.naming import TabletType
 from source_vitess.network import vtgate_ports
@@ -33,14 +33,18 @@ from source_vitess.network.port_probe import Listener, Speech
 from source_vitess.network.tunnel import reachable
 from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.replication.messages import Log
-from source_vitess.schema import engine_warning
+from source_vitess.schema import Table, engine_warning
 from source_vitess.settings.config import Config
+from source_vitess.types.column_type import parse_column_type
+from source_vitess.types.integer import is_bigint_unsigned
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current_position import read_current_position
 
 #: Seconds for the whole check: people wait for it in front of a form.
 CHECK_SECONDS = 15.0
 
+#: Columns that one line of the log names.
+_LISTED = 20
 #: How often it is asked whether no replica of a shard replicates: any of them may answer for each.
 _LAG_TRIES = 3
 #: Connecting, logging in and reaching both ports.
@@ -103,6 +107,7 @@ def _try(config: Config, deadline: Deadline) -> tuple[Log, ...]:
         *_summary(config, found),
         *_warnings(lag_warnings(found.lags)),
         *_warnings([engines] if engines else []),
+        *_warnings(_unsigned_warnings(config, found.tables.values())),
         *_warnings(_routing_warnings(config.keyspace, found.routed)),
     )
 
@@ -124,7 +129,7 @@ class _Keyspace:
     topology: Topology
     shards: Sequence[str]
     tablet_type: TabletType
-    tables: Mapping[str, FoundTable]
+    tables: Mapping[str, Table]
     routed: Mapping[str, Routed]
     settings: Mapping[str, ShardSettings]
     lags: Sequence[Lag]
@@ -135,9 +140,8 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
     topology = _read_topology(session, config, mysql)
     shards = topology.select_shards(config.shards)
     tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
-    deadline.begin("reading the names of the tables")
-    use_shard(session, topology, shards[0])
-    tables = read_tables(session)
+    deadline.begin("reading tables and columns")
+    tables = read_schema(session, config.keyspace, shards=shards, topology=topology).tables
     if not tables:
         raise ConfigError(
             # As Airbyte's own database sources: nothing could be selected.
@@ -245,6 +249,25 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
 
 def _warnings(texts: Iterable[str]) -> Iterator[Log]:
     return (Log(text, warning=True) for text in texts)
+
+
+def _unsigned_warnings(config: Config, tables: Iterable[Table]) -> Iterator[str]:
+    """Yields a line if columns can hold integers that many destinations have no type for."""
+    if config.bigint_unsigned_as != "integer":
+        return
+    named = [
+        f"{column.name!r} of {table.name!r}"
+        for table in tables
+        for column in table.columns
+        if is_bigint_unsigned(parse_column_type(column.column_type))
+    ]
+    if named:
+        yield (
+            f"BIGINT UNSIGNED columns are read as integers: {', '.join(named[:_LISTED])}"
+            f"{f' and {len(named) - _LISTED} more' if len(named) > _LISTED else ''}. If one holds values above 2^63-1, "
+            "many destinations refuse the record or the whole load: then set the field bigint_unsigned_as to number or "
+            "string."
+        )
 
 
 def _routing_warnings(keyspace: str, routed: Mapping[str, Routed]) -> Iterator[str]:

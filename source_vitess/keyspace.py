@@ -53,7 +53,7 @@ class LiveVitess:
         self._config = config
         self._clock = clock
         self._client = client
-        self._options = TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
+        self._options = TypeOptions(config.tinyint1_as_boolean, config.bigint_unsigned_as)
         self.topology = topology
         self.tablet_type: TabletType = tablet_type
         self._row_images: Mapping[str, str] = {}

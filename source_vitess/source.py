@@ -225,7 +225,7 @@ def _parse_config(config: Mapping[str, Any]) -> Config:
 
 
 def _type_options(config: Config) -> TypeOptions:
-    return TypeOptions(tinyint1_as_boolean=config.tinyint1_as_boolean)
+    return TypeOptions(config.tinyint1_as_boolean, config.bigint_unsigned_as)
 
 
 def sync_settings(config: Config) -> SyncSettings:

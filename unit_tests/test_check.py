@@ -304,3 +304,15 @@ def test_messages_hold_no_secrets(shop: Vitess, silent: int) -> None:
     errors = [failure(shop.url, **fields), failure(url(silent, shop.mysql.port), **fields)]
 
     assert not [error for error in errors if "CANARY" in error.message + error.detail]
+
+
+def test_unsigned_integers(shop: Vitess) -> None:
+    """Columns that can hold integers above 2^63-1 are named while they are read as integers."""
+    assert not any("BIGINT" in line.text for line in check(Config.from_json({"url": shop.url})))
+    shop.create_table("hashed", {"id": "bigint(20) unsigned", "n": "int unsigned"}, key=("id",))
+
+    [line] = [line for line in check(Config.from_json({"url": shop.url})) if "BIGINT UNSIGNED" in line.text]
+    assert line.warning
+    assert "'id' of 'hashed'." in line.text
+    lines = check(Config.from_json({"url": shop.url, "bigint_unsigned_as": "string"}))
+    assert not any("BIGINT" in line.text for line in lines)

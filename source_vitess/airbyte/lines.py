@@ -30,6 +30,12 @@ from source_vitess.replication.messages import (
 
 #: Columns that one line of the log names; an old schema may have hundreds with zero dates.
 _LISTED = 30
+_LARGE = (
+    "Column {column!r} of stream {stream!r} holds values that a 64-bit integer with a sign cannot hold (as those above "
+    "2^63-1). Records have them whole, but many destinations have no wider integer and refuse the record, or the "
+    "whole load. If the column is BIGINT UNSIGNED, the field bigint_unsigned_as of the source can make it a number or "
+    "a string; then refresh the source's schema and this stream."
+)
 
 
 class LineWriter:
@@ -46,6 +52,8 @@ class LineWriter:
         self._records = 0
         # Streams that have failed: their changes may go on to come, which is no reason to say that they run.
         self._failed: set[str] = set()
+        # By stream, the columns with large integers that were told of.
+        self._large: dict[str, frozenset[str]] = {}
         #: By what happened to values and why: by stream and field, how often.
         self._altered: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
 
@@ -97,6 +105,8 @@ class LineWriter:
             )
             if records.stream not in self._failed:
                 yield self._status(records.stream, "RUNNING")
+        if records.large_integers:
+            yield from self._tell_of_large_integers(records)
         self._records += len(records.data)
         if records.altered:
             self._count(records)
@@ -113,6 +123,14 @@ class LineWriter:
             for change in records.altered[index]
         ]
         return b',"meta":{"changes":%b}' % orjson.dumps(changes) + self._tail
+
+    def _tell_of_large_integers(self, records: Records) -> Iterator[bytes]:
+        """Yields a line for each column that holds its first one."""
+        told = self._large.get(records.stream, frozenset())
+        for column in records.large_integers:
+            if column not in told:
+                yield log_line("WARN", _LARGE.format(column=column, stream=records.stream))
+        self._large[records.stream] = told.union(records.large_integers)
 
     def _count(self, records: Records) -> None:
         for changes in records.altered.values():

@@ -18,11 +18,13 @@ class Records:
         stream: The table.
         data: Per record its data as JSON text, complete with the `_ab_cdc_*` members.
         altered: By index into `data`: values that are not what the table holds.
+        large_integers: Columns that have held an integer beyond 64 bits with a sign, in this sync.
     """
 
     stream: str
     data: list[bytes]
     altered: Mapping[int, tuple[FieldChange, ...]] = field(default_factory=dict)
+    large_integers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

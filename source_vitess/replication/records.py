@@ -74,10 +74,10 @@ class RecordMaker:
         """Returns the rows as records, with cursors in their order."""
         members = rows.members
         if not self._with_meta:
-            return Records(self._stream, [b"{%b}" % row[:-1] for row in members], rows.altered)
+            return Records(self._stream, [b"{%b}" % row[:-1] for row in members], rows.altered, rows.large_integers)
         time = _utc(rows.timestamp or self._now)
         first = self._cursor.take(len(members))
         data = list(map((_LIVE % time).__mod__, zip(members, count(first), strict=False)))
         for index in rows.deleted:
             data[index] = _GONE % (members[index], time, time, first + index)
-        return Records(self._stream, data, rows.altered)
+        return Records(self._stream, data, rows.altered, rows.large_integers)

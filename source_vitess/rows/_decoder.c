@@ -27,8 +27,22 @@ typedef struct {
 static inline size_t size_of(Slice slice) { return (size_t)(slice.end - slice.at); }
 
 /* The numbers stand in types/codec.py too. */
-typedef enum { CALL, INTEGER, DECIMAL, DOUBLE, TEXT, JSON_COPIED, JSON, DATE, MOMENT, TIME, BASE64 } Kind;
-#define KINDS (BASE64 + 1)
+typedef enum {
+    CALL,
+    INTEGER,
+    DECIMAL,
+    DOUBLE,
+    TEXT,
+    JSON_COPIED,
+    JSON,
+    DATE,
+    MOMENT,
+    TIME,
+    BASE64,
+    INT64,
+    QUOTED_INTEGER
+} Kind;
+#define KINDS (QUOTED_INTEGER + 1)
 
 #define NULL_SIZE 5
 
@@ -38,6 +52,7 @@ typedef struct {
     PyObject *encode; /* what Python does with a value, or NULL: not selected */
     Kind kind;
     size_t parameter;
+    int told; /* INT64: the encoder has had a large one, and knows. */
     int key;
     int always_given;
 } Column;
@@ -137,6 +152,31 @@ static Outcome write_integer(Decoder *self, Slice value) {
         return LEFT;
     }
     return write_as_is(self, value);
+}
+
+/* Whether digits without padding are beyond what a 64-bit integer with a sign holds, or the least that it does. */
+static int is_large(Slice value) {
+    static const char largest[] = "9223372036854775807";
+    const size_t most = sizeof largest - 1;
+    const uint8_t *at = value.at + (value.at < value.end && *value.at == '-');
+    size_t digits = (size_t)(value.end - at);
+    return digits >= most && *at != '0' && (digits > most || memcmp(at, largest, most) > 0);
+}
+
+static Outcome write_quoted_integer(Decoder *self, Slice value) {
+    if (reserve(self, size_of(value) + 2) != DONE) {
+        return FAILED;
+    }
+    put(self, '"');
+    Outcome outcome = write_integer(self, value);
+    if (outcome != DONE) {
+        return outcome;
+    }
+    if (reserve(self, 1) != DONE) {
+        return FAILED;
+    }
+    put(self, '"');
+    return DONE;
 }
 
 /* `scale` digits after the point; none before it but a zero, or not beginning with one. */
@@ -639,7 +679,7 @@ static Outcome write_called(Decoder *self, const Column *column, Slice value) {
     return outcome;
 }
 
-static Outcome write_value(Decoder *self, const Column *column, Slice value) {
+static Outcome write_value(Decoder *self, Column *column, Slice value) {
     size_t start = self->used;
     Outcome outcome = LEFT;
     switch (column->kind) {
@@ -674,6 +714,17 @@ static Outcome write_value(Decoder *self, const Column *column, Slice value) {
         break;
     case BASE64:
         outcome = write_base64(self, value, column->parameter);
+        break;
+    case INT64:
+        if (!column->told && is_large(value)) {
+            outcome = write_called(self, column, value);
+            column->told = outcome == DONE;
+            return outcome;
+        }
+        outcome = write_integer(self, value);
+        break;
+    case QUOTED_INTEGER:
+        outcome = write_quoted_integer(self, value);
         break;
     }
     if (outcome != LEFT) {
@@ -790,7 +841,7 @@ static int read_row(Slice from, Row *row) {
 static Outcome write_row(Decoder *self, Row row) {
     self->used = 0;
     for (size_t i = 0; i < self->count; i++) {
-        const Column *column = &self->columns[i];
+        Column *column = &self->columns[i];
         Slice value;
         if (!read_value(&row.lengths, &row.values, &value)) {
             return LEFT;

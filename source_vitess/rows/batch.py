@@ -39,7 +39,15 @@ class RowBatch:
 
     def to_rows(self) -> Rows:
         """Returns the batch as an event."""
-        return Rows(self.shard, self.table, self.timestamp, self._members, frozenset(self._deleted), self._altered)
+        return Rows(
+            self.shard,
+            self.table,
+            self.timestamp,
+            self._members,
+            frozenset(self._deleted),
+            self._altered,
+            tuple([name for name, integers in self._decoder.large_integers if integers.seen]),
+        )
 
     def add(self, events: list[bytes], index: int, changes: Iterable[binlogdata_pb2.RowChange]) -> int:
         """Adds the rows of an event, and of those behind it that need no look in Python.

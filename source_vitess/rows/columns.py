@@ -54,6 +54,7 @@ class Rows:
         members: Per row the members of its JSON object, each followed by a comma: `"id":1,"name":"x",`.
         deleted: Indexes into `members` of the before images of rows that are gone.
         altered: By index, the values that could not be emitted as they are.
+        large_integers: Columns that have held an integer beyond 64 bits with a sign, in these rows or before.
     """
 
     shard: str
@@ -62,3 +63,4 @@ class Rows:
     members: list[bytes]
     deleted: frozenset[int] = frozenset()
     altered: Mapping[int, tuple[FieldChange, ...]] = field(default_factory=dict)
+    large_integers: tuple[str, ...] = ()

@@ -27,12 +27,18 @@ class RowDecoder:
         columns: In the order of the row.
         has_key: Whether some columns identify a row.
         ordinary: Takes whole events that hold nothing odd.
+        large_integers: By column that can hold integers beyond 64 bits with a sign, what was seen of them.
     """
 
     def __init__(self, columns: Sequence[DecodedColumn], *, copied: bool = False) -> None:
         self.columns = tuple(columns)
         self.has_key = any(column.key for column in self.columns)
         self.ordinary = ordinary_decoder(self.columns, copied=copied)
+        self.large_integers = tuple(
+            (column.name, column.codec.large_integers)
+            for column in self.columns
+            if column.codec is not None and column.codec.large_integers is not None
+        )
         self._encoders = [
             None if column.codec is None else column.codec.encoder(copied=copied) for column in self.columns
         ]

@@ -12,7 +12,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 from urllib.parse import quote, quote_plus
 
 from source_vitess.errors import ConfigError
@@ -26,6 +26,9 @@ _SHARD = re.compile(r"[0-9a-fA-F]*-[0-9a-fA-F]*|[A-Za-z0-9_]+")
 # go/vt/topo/cell_info.go; a comma would separate two cells.
 _CELL = re.compile(r"[^\s,/]+")
 
+
+#: JSON types for integers; those of `types.codec`.
+IntegerForm = Literal["integer", "number", "string"]
 
 #: A host and a port.
 Address = tuple[str, int]
@@ -72,6 +75,7 @@ class Config:
         cells: Cells whose tablets may be used; empty for VTGate's own cell.
         shards: Shards to read; empty for all.
         tinyint1_as_boolean: Makes `tinyint(1)` a boolean.
+        bigint_unsigned_as: What `bigint unsigned` is in the catalog and in records.
         checkpoint_interval_seconds: Seconds between two states.
         invalid_cdc_position_behavior: For a saved position that is lost.
         truncate_behavior: For TRUNCATE, DROP and DROP PARTITION.
@@ -91,6 +95,7 @@ class Config:
     cells: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
     tinyint1_as_boolean: bool = False
+    bigint_unsigned_as: IntegerForm = "integer"
     checkpoint_interval_seconds: int = 60
     invalid_cdc_position_behavior: InvalidPositionBehavior = InvalidPositionBehavior.FAIL
     truncate_behavior: TruncateBehavior = TruncateBehavior.REFRESH
@@ -208,6 +213,9 @@ class Config:
             cells=given.list_of_names("cells", _CELL, 'names of cells such as "zone1"'),
             shards=given.list_of_names("shards", _SHARD, 'names of shards such as "-80" or "0"'),
             tinyint1_as_boolean=given.boolean("tinyint1_as_boolean", default=cls.tinyint1_as_boolean),
+            bigint_unsigned_as=cast(
+                "IntegerForm", given.choice("bigint_unsigned_as", get_args(IntegerForm)) or cls.bigint_unsigned_as
+            ),
             checkpoint_interval_seconds=given.integer(
                 "checkpoint_interval_seconds", 1, 600, cls.checkpoint_interval_seconds
             ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from source_vitess.types.codec import Altered, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, LargeIntegers, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
@@ -19,7 +19,9 @@ def _json_schema(column_type: ColumnType, _options: TypeOptions) -> Mapping[str,
 
 def _encoder(column: WireColumn) -> Encoder:
     bits = column.type.argument(0, 1)
-    return _encode_boolean if bits == 1 else _integer_encoder(bits)
+    if bits == 1:
+        return _encode_boolean
+    return LargeIntegers(_integer_encoder(bits)) if bits == 64 else _integer_encoder(bits)
 
 
 def _encode_boolean(value: bytes) -> bytes:

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal
 
+#: The last 64-bit integers with a sign that there are, above and below zero, without it.
+_LARGEST, _LEAST = b"9223372036854775807", b"9223372036854775808"
+_INT64_DIGITS = len(_LARGEST)
+
+#: JSON types that a column of integers can have.
+IntegerForm = Literal["integer", "number", "string"]
+
 #: From a value's bytes as VStream sends them (never NULL) to JSON text. Raises `Altered`.
 Encoder = Callable[[bytes], bytes]
 
@@ -33,9 +40,36 @@ class TypeOptions:
 
     Attributes:
         tinyint1_as_boolean: `tinyint(1)` becomes a boolean; any value but 0 is true.
+        bigint_unsigned_as: What `bigint unsigned` becomes.
     """
 
     tinyint1_as_boolean: bool = False
+    bigint_unsigned_as: IntegerForm = "integer"
+
+
+class LargeIntegers:
+    """An encoder of integers that can be beyond a 64-bit integer with a sign, which many destinations have for them.
+
+    Args:
+        encode: The encoder whose values are looked at.
+
+    Attributes:
+        seen: Whether such a value has come.
+    """
+
+    def __init__(self, encode: Encoder) -> None:
+        self._encode = encode
+        self.seen = False
+
+    def __call__(self, value: bytes) -> bytes:
+        """Encodes a value, and notes one that is large."""
+        json = self._encode(value)
+        if len(json) >= _INT64_DIGITS:
+            limit = _LEAST if json.startswith(b"-") else _LARGEST
+            digits = json.lstrip(b"-")
+            # By digits: they may be more than Python makes an integer of.
+            self.seen |= (len(digits), digits) > (_INT64_DIGITS, limit)
+        return json
 
 
 class Kind(IntEnum):
@@ -52,6 +86,8 @@ class Kind(IntEnum):
     MOMENT = 8
     TIME = 9
     BASE64 = 10
+    INT64 = 11
+    QUOTED_INTEGER = 12
 
 
 @dataclass(frozen=True)
@@ -88,6 +124,11 @@ class Codec:
     encode_copied: Encoder | None = None
     ordinary: Ordinary = Ordinary()
     ordinary_copied: Ordinary | None = None
+
+    @property
+    def large_integers(self) -> LargeIntegers | None:
+        """What has been seen of integers that can be large; None for columns that hold none."""
+        return self.encode if isinstance(self.encode, LargeIntegers) else None
 
     def encoder(self, *, copied: bool) -> Encoder:
         """Returns the encoder for the rows of a copy, or for those of the change stream."""

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from source_vitess.types.codec import Altered, Encoder, Kind, Ordinary, TypeOptions
+from source_vitess.types.codec import Altered, Encoder, Kind, LargeIntegers, Ordinary, TypeOptions
 from source_vitess.types.column_type import ColumnType
 from source_vitess.types.family import Family, WireColumn, nullable
 
 _ZERO = ord("0")
 _POINT = ord(".")
+#: Of DECIMAL without a number.
+_DIGITS = 10
+#: Of the largest 64-bit integers.
+_INT64_DIGITS = 19
 
 
 def _json_schema(column_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
@@ -23,7 +27,13 @@ def _json_schema(column_type: ColumnType, _options: TypeOptions) -> Mapping[str,
 
 def _encoder(column: WireColumn) -> Encoder:
     scale = column.type.argument(1, 0)
-    return _fraction_encoder(scale) if scale else _encode_whole
+    if scale:
+        return _fraction_encoder(scale)
+    return LargeIntegers(_encode_whole) if _may_be_large(column.type) else _encode_whole
+
+
+def _may_be_large(column_type: ColumnType) -> bool:
+    return column_type.argument(0, _DIGITS) >= _INT64_DIGITS
 
 
 def _fraction_encoder(scale: int) -> Encoder:
@@ -67,7 +77,8 @@ def _normalise(value: bytes, scale: int) -> bytes:
 
 
 def _ordinary(column: WireColumn) -> Ordinary:
-    return Ordinary(Kind.DECIMAL, column.type.argument(1, 0))
+    scale = column.type.argument(1, 0)
+    return Ordinary(Kind.INT64) if not scale and _may_be_large(column.type) else Ordinary(Kind.DECIMAL, scale)
 
 
 FAMILY = Family(names=("decimal",), json_schema=_json_schema, encoder=_encoder, ordinary=_ordinary)

@@ -103,6 +103,25 @@ def test_altered_values_are_one_warning_at_the_end() -> None:
     assert list(LineWriter("shop").render_summary()) == []
 
 
+def test_the_first_large_integer_is_a_warning() -> None:
+    """Before the records that it comes with, once for each stream and column: its load may fail."""
+    lines = render(
+        Records("t", [b"{}"]),
+        Records("t", [b"{}"], large_integers=("id",)),
+        Records("t", [b"{}"], large_integers=("id", "hash{}")),
+        Records("u", [b"{}"], large_integers=("id",)),
+    )
+
+    shown = [line["log"]["message"].partition(" holds")[0] if line["type"] == "LOG" else line["type"] for line in lines]
+    assert shown == [
+        *("TRACE", "RECORD"),
+        *("Column 'id' of stream 't'", "RECORD"),
+        *("Column 'hash{}' of stream 't'", "RECORD"),
+        *("TRACE", "Column 'id' of stream 'u'", "RECORD"),
+    ]
+    assert {line["log"]["level"] for line in lines if line["type"] == "LOG"} == {"WARN"}
+
+
 def test_states_count_the_records_before_them() -> None:
     """Each state has the number of records since the one before, of all streams."""
     lines = render(

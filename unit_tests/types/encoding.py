@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from source_vitess.types.codec import Altered, Codec, Encoder, TypeOptions
+from source_vitess.types.codec import Altered, Codec, Encoder, IntegerForm, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
 
@@ -30,12 +30,13 @@ def codec(
     labels: bool = True,
     charset: str | None = None,
     tinyint1_as_boolean: bool = False,
+    bigint_unsigned_as: IntegerForm = "integer",
 ) -> Codec:
     """Makes the codec of a type."""
     return codec_for(
         parse_column_type(column_type),
         collation_id=collation_id,
-        options=TypeOptions(tinyint1_as_boolean=tinyint1_as_boolean),
+        options=TypeOptions(tinyint1_as_boolean, bigint_unsigned_as),
         enum_set_as_text=labels,
         charset=charset,
     )

@@ -14,12 +14,12 @@ from tools.crosscheck import DEFECTS, STOPS
 from unit_tests.types.encoding import BINARY, UTF8, Outcome, codec, encoder, outcome
 
 _DOCS = (Path(__file__).parents[2] / "docs" / "types.md").read_text(encoding="utf-8")
-_OPTION = "`tinyint1_as_boolean`"
+_OPTION = "`tinyint1_as_boolean`|`bigint_unsigned_as: (?P<form>number|string)`"
 _NOTE = " and a note"
 _TYPE = r"`[^`]+`"
 _LINE = re.compile(
-    rf"\| (?P<types>{_TYPE}(?:, {_TYPE})*)(?P<option> with {_OPTION})? \| (?P<schema>[^`|]+) \| `(?P<value>[^`]*)` \| "
-    rf"`(?P<json>[^`]*)`(?P<note>{_NOTE})? \|"
+    rf"\| (?P<types>{_TYPE}(?:, {_TYPE})*)(?P<option> with (?:{_OPTION}))? \| (?P<schema>[^`|]+) \| "
+    rf"`(?P<value>[^`]*)` \| `(?P<json>[^`]*)`(?P<note>{_NOTE})? \|"
 )
 
 
@@ -52,11 +52,14 @@ def _schema(words: str) -> dict[str, Any]:
 def test_the_table_s_examples_are_what_the_code_gives(column_type: str, line: re.Match[str]) -> None:
     """Schema and value of every line come out as documented."""
     collation_id = UTF8 if re.match("char|varchar|.*text|enum|set", column_type) else BINARY
-    boolean = bool(line["option"])
+    options: dict[str, Any] = {
+        "tinyint1_as_boolean": "tinyint1_as_boolean" in (line["option"] or ""),
+        "bigint_unsigned_as": line["form"] or "integer",
+    }
     value = line["value"]
     wire = bytes.fromhex(value[2:-1]) if value.startswith("x'") else value.encode()
-    assert codec(column_type, collation_id, tinyint1_as_boolean=boolean).json_schema == _schema(line["schema"])
-    result = outcome(encoder(column_type, collation_id, tinyint1_as_boolean=boolean), wire)
+    assert codec(column_type, collation_id, **options).json_schema == _schema(line["schema"])
+    result = outcome(encoder(column_type, collation_id, **options), wire)
     assert result == Outcome(line["json"].encode(), result.reason)
     assert bool(result.reason) == bool(line["note"])
     json.loads(result.json)

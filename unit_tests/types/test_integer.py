@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_vitess.types.codec import IntegerForm
 from unit_tests.types.encoding import BINARY, Outcome, codec, encoder, outcome, parse
 
 
@@ -58,3 +59,55 @@ def test_only_tinyint1_can_be_boolean(column_type: str) -> None:
     """The option leaves other integers alone, `tinyint(1)` without it too."""
     assert codec(column_type, BINARY, tinyint1_as_boolean=True).json_schema == {"type": ["null", "integer"]}
     assert codec("tinyint(1)", BINARY).json_schema == {"type": ["null", "integer"]}
+
+
+@pytest.mark.parametrize("column_type", ["bigint unsigned", "bigint(20) unsigned zerofill"])
+@pytest.mark.parametrize(
+    ("form", "json"),
+    [("integer", b"18446744073709551615"), ("number", b"18446744073709551615"), ("string", b'"18446744073709551615"')],
+)
+def test_bigint_unsigned_can_be_a_number_or_text(column_type: str, form: IntegerForm, json: bytes) -> None:
+    """The catalog's type follows the option, and no digit is lost in any of the three."""
+    assert codec(column_type, BINARY, bigint_unsigned_as=form).json_schema == {"type": ["null", form]}
+    encode = encoder(column_type, BINARY, bigint_unsigned_as=form)
+    assert encode(b"18446744073709551615") == json
+    assert parse(encode(b"00000000000000000007")) == ("7" if form == "string" else 7)
+    assert outcome(encode, b"1.5") == Outcome(b"null", "not an integer")
+
+
+@pytest.mark.parametrize("column_type", ["bigint", "int unsigned", "decimal(20,0) unsigned", "bit(64)"])
+def test_only_bigint_unsigned_can_be_a_number_or_text(column_type: str) -> None:
+    """The option leaves other types alone."""
+    assert codec(column_type, BINARY, bigint_unsigned_as="string").json_schema == {"type": ["null", "integer"]}
+
+
+@pytest.mark.parametrize("number", [2**63, 2**63 + 1, 2**64 - 1, -(2**63) - 1, 10**19, -(10**19), 10**64])
+@pytest.mark.parametrize("column_type", ["bigint unsigned", "decimal(65,0)", "decimal(19)"])
+def test_large_integers_are_noticed(column_type: str, number: int) -> None:
+    """A value that a 64-bit integer with a sign cannot hold is remembered, and emitted as it is; others are not."""
+    made = codec(column_type, BINARY)
+    assert made.large_integers is not None
+    for small in (0, 7, 2**63 - 1, -(2**63), 10**18, -(10**18)):
+        assert made.encode(b"%d" % small) == b"%d" % small
+        assert made.encode(b"%020d" % small) == b"%d" % small
+    assert not made.large_integers.seen
+
+    assert made.encode(b"%d" % number) == b"%d" % number
+
+    assert made.large_integers.seen
+
+
+def test_64_bits_can_be_large() -> None:
+    """BIT(64) is an integer too; fewer bits always fit."""
+    made = codec("bit(64)", BINARY)
+    assert made.large_integers is not None
+    assert (made.encode(b"\x7f" + b"\xff" * 7), made.large_integers.seen) == (b"9223372036854775807", False)
+    assert (made.encode(b"\x80" + b"\x00" * 7), made.large_integers.seen) == (b"9223372036854775808", True)
+    assert codec("bit(63)", BINARY).large_integers is None
+
+
+@pytest.mark.parametrize("column_type", ["bigint", "int unsigned", "decimal(18,0)", "decimal", "decimal(30,2)"])
+def test_other_types_are_not_watched(column_type: str) -> None:
+    """Where no value can be large, none is looked at; nor where the option has made it no integer."""
+    assert codec(column_type, BINARY).large_integers is None
+    assert codec("bigint unsigned", BINARY, bigint_unsigned_as="number").large_integers is None
