@@ -35,6 +35,7 @@ from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.replication.messages import Log
 from source_vitess.schema import Table, engine_warning
 from source_vitess.settings.config import Config
+from source_vitess.settings.table_patterns import choose_tables
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.integer import is_bigint_unsigned
 from source_vitess.vstream.client import VStreamClient
@@ -148,6 +149,7 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
             f"The keyspace {config.keyspace} has no tables that can be read. Create some, give the user the right "
             "to read them, or correct the keyspace in the field url."
         )
+    tables = {name: tables[name] for name in choose_tables(config.table_patterns, tables)}
     deadline.begin("asking VTGate for its routing rules")
     routed = read_routed(session, config.keyspace, [*tables])
     deadline.begin("asking tablets for the settings of their binary logs")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 #: Engines whose changes come with a position, in lower case.
@@ -75,6 +75,10 @@ class Schema:
     keyspace: str
     tables: Mapping[str, Table]
     left_out: tuple[str, ...] = ()
+
+    def only(self, names: Collection[str]) -> Schema:
+        """Returns the schema with these of its tables alone."""
+        return replace(self, tables={name: table for name, table in self.tables.items() if name in names}, left_out=())
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from source_vitess.replication.sync import Sync
 from source_vitess.rows import compiled
 from source_vitess.schema import engine_warning
 from source_vitess.settings.config import Config, InvalidPositionBehavior, TruncateBehavior
+from source_vitess.settings.table_patterns import choose_tables
 from source_vitess.types.codec import TypeOptions
 
 count_global_states()
@@ -64,11 +65,13 @@ class SourceVitess(Source):
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        """Returns the keyspace's base tables as streams."""
+        """Returns the keyspace's base tables as streams, those that the field table_patterns chooses."""
         try:
             parsed = _parse_config(config)
             with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
                 schema = vitess.schema()
+                if parsed.table_patterns:
+                    schema = schema.only(choose_tables(parsed.table_patterns, schema.tables))
                 for name in schema.left_out:
                     logger.warning(
                         "The table %r is left out: Vitess cannot stream it, because of a backtick or a slash in "

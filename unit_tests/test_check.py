@@ -316,3 +316,15 @@ def test_unsigned_integers(shop: Vitess) -> None:
     assert "'id' of 'hashed'." in line.text
     lines = check(Config.from_json({"url": shop.url, "bigint_unsigned_as": "string"}))
     assert not any("BIGINT" in line.text for line in lines)
+
+
+def test_table_patterns(shop: Vitess) -> None:
+    """Only the tables that match are counted and looked at; a pattern that matches none is an error that names it."""
+    shop.create_table("hashed", {"id": "bigint unsigned"}, key=("id",))
+
+    text = "\n".join(line.text for line in check(Config.from_json({"url": shop.url, "table_patterns": ["p%"]})))
+    assert "Keyspace commerce: 2 tables" in text
+    assert "hashed" not in text
+    assert "the pattern 'nothing%', which none of the 3 tables matches" in message_for(
+        shop.url, table_patterns=["p%", "nothing%"]
+    )

@@ -17,6 +17,7 @@ from urllib.parse import quote, quote_plus
 
 from source_vitess.errors import ConfigError
 from source_vitess.naming import TABLET_TYPES, TabletType
+from source_vitess.settings import table_patterns
 from source_vitess.settings.encryption import Tls, TlsMode, Tunnel, is_loopback, read_tls, read_tunnel
 from source_vitess.settings.json_fields import JsonFields
 from source_vitess.settings.url import VitessUrl
@@ -74,6 +75,7 @@ class Config:
         tablet_type: Which tablets to stream from; None for REPLICA if every shard has one, else PRIMARY.
         cells: Cells whose tablets may be used; empty for VTGate's own cell.
         shards: Shards to read; empty for all.
+        table_patterns: What the names of tables match that are offered as streams; empty for all.
         tinyint1_as_boolean: Makes `tinyint(1)` a boolean.
         bigint_unsigned_as: What `bigint unsigned` is in the catalog and in records.
         checkpoint_interval_seconds: Seconds between two states.
@@ -94,6 +96,7 @@ class Config:
     tablet_type: TabletType | None = None
     cells: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
+    table_patterns: tuple[str, ...] = ()
     tinyint1_as_boolean: bool = False
     bigint_unsigned_as: IntegerForm = "integer"
     checkpoint_interval_seconds: int = 60
@@ -212,6 +215,9 @@ class Config:
             tablet_type=cast("TabletType | None", given.choice("tablet_type", TABLET_TYPES)),
             cells=given.list_of_names("cells", _CELL, 'names of cells such as "zone1"'),
             shards=given.list_of_names("shards", _SHARD, 'names of shards such as "-80" or "0"'),
+            table_patterns=given.list_of_names(
+                "table_patterns", table_patterns.FORM, 'patterns of names such as "order%"'
+            ),
             tinyint1_as_boolean=given.boolean("tinyint1_as_boolean", default=cls.tinyint1_as_boolean),
             bigint_unsigned_as=cast(
                 "IntegerForm", given.choice("bigint_unsigned_as", get_args(IntegerForm)) or cls.bigint_unsigned_as

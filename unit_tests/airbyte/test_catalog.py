@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.utils import AirbyteTracedException
 
 from instruments.connector import Json
 from instruments.scripted_vtgate.vitess import Vitess
@@ -339,3 +340,16 @@ def test_discover_tells_of_a_key_with_a_float(vitess: Vitess, caplog: pytest.Log
 
     assert "The key of table 'measures' has the FLOAT column 'at'" in caplog.text
     assert "'fine'" not in caplog.text
+
+
+def test_table_patterns_choose_the_streams(vitess: Vitess) -> None:
+    """Tables that match no pattern are no streams, and are not warned of; a pattern without a table is an error."""
+    for name in ("orders", "order_items", "customers"):
+        vitess.create_table(name, {"id": "bigint"}, key=("id",))
+    logger = logging.getLogger("airbyte.tests")
+
+    catalog = SourceVitess().discover(logger, {"url": vitess.url, "table_patterns": [r"order\_%", "c%"]})
+
+    assert sorted(stream.name for stream in catalog.streams) == ["customers", "order_items"]
+    with pytest.raises(AirbyteTracedException, match="the pattern 'Order%', which none of the 3 tables"):
+        SourceVitess().discover(logger, {"url": vitess.url, "table_patterns": ["c%", "Order%"]})
