@@ -32,6 +32,10 @@ _AT = (
     "64ee4e46-e6c5-11f1-8c82-02fc00000001:1-30: "
 )
 
+# A table's or a column's name may hold any character, and stands between no quotes: it ends where the text goes on.
+_TABLE = r"(?P<table>[^\n]+?)"
+_COLUMN = r"[^\n]+?"
+
 #: Of a tablet's MySQL: its connection, its binary log, its rights.
 MYSQL_RULES: tuple[Rule, ...] = (
     Rule(
@@ -160,7 +164,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         "binlog_row_image to FULL.",
     ),
     Rule(
-        pattern=r"lastpk for table (?P<table>\S+) has no fields defined",
+        pattern=rf"lastpk for table {_TABLE} has no fields defined",
         example=_UNKNOWN + "lastpk for table t has no fields defined",
         # The copy starts over; nothing else has a lastpk.
         error=PositionLostError,
@@ -168,7 +172,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         "this connector. Refresh the stream.",
     ),
     Rule(
-        pattern=r"cannot build a row streamer plan for the (?P<table>\S+) table as a lastpk value was provided",
+        pattern=rf"cannot build a row streamer plan for the {_TABLE} table as a lastpk value was provided",
         example=_UNKNOWN + "cannot build a row streamer plan for the t table as a lastpk value was provided and the "
         "number of primary key values within it ([INT64(5)]) does not match the number of primary key columns in the "
         "table ([0 1])",
@@ -177,7 +181,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         "then the stream.",
     ),
     Rule(
-        pattern=r"table (?P<table>\S+) is not present in the database",
+        pattern=rf"table {_TABLE} is not present in the database",
         example='UNKNOWN: error starting stream from shard GTID keyspace:"main" shard:"0": '
         + GIVING_UP
         + "rpc error: code = Unknown desc = table t is not present in the database",
@@ -187,8 +191,9 @@ EVENT_RULES: tuple[Rule, ...] = (
         "the stream.",
     ),
     Rule(
-        pattern=r"(unknown table (?=\S+ in schema)|cannot determine table columns for |no string value found for ENUM "
-        r"column \S+ in table |no valid integer value found for (SET )?column \S+ in table )(?P<table>[^\s:,]+)",
+        pattern=r"(unknown table (?=[^\n]+ in schema)|cannot determine table columns for |no string value found for "
+        rf"ENUM column {_COLUMN} in table |no valid integer value found for (SET )?column {_COLUMN} in table ){_TABLE}"
+        r"( in schema|: event has|, bytes:| -- with available|\n|$)",
         example=_UNKNOWN + "unknown table t in schema",
         error=SchemaMismatchError,
         message="Changes of the table {table} were written with other columns than the tablet remembers. Run vttablet "
@@ -196,7 +201,8 @@ EVENT_RULES: tuple[Rule, ...] = (
         "alter any table of the keyspace, a comment will do, before you refresh the stream.",
     ),
     Rule(
-        pattern=r"(column .+ not found in|cannot use column names in vstream filter .* for) table (?P<table>[^\s,]+)",
+        pattern=rf"(column {_COLUMN} not found in|cannot use column names in vstream filter as the current table "
+        rf"schema for) table {_TABLE}( is not compatible|\n|$)",
         example="FAILED_PRECONDITION: " + GIVING_UP + "rpc error: code = FailedPrecondition desc = column c not found "
         "in table t",
         error=SchemaMismatchError,
@@ -204,7 +210,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         "schema.",
     ),
     Rule(
-        pattern=r"column \S+ is listed as unique key, but not present in table (?P<table>\S+)",
+        pattern=rf"column {_COLUMN} is listed as unique key, but not present in table {_TABLE}(\n|$)",
         example="INTERNAL: "
         + GIVING_UP
         + "rpc error: code = Internal desc = column c is listed as unique key, but not "
@@ -221,7 +227,8 @@ EVENT_RULES: tuple[Rule, ...] = (
         "(vttablet --queryserver-config-schema-reload-time).",
     ),
     Rule(
-        pattern=r"failed to build table replication plan for table (?P<table>[^\s:]+)",
+        # The cause stands before it, in a line of its own, or behind it (go/vt/vterrors/vterrors.go, Format and Error).
+        pattern=rf"failed to build table replication plan for table {_TABLE}(: |\n|$)",
         example=_UNKNOWN
         + _AT
         + "failed to build table replication plan for table t: unsupported type: 250, position: 3",
@@ -229,7 +236,7 @@ EVENT_RULES: tuple[Rule, ...] = (
         message="A tablet cannot stream changes of the table {table} with the columns that it has.",
     ),
     Rule(
-        pattern=r"failed to extract row's value for column (?P<column>\S+) from binlog event",
+        pattern=r"failed to extract row's value for column (?P<column>[^\n]+?) from binlog event",
         example=_UNKNOWN
         + _AT
         + "failed to extract row's value for column doc from binlog event: invalid json type: 16",

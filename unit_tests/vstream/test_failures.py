@@ -679,13 +679,42 @@ def test_an_unknown_error_is_shown() -> None:
     assert len(describe(grpc.StatusCode.INTERNAL, "x" * 10_000).message) < 600
 
 
-@pytest.mark.parametrize("text", ["unknown table orders in schema", "table orders is not present in the database"])
-def test_an_error_of_a_table_names_the_stream(text: str) -> None:
-    """The table is what the other streams can go on without."""
-    error = describe(grpc.StatusCode.UNKNOWN, _TABLET + text)
+#: What VTTablet says of a table, whose name it never quotes.
+_OF_A_TABLE = (
+    "unknown table {} in schema",
+    "table {} is not present in the database",
+    (
+        "cannot build a row streamer plan for the {} table as a lastpk value was provided and the number of primary key "
+        "values within it ([INT64(5)]) does not match the number of primary key columns in the table ([0 1])"
+    ),
+    'cannot determine table columns for {}: event has [8 3 15], schema has [name:"id" type:INT64]',
+    (
+        "no string value found for ENUM column a size in table {} -- with available values being: map[1:s] -- using the "
+        "found integer value: 3"
+    ),
+    "no valid integer value found for SET column a size in table {}, bytes: [1]",
+    "column a size not found in table {}",
+    (
+        "cannot use column names in vstream filter as the current table schema for table {} is not compatible with the "
+        "current event for this table in the stream"
+    ),
+    "column a size is listed as unique key, but not present in table {}",
+    "failed to build table replication plan for table {}: unsupported type: 250, position: 3",
+    (
+        "enum or set column @2 does not have valid string values: \nfailed to build ENUM and SET column integer to "
+        "string mappings\nfailed to build table replication plan for table {}"
+    ),
+)
+
+
+@pytest.mark.parametrize("name", ["orders", "drop table", "it's", "a, b", "table", "é x"])
+@pytest.mark.parametrize("text", _OF_A_TABLE)
+def test_an_error_of_a_table_names_the_stream(text: str, name: str) -> None:
+    """The table is what the other streams can go on without, whatever its name is."""
+    error = describe(grpc.StatusCode.UNKNOWN, _TABLET + text.format(name))
 
     assert isinstance(error, StreamError)
-    assert error.stream == "orders"
+    assert error.stream == name
 
 
 def test_values_stay_out() -> None:
