@@ -684,13 +684,13 @@ _OF_A_TABLE = (
     "unknown table {} in schema",
     "table {} is not present in the database",
     (
-        "cannot build a row streamer plan for the {} table as a lastpk value was provided and the number of primary key "
-        "values within it ([INT64(5)]) does not match the number of primary key columns in the table ([0 1])"
+        "cannot build a row streamer plan for the {} table as a lastpk value was provided and the number of primary "
+        "key values within it ([INT64(5)]) does not match the number of primary key columns in the table ([0 1])"
     ),
     'cannot determine table columns for {}: event has [8 3 15], schema has [name:"id" type:INT64]',
     (
-        "no string value found for ENUM column a size in table {} -- with available values being: map[1:s] -- using the "
-        "found integer value: 3"
+        "no string value found for ENUM column a size in table {} -- with available values being: map[1:s] -- using "
+        "the found integer value: 3"
     ),
     "no valid integer value found for SET column a size in table {}, bytes: [1]",
     "column a size not found in table {}",
