@@ -14,9 +14,15 @@ from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import SyncState
 from source_vitess.vstream.events import StreamPosition
 
-#: Seconds between two states, at least, while changes are read as they happen. A transaction that is alone has its
-#: state at once; the last one of a burst has it with the heartbeat that follows.
+#: While changes are read as they happen, a state follows a transaction at once, so that a consumer can commit it. Under
+#: load it waits, for so many seconds of each record since the last one, and at most for so many in all: a consumer is
+#: not to spend its time on small commits.
+SECONDS_A_RECORD = 0.0001
 STREAMING_SECONDS = 0.25
+#: So many states may follow each other that fast, and so many a second do in the long run. What is left at the end of
+#: a burst has its state with the heartbeat that follows.
+STATES_AT_ONCE = 10
+STATES_A_SECOND = 50
 
 
 class Checkpointer:
@@ -43,6 +49,7 @@ class Checkpointer:
         self.errant: dict[str, GtidSet] = {}
         self.waiting: Mapping[str, str] = {}
         self.streaming = False
+        self._allowance = float(STATES_AT_ONCE)
         self._unfinished = False  # records went out whose transaction has not ended yet
         self._uncovered = False  # a transaction with records has ended that no state covers
 
@@ -57,16 +64,27 @@ class Checkpointer:
         self._records += len(records.data)
         self._unfinished = True
 
+    def has_news(self) -> None:
+        """Notes that the state has changed without a record: whoever streams is told with the next transaction."""
+        self._uncovered = True
+
     def due(self) -> list[Message]:
         """Returns a checkpoint if it is time for one. Called where a transaction ended, or on a heartbeat."""
         if self._records >= self._settings.checkpoint_records:
             return [self.now()]
         passed = self._clock.monotonic() - self._last
         if passed >= self._settings.checkpoint_seconds or (
-            self.streaming and self._uncovered and passed >= STREAMING_SECONDS
+            self.streaming and self._uncovered and self._is_awaited(passed)
         ):
             return [self.now()]
         return []
+
+    def _is_awaited(self, passed: float) -> bool:
+        """Tells whether a state is worth its commit, so many seconds after the last one."""
+        return passed >= min(self._records * SECONDS_A_RECORD, STREAMING_SECONDS) and self._allowance_after(passed) >= 1
+
+    def _allowance_after(self, passed: float) -> float:
+        return min(float(STATES_AT_ONCE), self._allowance + passed * STATES_A_SECOND)
 
     def now(self) -> Checkpoint:
         """Returns a checkpoint.
@@ -78,7 +96,8 @@ class Checkpointer:
         self.state.cursor = self._cursor.last
         self._records = 0
         self._uncovered = False
-        self._last = self._clock.monotonic()
+        before, self._last = self._last, self._clock.monotonic()
+        self._allowance = max(0.0, self._allowance_after(self._last - before) - 1)
         return Checkpoint(self.state.shared_to_json(), self.state.tables_to_json())
 
     def settle(self) -> None:

@@ -49,4 +49,5 @@ class SyncContext:
     def give_up(self, error: StreamError) -> Failed:
         """Takes a table out: the shared position goes on without it, so its changes from here on are lost."""
         self.state.tables[error.stream] = RefreshNeeded(error.message)
+        self.checkpointer.has_news()
         return Failed(error.stream, error)

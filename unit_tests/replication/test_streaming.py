@@ -137,6 +137,69 @@ def test_a_busy_keyspace_has_no_state_for_each_transaction(vitess: Vitess, syncs
     syncs.expect_equal()
 
 
+def test_changes_back_to_back_have_a_state_each(vitess: Vitess, syncs: Syncs, clock: StandingClock) -> None:
+    """Who writes a change when the last one can be read waits for none of them until a heartbeat comes."""
+    left = 40
+
+    def react(message: dict[str, Any]) -> None:
+        nonlocal left
+        if message["type"] == "RECORD":
+            clock.skip(0.03)
+        elif says_caught_up(message) or message["type"] == "STATE":
+            left -= 1
+            if left >= 0:
+                vitess.insert("a", {"id": 100 + left})
+            else:
+                clock.end()
+
+    messages = list(read(syncs, react))
+
+    assert kinds(messages) == "L" + "RS" * 40 + "LS" + "TT"
+
+
+def test_states_of_many_small_transactions_are_bounded(vitess: Vitess, syncs: Syncs, clock: StandingClock) -> None:
+    """A thousand transactions a second have some fifty states, and a few more at their beginning."""
+    seen = 0
+
+    def react(message: dict[str, Any]) -> None:
+        nonlocal seen
+        if says_caught_up(message):
+            for number in range(1000):
+                vitess.insert("a", {"id": 100 + number})
+        elif message["type"] == "RECORD":
+            seen += 1
+            clock.skip(0.001)
+            if seen == 1000:
+                clock.end()
+
+    messages = list(read(syncs, react))
+
+    assert 50 <= kinds(messages).count("S") <= 65
+
+
+def test_states_of_a_heavy_load_are_a_quarter_of_a_second_apart(
+    vitess: Vitess, syncs: Syncs, clock: StandingClock
+) -> None:
+    """Of transactions of a thousand rows, twenty of which come in a second, not each has a commit of its own."""
+    seen = 0
+
+    def react(message: dict[str, Any]) -> None:
+        nonlocal seen
+        if says_caught_up(message):
+            for number in range(20):
+                vitess.insert("a", *rows(1000, 100 + 1000 * number))
+        elif message["type"] == "RECORD":
+            seen += 1
+            if seen % 1000 == 0:
+                clock.skip(0.05)
+            if seen == 20_000:
+                clock.end()
+
+    messages = list(read(syncs, react))
+
+    assert kinds(messages).count("S") <= 8
+
+
 def test_the_last_of_a_burst_waits_for_no_other_change(vitess: Vitess, syncs: Syncs, clock: StandingClock) -> None:
     """A transaction right after a state, and then nothing: a heartbeat brings its state."""
 
@@ -275,12 +338,17 @@ def test_a_stream_that_fails_leaves_the_others(vitess: Vitess, syncs: Syncs, clo
             vitess.insert("b", *rows(3, 50))
         elif message["type"] == "RECORD":
             clock.skip(1)
-        elif message["type"] == "STATE":
+        elif message["type"] == "STATE" and len(syncs.store.tables["b"]) == 7:
             clock.end()
+        elif message["type"] == "STATE":
+            told.append(table_state(message["state"], "a") or {})
 
+    told: list[dict[str, Any]] = []
     with pytest.raises(ConfigError):
         list(read(syncs, react))
 
+    # Whoever can refresh a stream need not wait for the next state of the usual interval.
+    assert "refresh_needed" in told[0]
     assert syncs.store.statuses == {"a": "INCOMPLETE", "b": "COMPLETE"}
     assert "refresh_needed" in (table_state(syncs.store.states[-1], "a") or {})
     syncs.expect_equal("b")
