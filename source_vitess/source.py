@@ -18,7 +18,6 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.sources import Source
-from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from source_vitess.airbyte.catalog import key_warnings, to_catalog
 from source_vitess.airbyte.cdk import count_global_states
@@ -27,6 +26,7 @@ from source_vitess.airbyte.configured_catalog import parse_configured_catalog
 from source_vitess.airbyte.failures import failed_check, traced
 from source_vitess.airbyte.files import read_json, read_text
 from source_vitess.airbyte.lines import LineWriter, log_line
+from source_vitess.airbyte.masking import masked, set_secrets
 from source_vitess.airbyte.selection import Selection, select_streams
 from source_vitess.airbyte.state import parse_state, state_from_messages
 from source_vitess.check import check
@@ -59,7 +59,7 @@ class SourceVitess(Source):
         """Returns whether the keyspace can be read with this configuration, and if not, what to do."""
         try:
             for line in check(_parse_config(config)):
-                logger.log(logging.WARNING if line.warning else logging.INFO, line.text)
+                logger.log(logging.WARNING if line.warning else logging.INFO, masked(line.text))
         except ConnectorError as error:
             return failed_check(error, logger)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
@@ -223,7 +223,7 @@ class SourceVitess(Source):
 def _parse_config(config: Mapping[str, Any]) -> Config:
     parsed = Config.from_json(config)
     # Instead of those of another configuration in this process, which may occur in our messages.
-    update_secrets(list(parsed.secrets))
+    set_secrets(parsed.secrets)
     return parsed
 
 

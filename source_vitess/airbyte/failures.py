@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from airbyte_cdk.models import AirbyteConnectionStatus, FailureType, Status
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_vitess.airbyte.masking import masked
 from source_vitess.errors import ConfigError, ConnectorError, TransientError
 
 
@@ -33,6 +33,6 @@ def traced(error: ConnectorError) -> AirbyteTracedException:
 def failed_check(error: ConnectorError, logger: logging.Logger) -> AirbyteConnectionStatus:
     """Returns what `check` answers with after an error, whose details go to the log."""
     if error.detail:
-        logger.info(error.detail)
+        logger.info(masked(error.detail))
     # Unlike a log line, this is written as it is, and an error may show what a server reported.
-    return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(error.message))
+    return AirbyteConnectionStatus(status=Status.FAILED, message=masked(error.message))

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_vitess.airbyte.failures import failure_type
+from source_vitess.airbyte.masking import masked
 from source_vitess.airbyte.state import state_message
 from source_vitess.errors import ConnectorError
 from source_vitess.replication.messages import (
@@ -145,17 +145,17 @@ class LineWriter:
 
 def log_line(level: str, text: str) -> bytes:
     """Returns a LOG message, secrets masked. Levels are those of Airbyte: FATAL ERROR WARN INFO DEBUG TRACE."""
-    return _line({"type": "LOG", "log": {"level": level, "message": filter_secrets(text)}})
+    return _line({"type": "LOG", "log": {"level": level, "message": masked(text)}})
 
 
 def error_line(error: ConnectorError, *, stream: str | None = None, keyspace: str | None = None) -> bytes:
     """Returns an ERROR trace, secrets masked, for one stream or for the sync as a whole."""
     body: dict[str, Any] = {
-        "message": filter_secrets(error.message),
+        "message": masked(error.message),
         "failure_type": failure_type(error).value,
     }
     if error.detail:
-        body["internal_message"] = filter_secrets(error.detail)
+        body["internal_message"] = masked(error.detail)
     if stream is not None:
         body["stream_descriptor"] = {"name": stream, "namespace": keyspace}
     return _trace("ERROR", {"error": body})
