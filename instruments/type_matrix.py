@@ -3,6 +3,8 @@
 The expected values are written by hand, or computed here by other means than the connector's. Nothing of the connector
 is imported. A `MatrixTable` becomes a table with one row per value; the n-th row holds the n-th value of each column,
 and NULL in columns that have fewer.
+
+The tables here are those of Vitess 24.0.0; `MatrixTable.on` has what another release sends.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import base64
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -25,6 +27,9 @@ class Value:
         changed: The JSON text that the change stream gives, where VTTablet does not send the same value.
         copied_altered: The copy's record reports in `meta.changes` that the value is not exact.
         changed_altered: Likewise for the change stream.
+        since: The release of Vitess from which on the change stream gives something else than a copy; empty for all.
+        mended: The releases of Vitess from which on the change stream gives what a copy gives, the first of each major
+            version that got the mend, in order; empty for none yet.
     """
 
     sql: str
@@ -32,11 +37,22 @@ class Value:
     changed: str = ""
     copied_altered: bool = False
     changed_altered: bool = False
+    since: str = ""
+    mended: tuple[str, ...] = ()
 
     @property
     def in_changes(self) -> str:
         """The JSON text that the change stream gives."""
         return self.changed or self.copied
+
+    def on(self, vitess: str) -> Value:
+        """Returns the value as a release of Vitess sends it."""
+        version = _release(vitess)
+        first = [release for release in map(_release, self.mended) if release[0] <= version[0]][-1:]
+        is_mended = bool(first) and version >= first[0]
+        if not is_mended and (not self.since or version >= _release(self.since)):
+            return self
+        return replace(self, changed="", changed_altered=self.copied_altered)
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,7 @@ class MatrixColumn:
         schema: The JSON schema that discover must give.
         values: What to write.
         written: False for generated columns, which INSERT leaves out.
+        since: The release of Vitess that is the first to survive such a column; empty if all do.
     """
 
     name: str
@@ -56,6 +73,11 @@ class MatrixColumn:
     schema: Mapping[str, Any]
     values: Sequence[Value]
     written: bool = True
+    since: str = ""
+
+    def on(self, vitess: str) -> MatrixColumn:
+        """Returns the column with the values that a release of Vitess sends."""
+        return replace(self, values=[value.on(vitess) for value in self.values])
 
 
 @dataclass(frozen=True)
@@ -76,6 +98,15 @@ class MatrixTable:
     def rows(self) -> int:
         """How many rows it takes to hold every value."""
         return max(len(column.values) for column in self.columns)
+
+    def on(self, vitess: str) -> MatrixTable:
+        """Returns the table as a release of Vitess, such as `24.0.4`, can hold and send it."""
+        columns = [
+            column.on(vitess)
+            for column in self.columns
+            if not column.since or _release(vitess) >= _release(column.since)
+        ]
+        return replace(self, columns=columns)
 
     def create(self) -> str:
         """Writes CREATE TABLE."""
@@ -113,6 +144,10 @@ class MatrixTable:
 def quote(name: str) -> str:
     """Quotes an identifier."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _type(json_type: str, **keywords: Any) -> Mapping[str, Any]:
@@ -360,6 +395,11 @@ CHARSETS = MatrixTable(
     ],
 )
 
+#: Changes have labels, and numbers before.
+_LABELS_SINCE = "20.0.0"
+#: Mends of values in changes that came in the same releases.
+_FIRST_MENDED = ("23.0.6", "24.0.3")
+
 _LABELS = tuple(f"m{member}" for member in range(1, 65))
 _ALL_LABELS = ",".join(_LABELS)
 _ALL_BUT_LAST = ",".join(_LABELS[:63])
@@ -401,7 +441,8 @@ ENUMS_AND_SETS = MatrixTable(
         MatrixColumn("gbk_", "ENUM('漢', 'a') CHARACTER SET gbk", STRING, _texts("漢", "a")),
         MatrixColumn("bin_", "ENUM('é', 'a') COLLATE utf8mb4_bin", STRING, _texts("é", "a")),
         MatrixColumn("bin_set", "SET('é', 'a') COLLATE utf8mb4_bin", STRING, _texts("é", "é,a", "")),
-        MatrixColumn("binary_", "ENUM('é', 'a') CHARACTER SET binary", STRING, _texts("a")),
+        # VTGate 19 ends at it, in its schema tracker.
+        MatrixColumn("binary_", "ENUM('é', 'a') CHARACTER SET binary", STRING, _texts("a"), since="20.0.0"),
         # MySQL's information_schema, where VTTablet takes labels from, has `?` for it.
         MatrixColumn("emoji", "ENUM('😀', 'a')", STRING, [Value("1", '"😀"', '"?"'), Value("2", '"a"')]),
         MatrixColumn(
@@ -409,20 +450,26 @@ ENUMS_AND_SETS = MatrixTable(
             "ENUM('é', 'Ã©') CHARACTER SET latin1",
             STRING,
             [
-                Value("1", '"é"', "null", changed_altered=True),
+                Value("1", '"é"', "null", changed_altered=True, since=_LABELS_SINCE),
                 Value("2", "null", '"Ã©"', copied_altered=True),
             ],
         ),
-        # VTTablet drops the 64th member in the change stream.
+        # VTTablet drops the 64th member in the change stream (vitessio/vitess#20450).
         MatrixColumn(
             "largest_set",
             "SET(" + ", ".join(f"'{label}'" for label in _LABELS) + ")",
             STRING,
             [
                 Value(f"'{_ALL_BUT_LAST}'", f'"{_ALL_BUT_LAST}"'),
-                Value(f"'{_ALL_LABELS}'", f'"{_ALL_LABELS}"', f'"{_ALL_BUT_LAST}"'),
+                Value(
+                    f"'{_ALL_LABELS}'",
+                    f'"{_ALL_LABELS}"',
+                    f'"{_ALL_BUT_LAST}"',
+                    since=_LABELS_SINCE,
+                    mended=_FIRST_MENDED,
+                ),
                 Value("'m63'", '"m63"'),
-                Value("'m64,m1'", '"m1,m64"', '"m1"'),
+                Value("'m64,m1'", '"m1,m64"', '"m1"', since=_LABELS_SINCE, mended=_FIRST_MENDED),
             ],
         ),
         MatrixColumn("odd_set", "SET('it''s', '2', '1')", STRING, [Value("'it''s,2'", '"it\'s,2"'), Value("4", '"1"')]),
@@ -481,14 +528,21 @@ DOCUMENTS = MatrixTable(
                     ),
                     ("JSON_EXTRACT(JSON_ARRAY(x'00FF'), '$[0]')", '"base64:type15:AP8="'),
                 ),
-                # VTTablet loses what comes before a binary value.
+                # VTTablet loses what comes before a binary value (vitessio/vitess#20625).
                 Value(
                     "JSON_OBJECT('a', 1, 'k', x'00FF', 'z', 2)",
                     _json_text('{"a": 1, "k": "base64:type15:AP8=", "z": 2}'),
                     "null",
                     changed_altered=True,
+                    mended=_FIRST_MENDED,
                 ),
-                Value("JSON_ARRAY(x'00FF')", _json_text('["base64:type15:AP8="]'), "null", changed_altered=True),
+                Value(
+                    "JSON_ARRAY(x'00FF')",
+                    _json_text('["base64:type15:AP8="]'),
+                    "null",
+                    changed_altered=True,
+                    mended=_FIRST_MENDED,
+                ),
                 # VTTablet has no negative TIME in documents, and valid text does not show it.
                 *_documents(("JSON_ARRAY(CAST('-01:02:03' AS TIME))", '["-01:02:03.000000"]', '[""]')),
                 *_documents(("JSON_ARRAY(CAST('01:02:03' AS TIME))", '["01:02:03.000000"]')),

@@ -26,7 +26,14 @@ from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed, routed_message
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
-from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, serving_types
+from source_vitess.mysql.topology import (
+    Topology,
+    cell_warnings,
+    choose_tablet_type,
+    read_topology,
+    require_supported,
+    serving_types,
+)
 from source_vitess.naming import TabletType
 from source_vitess.network import vtgate_ports
 from source_vitess.network.port_probe import Listener, Speech
@@ -139,6 +146,7 @@ class _Keyspace:
 def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, mysql: Listener) -> _Keyspace:
     deadline.begin("asking VTGate for its keyspaces and tablets")
     topology = _read_topology(session, config, mysql)
+    require_supported(topology, allowed=config.allow_unsupported_vitess)
     shards = topology.select_shards(config.shards)
     tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
     deadline.begin("reading tables and columns")

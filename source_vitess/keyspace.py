@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
@@ -14,14 +14,14 @@ from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_primary_key, read_schema
-from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology
+from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, require_supported
 from source_vitess.naming import TabletType
 from source_vitess.position.gtid import FLAVOR
 from source_vitess.position.lag import Lag
 from source_vitess.position.lineage import Finding, TabletGtids, Verdict, judge, judge_ended
 from source_vitess.position.vgtid import Vgtid, gtid_set, intersection
 from source_vitess.proto import query_pb2
-from source_vitess.schema import Schema, StreamedTable
+from source_vitess.schema import Schema, StreamedTable, Table
 from source_vitess.settings.config import Config
 from source_vitess.types.charset import NO_COLLATION
 from source_vitess.types.codec import Codec, TypeOptions
@@ -34,6 +34,8 @@ from source_vitess.vstream.journal import read_journals
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
 
+#: Of a SET, in MySQL.
+_MOST_MEMBERS = 64
 #: Seconds for the primary of a shard that was resharded to tell its position, which may have been taken down; and to
 #: come to a journal if there is one.
 _ENDED_TIMEOUT = 10.0
@@ -128,6 +130,19 @@ class LiveVitess:
     def warnings(self) -> tuple[str, ...]:
         """Returns what the user should know about Vitess and the settings, now that the tablets are known."""
         return (*self.topology.release.notes(), *cell_warnings(self.topology, self._config.cells))
+
+    def value_warnings(self, table: Table, selected: Collection[str]) -> Iterator[str]:
+        """Yields what the user should know of columns whose values this release of Vitess changes without a sign."""
+        if self.topology.release.sends_all_of_64_members:
+            return
+        for column in table.columns:
+            kind = parse_column_type(column.column_type)
+            if column.name in selected and kind.name == "set" and len(kind.members) == _MOST_MEMBERS:
+                yield (
+                    f"Column {column.name!r} of table {table.name!r} is a SET of {_MOST_MEMBERS} members, and "
+                    f"Vitess {self.topology.version} leaves the last one out of changes without a sign. Upgrade to "
+                    "Vitess 23.0.6, 24.0.3 or later, then refresh the stream."
+                )
 
     def schema(self) -> Schema:
         """Reads the keyspace's schema.
@@ -284,6 +299,7 @@ class LiveVitess:
             options=self._options,
             enum_set_as_text=labels,
             charset=charset,
+            length_in_binary_json=self.topology.release.puts_length_in_binary_json,
         )
 
 
@@ -296,5 +312,6 @@ def _connect(config: Config, clock: SystemClock) -> Iterator[VtgateSession]:
 def _choose_tablets(config: Config, clock: SystemClock) -> tuple[Topology, TabletType]:
     with _connect(config, clock) as session:
         topology = read_topology(session, config.keyspace)
+    require_supported(topology, allowed=config.allow_unsupported_vitess)
     shards = topology.select_shards(config.shards)
     return topology, choose_tablet_type(topology, shards, config.tablet_type, config.cells)

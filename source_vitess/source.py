@@ -79,7 +79,7 @@ class SourceVitess(Source):
                         name,
                     )
                 for table in schema.tables.values():
-                    for warning in key_warnings(table):
+                    for warning in (*key_warnings(table), *vitess.value_warnings(table, table.columns_by_name)):
                         logger.warning(warning)
                 if engines := engine_warning({name: table.engine for name, table in schema.tables.items()}):
                     logger.warning(engines)
@@ -153,7 +153,9 @@ class SourceVitess(Source):
         names = [stream.stream.name for stream in catalog.streams if stream.stream.name in schema.tables]
         routed = yield from self._retried(lambda: vitess.routed(names), retries)
         selection = select_streams(catalog, schema, _type_options(config), routed)
-        for warning in selection.warnings:
+        changed = [stream.streamed for stream in selection.streams if stream.incremental]
+        values = [text for streamed in changed for text in vitess.value_warnings(streamed.table, streamed.selected)]
+        for warning in (*selection.warnings, *values):
             yield log_line("WARN", warning)
         return selection
 

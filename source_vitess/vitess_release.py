@@ -9,7 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_MAJOR = re.compile(r"\d+")
+#: The oldest major version that is supported: docs/versions.md has what was run on it.
+OLDEST = 19
+
+_NUMBERS = re.compile(r"(\d+)(?:\.(\d+)\.(\d+))?")
+
+Numbers = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,25 @@ class VitessRelease:
     @property
     def major(self) -> int:
         """The first number of the version, 0 if it is not known."""
-        match = _MAJOR.match(self.version)
-        return int(match[0]) if match else 0
+        return self._numbers[0]
+
+    @property
+    def _numbers(self) -> Numbers:
+        match = _NUMBERS.match(self.version)
+        return (int(match[1]), int(match[2] or 0), int(match[3] or 0)) if match else (0, 0, 0)
 
     def _is_before(self, major: int) -> bool:
         return 0 < self.major < major
+
+    def _lacks(self, *mended: Numbers) -> bool:
+        """Returns whether a mend is not in it that came in these releases, one of each major version that got it."""
+        first = next((numbers for numbers in mended if numbers[0] >= self.major), mended[-1])
+        return self.major > 0 and self._numbers < first
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether it is the oldest supported one or newer; so is one that does not report its version."""
+        return not self._is_before(OLDEST)
 
     @property
     def announces_collations(self) -> bool:
@@ -48,6 +67,23 @@ class VitessRelease:
         first that knows PARTIAL_UPDATE_ROWS_EVENT).
         """
         return not self._is_before(22)
+
+    @property
+    def puts_length_in_binary_json(self) -> bool:
+        """Whether VTTablet sends the length of a binary value in JSON as if it were the first of its bytes.
+
+        So do changes of releases before the mend of go/mysql/binlog/binlog_json.go, binparserOpaque
+        (vitessio/vitess#19102).
+        """
+        return self._lacks((22, 0, 3), (23, 0, 1))
+
+    @property
+    def sends_all_of_64_members(self) -> bool:
+        """Whether changes have the 64th member of a SET (vstreamer.go, buildSetStringValue; vitessio/vitess#20450).
+
+        Up to v19 they have numbers, with all 64 bits.
+        """
+        return self._is_before(20) or not self._lacks((23, 0, 6), (24, 0, 3))
 
     @property
     def follows_reshards(self) -> bool:
@@ -70,6 +106,11 @@ class VitessRelease:
 
     def notes(self) -> Iterator[str]:
         """Yields a sentence for each thing that is not as with a new release, for `check` and the log."""
+        if not self.is_supported:
+            yield (
+                f"Vitess {self.version} is older than {OLDEST}, the oldest release that this connector was tried with, "
+                "and is read because allow_unsupported_vitess is set: rows may be wrong or missing without a sign."
+            )
         if not self.announces_collations:
             yield (
                 f"Vitess {self.version} does not announce the character sets of columns, so that the schema's count, "

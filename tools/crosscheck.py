@@ -136,7 +136,8 @@ def _readable(table: MatrixTable) -> MatrixTable:
 
 def _compare(cluster: Cluster, folder: Path) -> tuple[int, Counter[str], list[str]]:
     """Returns how many values are equal, how often each known defect was seen, and what else differs."""
-    tables = [_readable(table) for table in (*TABLES, VECTORS)]
+    version = str(cluster.describe()["vitess_version"])
+    tables = [_readable(table).on(version) for table in (*TABLES, VECTORS)]
     target = f"{KEYSPACE}:0@primary"
     for [name] in cluster.sql(target, "show tables"):
         cluster.sql(target, f"drop table {quote(str(name))}")

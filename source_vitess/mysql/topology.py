@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.naming import TABLET_TYPES, TabletType
-from source_vitess.vitess_release import VitessRelease
+from source_vitess.vitess_release import OLDEST, VitessRelease
 
 #: The state of a tablet that answers (go/vt/vtgate/executor.go, showTablets).
 _SERVING = "SERVING"
@@ -201,6 +201,20 @@ def _no_shards(session: VtgateSession, keyspace: str) -> ConfigError | Transient
         f"VTGate knows no keyspace {keyspace}. It knows {', '.join(keyspaces) or 'none at all'}. "
         "Correct the name after the slash in the field url."
     )
+
+
+def require_supported(topology: Topology, *, allowed: bool) -> None:
+    """Refuses a release of Vitess that is too old, unless the user allows it.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if not topology.release.is_supported and not allowed:
+        raise ConfigError(
+            f"VTGate is of Vitess {topology.version}, and {OLDEST} is the oldest release that this connector supports: "
+            "older ones were never tried, and rows could be wrong or missing without a sign. Upgrade Vitess; or set "
+            "allow_unsupported_vitess to try it all the same."
+        )
 
 
 def cell_warnings(topology: Topology, cells: Sequence[str]) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ class Config:
             attempt reads changes first.
         no_progress_timeout_seconds: Seconds without an event, heartbeats aside, after which a sync gives up.
         keep_streaming_minutes: Minutes for which changes are read as they happen, once all streams are caught up.
+        allow_unsupported_vitess: Reads from a release of Vitess that is older than the oldest supported one.
     """
 
     url: VitessUrl
@@ -105,6 +106,7 @@ class Config:
     initial_load_timeout_hours: int = 8
     no_progress_timeout_seconds: int = 300
     keep_streaming_minutes: int = 0
+    allow_unsupported_vitess: bool = False
     _unknown: tuple[str, ...] = field(default=(), repr=False, compare=False)
     _grpc_address: Address | None = field(default=None, compare=False)
     _mysql_address: Address | None = field(default=None, compare=False)
@@ -240,6 +242,7 @@ class Config:
                 "no_progress_timeout_seconds", 10, 86400, cls.no_progress_timeout_seconds
             ),
             keep_streaming_minutes=given.integer("keep_streaming_minutes", 0, 10080, cls.keep_streaming_minutes),
+            allow_unsupported_vitess=given.boolean("allow_unsupported_vitess", default=cls.allow_unsupported_vitess),
             _unknown=tuple(sorted(given.names() - known)),
         )
 

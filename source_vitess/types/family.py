@@ -19,12 +19,14 @@ class WireColumn:
         charset: MySQL's name of the character set that text comes in; `binary` for other types.
         enum_set_as_text: ENUM and SET come as labels; False for ordinals and bitmaps.
         options: The user's choices.
+        length_in_binary_json: A JSON document that is a binary value has the value's length before its bytes.
     """
 
     type: ColumnType
     charset: str
     enum_set_as_text: bool
     options: TypeOptions
+    length_in_binary_json: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ in alphabetical order, and not always valid JSON:
 - A DECIMAL inside a document loses its leading zero, `{"a": .5}` (vitessio/vitess#20227). Repaired.
 - Strings with control characters were quoted by Go's rules before v24, `"\x01"` (vitessio/vitess#19271). Repaired.
 - A binary value inside an array or object takes all text before it away: `["a", <FF>]` comes as
-  `"base64:type15:/w=="]`. What is lost stays lost: null.
+  `"base64:type15:/w=="]`. What is lost stays lost: null. (vitessio/vitess#20625, mended in 24.0.3.)
+- A document that is a binary value has its length before its bytes, as MySQL's binary form does, in older releases:
+  `<02 00 FF>` for `<00 FF>` (vitessio/vitess#19103). Taken away again.
 """
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -30,6 +33,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BINARY = re.compile(rb'(?P<kind>"base64:type\d+:)(?P<content>[A-Za-z0-9+/]+={0,2})"')
+# Seven bits a byte, the lowest first, and the eighth in all but the last.
+_LONGEST_LENGTH = 5
 _GO_ESCAPE = re.compile(rb"\\(?:x([0-7][0-9a-f])|U([0-9a-f]{8})|(.))", re.DOTALL)
 _GO_LETTERS = {b"a": b"\\u0007", b"v": b"\\u000b"}
 
@@ -38,8 +44,8 @@ def _json_schema(_type: ColumnType, _options: TypeOptions) -> Mapping[str, Any]:
     return nullable("string")
 
 
-def _encoder(_column: WireColumn) -> Encoder:
-    return _encode
+def _encoder(column: WireColumn) -> Encoder:
+    return _encode_with_length if column.length_in_binary_json else _encode
 
 
 def _encode(value: bytes) -> bytes:
@@ -48,6 +54,28 @@ def _encode(value: bytes) -> bytes:
     except ValueError:
         value = _repair(value)
     return orjson.dumps(value.decode())
+
+
+def _encode_with_length(value: bytes) -> bytes:
+    match = _BINARY.fullmatch(value)
+    return _encode(value if match is None else _without_length(match) or value)
+
+
+def _without_length(document: re.Match[bytes]) -> bytes | None:
+    """Returns the document without the length before the value's bytes; None if what is there is not their length."""
+    try:
+        content = binascii.a2b_base64(document["content"])
+    except binascii.Error:
+        return None
+    length, shift = 0, 0
+    for at, byte in enumerate(content[:_LONGEST_LENGTH], 1):
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            if length != len(content) - at:
+                return None
+            return document["kind"] + binascii.b2a_base64(content[at:], newline=False) + b'"'
+    return None
 
 
 def _encode_copied(value: bytes) -> bytes:
@@ -90,6 +118,6 @@ FAMILY = Family(
     json_schema=_json_schema,
     encoder=_encoder,
     encode_copied=_encode_copied,
-    ordinary=lambda _column: Ordinary(Kind.JSON),
+    ordinary=lambda column: Ordinary() if column.length_in_binary_json else Ordinary(Kind.JSON),
     ordinary_copied=Ordinary(Kind.JSON_COPIED),
 )

@@ -69,6 +69,7 @@ def codec_for(
     options: TypeOptions,
     enum_set_as_text: bool,
     charset: str | None = None,
+    length_in_binary_json: bool = False,
 ) -> Codec:
     """Makes the codec of a column, once per FIELD event.
 
@@ -81,10 +82,12 @@ def codec_for(
         charset: MySQL's name of the column's character set from the schema, None without one. It counts where the
             FIELD event names no text collation: VTTablet knows none of big5, gb18030, gbk and tis620, and names none at
             all up to v19.
+        length_in_binary_json: A JSON document that is a binary value has its length before its bytes, in changes of
+            servers that do not know where they begin.
     """
     announced = charset_of(collation_id)
     name = announced if announced and announced != unknown.BINARY else charset or unknown.BINARY
-    column = WireColumn(column_type, name, enum_set_as_text, options)
+    column = WireColumn(column_type, name, enum_set_as_text, options, length_in_binary_json)
     family = _BY_NAME.get(column_type.name)
     schema = json_schema_for(column_type, name, options)
     if family is None:

@@ -239,6 +239,39 @@ def test_what_is_not_as_with_a_new_release_is_a_warning(vitess: Vitess, old: Old
     assert any(b"does not announce the character sets" in line for line in logged)
 
 
+def test_an_older_release_is_refused(vitess: Vitess, old: OldServer) -> None:
+    """Before anything is read, by the check and by each sync; whoever allows it is warned."""
+    refused = Syncs(vitess, "words")
+    vitess.sql.variables["version_comment"] = "Version: 18.0.8 (Git revision  branch '') built on  by @ using go1.21.13"
+
+    with pytest.raises(ConfigError, match=r"of Vitess 18\.0\.8, and 19 is the oldest .* allow_unsupported_vitess"):
+        check(Config.from_json({"url": vitess.url}))
+    error = refused.run()
+    assert isinstance(error, ConfigError)
+    assert "19 is the oldest release" in error.message
+    assert not vitess.vstream.requests
+
+    allowed = check(Config.from_json({"url": vitess.url, "allow_unsupported_vitess": True}))
+    assert any(line.warning and "Vitess 18.0.8 is older than 19" in line.text for line in allowed)
+    vitess.insert("words", *some_words(random.Random(12), 1, 5))  # noqa: S311 - test data
+    syncs = Syncs(vitess, "words", allow_unsupported_vitess=True)
+    assert syncs.run() is None
+    syncs.expect_equal()
+
+
+def test_a_set_of_64_members_is_warned_of(vitess: Vitess, old: OldServer) -> None:
+    """From v20 to the mend changes have no 64th member, which nothing in them shows; v19 sends them all."""
+
+    def warned() -> bool:
+        return any(b"is a SET of 64 members" in line for line in Syncs(vitess, "labels").lines() if b'"WARN"' in line)
+
+    assert not warned()
+    vitess.sql.variables["version_comment"] = "Version: 22.0.4 (Git revision  branch '') built on  by @ using go1.24"
+    assert warned()
+    vitess.sql.variables["version_comment"] = "Version: 24.0.4 (Git revision  branch '') built on  by @ using go1.26"
+    assert not warned()
+
+
 def test_partial_updates_are_refused(vitess: Vitess, old: OldServer) -> None:
     """Up to v21 they would be lost without a word: the check and each sync say so before anything is read."""
     vitess.insert("words", *some_words(random.Random(9), 1, 5))  # noqa: S311 - test data

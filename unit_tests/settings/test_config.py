@@ -64,6 +64,7 @@ def test_everything_is_read() -> None:
             "initial_load_timeout_hours": 4.0,
             "no_progress_timeout_seconds": 600,
             "keep_streaming_minutes": 30,
+            "allow_unsupported_vitess": True,
             "__injected_by_airbyte": {"x": 1},
         }
     )
@@ -85,6 +86,7 @@ def test_everything_is_read() -> None:
             initial_load_timeout_hours=4,
             no_progress_timeout_seconds=600,
             keep_streaming_minutes=30,
+            allow_unsupported_vitess=True,
         )
         == config
     )
@@ -138,6 +140,7 @@ def test_a_url_with_a_user_is_refused(before: str, fields: dict[str, str]) -> No
         ({"table_patterns": ["a%", "a%"]}, "field table_patterns lists 'a%' twice"),
         ({"bigint_unsigned_as": "text"}, "bigint_unsigned_as must be one of integer, number, string, found 'text'"),
         ({"bigint_unsigned_as": True}, "bigint_unsigned_as must be one of integer, number, string, found True"),
+        ({"allow_unsupported_vitess": 18}, "allow_unsupported_vitess must be true or false, found 18"),
         ({"checkpoint_interval_seconds": 0}, "a whole number from 1 to 600, found 0"),
         ({"checkpoint_interval_seconds": "60"}, "a whole number from 1 to 600, found '60'"),
         ({"checkpoint_interval_seconds": True}, "a whole number from 1 to 600, found True"),

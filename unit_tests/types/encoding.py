@@ -31,6 +31,7 @@ def codec(
     charset: str | None = None,
     tinyint1_as_boolean: bool = False,
     bigint_unsigned_as: IntegerForm = "integer",
+    length_in_binary_json: bool = False,
 ) -> Codec:
     """Makes the codec of a type."""
     return codec_for(
@@ -39,6 +40,7 @@ def codec(
         options=TypeOptions(tinyint1_as_boolean, bigint_unsigned_as),
         enum_set_as_text=labels,
         charset=charset,
+        length_in_binary_json=length_in_binary_json,
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_vitess.types.codec import Kind, Ordinary
 from unit_tests.examples import at_least, reached
-from unit_tests.types.encoding import BINARY, Outcome, encoder, outcome, parse
+from unit_tests.types.encoding import BINARY, Outcome, codec, encoder, outcome, parse
 
 _DOCUMENTS = st.recursive(
     st.none()
@@ -123,3 +125,58 @@ def test_hostile_documents_take_time_in_proportion() -> None:
     """A megabyte of open quotes and backslashes is refused at once."""
     for wire in (b'"\\' * 500_000, b'"' * 999_999, b"." * 1_000_000, b"-." * 500_000, b'[".' * 300_000):
         assert outcome(encoder("json", BINARY), wire).json == b"null"
+
+
+def _with_length(value: bytes) -> bytes:
+    """Writes a binary value as an old VTTablet does: MySQL's length of it, seven bits a byte, and its bytes."""
+    length, prefix = len(value), b""
+    while length >= 0x80:
+        prefix += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    return b64encode(prefix + bytes([length]) + value)
+
+
+@given(st.binary(max_size=300) | st.integers(0, 70_000).map(bytes))
+def test_the_length_that_old_servers_send_is_taken_away(value: bytes) -> None:
+    """What remains is what a new one sends."""
+    encode = encoder("json", BINARY, length_in_binary_json=True)
+    wire = b'"base64:type15:%b"' % _with_length(value)
+
+    assert parse(encode(wire)) == f'"base64:type15:{b64encode(value).decode()}"'
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        '"base64:type15:AP8="',
+        '"base64:type15:gICAgICAgICA"',
+        '"base64:type15:gIA="',
+        '"base64:type15:A"',
+        '"base64:type15:"',
+        '{"a": "base64:type15:AgD/"}',
+        '"text"',
+        "[1, 2]",
+    ],
+)
+def test_what_is_not_its_length_stays(wire: str) -> None:
+    """A tablet may be newer than its VTGate; and within a document an old server sends no such value."""
+    assert parse(encoder("json", BINARY, length_in_binary_json=True)(wire.encode())) == wire
+
+
+def test_a_new_server_sends_the_bytes_alone() -> None:
+    """Bytes that begin with their number are kept."""
+    assert _text(b'"base64:type15:AgD/"') == '"base64:type15:AgD/"'
+
+
+def test_a_copy_has_no_length() -> None:
+    """It is MySQL's own text, also of an old server."""
+    copied = codec("json", BINARY, length_in_binary_json=True).encode_copied
+
+    assert copied is not None
+    assert parse(copied(b'"base64:type15:AgD/"')) == '"base64:type15:AgD/"'
+
+
+def test_the_compiled_decoder_leaves_such_values_to_python() -> None:
+    """It writes documents as they are."""
+    assert codec("json", BINARY, length_in_binary_json=True).ordinary == Ordinary()
+    assert codec("json", BINARY).ordinary == Ordinary(Kind.JSON)
