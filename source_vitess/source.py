@@ -34,12 +34,15 @@ from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.network.tunnel import reachable
+from source_vitess.position.start_position import parse_start_position
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication.beginning import verify_start
 from source_vitess.replication.patience import Answer, ask_again
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.sync import Sync
 from source_vitess.rows import compiled
 from source_vitess.schema import engine_warning
-from source_vitess.settings.config import Config, InvalidPositionBehavior, TruncateBehavior
+from source_vitess.settings.config import Config, InitialCopy, InvalidPositionBehavior, TruncateBehavior
 from source_vitess.settings.table_patterns import choose_tables
 from source_vitess.types.codec import TypeOptions
 
@@ -58,7 +61,13 @@ class SourceVitess(Source):
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Returns whether the keyspace can be read with this configuration, and if not, what to do."""
         try:
-            for line in check(_parse_config(config)):
+            parsed = _parse_config(config)
+            start = _start_position(parsed)
+            lines = check(parsed)
+            if start is not None:
+                with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
+                    verify_start(vitess, start, vitess.shards())
+            for line in lines:
                 logger.log(logging.WARNING if line.warning else logging.INFO, masked(line.text))
         except ConnectorError as error:
             return failed_check(error, logger)
@@ -233,6 +242,10 @@ def _type_options(config: Config) -> TypeOptions:
     return TypeOptions(config.tinyint1_as_boolean, config.bigint_unsigned_as)
 
 
+def _start_position(config: Config) -> Vgtid | None:
+    return parse_start_position(config.start_position, config.keyspace) if config.start_position else None
+
+
 def sync_settings(config: Config) -> SyncSettings:
     """Returns how a sync behaves with this configuration."""
     return SyncSettings(
@@ -240,6 +253,8 @@ def sync_settings(config: Config) -> SyncSettings:
         copy_seconds=config.initial_load_timeout_hours * 3600,
         no_progress_seconds=config.no_progress_timeout_seconds,
         streaming_seconds=config.keep_streaming_minutes * 60,
+        changes_only=config.initial_copy is InitialCopy.NONE,
+        start=_start_position(config),
         resync_lost_position=config.invalid_cdc_position_behavior is InvalidPositionBehavior.RESYNC,
         ignore_removed_rows=config.truncate_behavior is TruncateBehavior.IGNORE,
     )

@@ -128,6 +128,7 @@ def _select(
         incremental=incremental,
         with_meta=incremental or any(name in wanted for name in META_COLUMNS),
         sync_id=configured.sync_id,
+        generation_id=configured.generation_id,
     )
 
 

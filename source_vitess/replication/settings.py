@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from source_vitess.position.vgtid import Vgtid
 from source_vitess.schema import StreamedTable
 
 
@@ -19,6 +20,8 @@ class SyncSettings:
         resync_lost_position: Start over instead of failing when the saved position is lost.
         ignore_removed_rows: Go on after a statement that removed rows without row events, instead of failing.
         retries: How often in a row a broken stream is opened again without any progress.
+        changes_only: Streams that are new to the connection begin without a copy.
+        start: Where they begin if no stream is followed yet; None for where the keyspace is now.
         streaming_seconds: Time for which changes are read as they happen, once all streams are caught up.
     """
 
@@ -30,6 +33,8 @@ class SyncSettings:
     ignore_removed_rows: bool = False
     retries: int = 6
     streaming_seconds: float = 0
+    changes_only: bool = False
+    start: Vgtid | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,14 @@ class SelectedStream:
         incremental: Follow changes; else a full refresh.
         with_meta: Whether records carry the `_ab_cdc_*` members.
         sync_id: The platform's number of this sync, if it gives any.
+        generation_id: The platform's number of how often the stream was cleared or refreshed, if it gives any.
     """
 
     streamed: StreamedTable
     incremental: bool
     with_meta: bool = True
     sync_id: int | None = None
+    generation_id: int | None = None
 
     @property
     def name(self) -> str:

@@ -32,6 +32,8 @@ class SyncState:
         vgtid: The position up to which changes were read; None before the first sync.
         cursor: The last `_ab_cdc_cursor` given out.
         tables: By table; a table that is missing needs a copy.
+        known: Streams of this sync and of former ones, if new ones begin without a copy: one of them that has no state
+            was cleared, and needs a copy.
         dropped_columns: By shard and table, the names, in lower case, of columns that were dropped at or before the
             position, and that no tablet has left out of a change since (see `AnnouncedColumns`); each with the GTID of
             the statement, empty if it is not known.
@@ -42,6 +44,7 @@ class SyncState:
     cursor: int = 0
     tables: dict[str, TableState] = field(default_factory=dict)
     dropped_columns: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
 
     def lower(self, shard: str, gtid: str, table: str) -> bool:
         """Takes a shard's shared position back to what a copy contains, if the copy's position does not contain it.
@@ -79,6 +82,8 @@ class SyncState:
             "vgtid": self.vgtid.to_json() if self.vgtid else None,
             "cursor": self.cursor,
         }
+        if self.known:
+            shared["known_streams"] = sorted(self.known)
         if self.dropped_columns:
             shared["dropped_columns"] = [
                 {
@@ -120,12 +125,19 @@ class SyncState:
         parsed = {name: table_from_json(name, table) for name, table in tables.items()}
         if vgtid is None and any(isinstance(table, FOLLOWED) for table in parsed.values()):
             raise refused_state("it has tables that are being followed, and no vgtid")
-        return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid))
+        return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid), _known_streams(shared))
 
 
 def dropped_by(dropped: Mapping[str, str], position: str) -> Mapping[str, str]:
     """Returns the columns that were dropped at or before a position, as far as that is known."""
     return {name: gtid for name, gtid in dropped.items() if gtid and contains(position, gtid)}
+
+
+def _known_streams(shared: Mapping[str, Any]) -> set[str]:
+    names = shared.get("known_streams", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise refused_state("its known_streams are not a list of names")
+    return set(names)
 
 
 def _dropped_columns(shared: Mapping[str, Any], vgtid: Vgtid | None) -> dict[tuple[str, str], Mapping[str, str]]:

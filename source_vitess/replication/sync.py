@@ -26,6 +26,7 @@ from source_vitess.errors import (
     TransientError,
 )
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication.beginning import begin_without_copy
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.context import SyncContext
@@ -118,6 +119,7 @@ class Sync:
         end = yield from self._context.ask(self._changes.current)
         yield from self._report_refresh_needed()
         try:
+            yield from self._begin(end)
             yield from self._verify(end)
             yield from self._changes.run(end)
         except PositionLostError as error:
@@ -171,6 +173,11 @@ class Sync:
                 self._state.tables[error.stream] = RefreshNeeded(error.message)
             self._context.failed[error.stream] = None
             yield Failed(error.stream, error)
+
+    def _begin(self, end: Vgtid) -> Iterator[Message]:
+        """Has new streams begin without a copy, if that is asked for."""
+        refused = [error.stream for error in self._refused]
+        yield from begin_without_copy(self._context, [*self._streams.values()], refused, end)
 
     def _verify(self, end: Vgtid) -> Iterator[Message]:
         """Checks that the saved position can be continued, and those of the tables."""

@@ -47,6 +47,13 @@ class GrpcAuthentication(enum.Enum):
     BASIC = "HTTP basic"
 
 
+class InitialCopy(enum.Enum):
+    """What a stream begins with that is new to the connection."""
+
+    ALL = "All rows"
+    NONE = "None: changes only"
+
+
 class InvalidPositionBehavior(enum.Enum):
     """What to do when the saved position cannot be continued."""
 
@@ -76,6 +83,8 @@ class Config:
         cells: Cells whose tablets may be used; empty for VTGate's own cell.
         shards: Shards to read; empty for all.
         table_patterns: What the names of tables match that are offered as streams; empty for all.
+        initial_copy: What a stream that is new to the connection begins with.
+        start_position: Where changes begin if nothing is copied: a position as JSON, empty for now.
         tinyint1_as_boolean: Makes `tinyint(1)` a boolean.
         bigint_unsigned_as: What `bigint unsigned` is in the catalog and in records.
         checkpoint_interval_seconds: Seconds between two states.
@@ -98,6 +107,8 @@ class Config:
     cells: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
     table_patterns: tuple[str, ...] = ()
+    initial_copy: InitialCopy = InitialCopy.ALL
+    start_position: str = ""
     tinyint1_as_boolean: bool = False
     bigint_unsigned_as: IntegerForm = "integer"
     checkpoint_interval_seconds: int = 60
@@ -203,6 +214,7 @@ class Config:
             )
         url = VitessUrl.parse(url_text, field=given.path_of("url"))
         username, password = _read_credentials(given)
+        initial_copy, start_position = _read_beginning(given)
         known = {known.name for known in fields(cls) if not known.name.startswith("_")}
         return cls(
             url=url,
@@ -220,6 +232,8 @@ class Config:
             table_patterns=given.list_of_names(
                 "table_patterns", table_patterns.FORM, 'patterns of names such as "order%"'
             ),
+            initial_copy=initial_copy,
+            start_position=start_position,
             tinyint1_as_boolean=given.boolean("tinyint1_as_boolean", default=cls.tinyint1_as_boolean),
             bigint_unsigned_as=cast(
                 "IntegerForm", given.choice("bigint_unsigned_as", get_args(IntegerForm)) or cls.bigint_unsigned_as
@@ -245,6 +259,19 @@ class Config:
             allow_unsupported_vitess=given.boolean("allow_unsupported_vitess", default=cls.allow_unsupported_vitess),
             _unknown=tuple(sorted(given.names() - known)),
         )
+
+
+def _read_beginning(given: JsonFields) -> tuple[InitialCopy, str]:
+    initial_copy = InitialCopy(
+        given.choice("initial_copy", [choice.value for choice in InitialCopy]) or InitialCopy.ALL
+    )
+    start_position = given.text("start_position", multiline=True).strip()
+    if start_position and initial_copy is InitialCopy.ALL:
+        raise ConfigError(
+            f'The field start_position is set, and initial_copy is "{InitialCopy.ALL.value}": changes then begin where '
+            f'the copy does. Empty the field start_position, or set initial_copy to "{InitialCopy.NONE.value}".'
+        )
+    return initial_copy, start_position
 
 
 def _read_credentials(given: JsonFields) -> tuple[str | None, str | None]:

@@ -55,11 +55,11 @@ class JsonFields:
         value = self._given.get(name)
         return None if value is None else JsonFields(value, f"{self._path}{name}.")
 
-    def text(self, name: str, *, required: bool = False) -> str:
-        """Returns a text on one line; empty if it is missing."""
+    def text(self, name: str, *, required: bool = False, multiline: bool = False) -> str:
+        """Returns a text, on one line unless more may come; empty if it is missing."""
         value = self._given.get(name, "")
-        if not isinstance(value, str) or _CONTROL.search(value):
-            raise self.wrong(name, "text without line breaks", value)
+        if not isinstance(value, str) or (not multiline and _CONTROL.search(value)):
+            raise self.wrong(name, "text" if multiline else "text without line breaks", value)
         return self._require(name, value) if required else value
 
     def secret(self, name: str, *, required: bool = False, multiline: bool = False) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from source_vitess.errors import ConfigError
-from source_vitess.settings.config import Config, InvalidPositionBehavior, TruncateBehavior
+from source_vitess.settings.config import Config, InitialCopy, InvalidPositionBehavior, TruncateBehavior
 from source_vitess.settings.url import VitessUrl
 
 URL = "vitess://gate/main"
@@ -56,6 +56,8 @@ def test_everything_is_read() -> None:
             "cells": ["zone1", "zone2"],
             "shards": ["-80", "80-c0"],
             "table_patterns": ["order%", r"a\_b"],
+            "initial_copy": "None: changes only",
+            "start_position": " [\n] ",
             "tinyint1_as_boolean": True,
             "bigint_unsigned_as": "string",
             "checkpoint_interval_seconds": 5,
@@ -78,6 +80,8 @@ def test_everything_is_read() -> None:
             cells=("zone1", "zone2"),
             shards=("-80", "80-c0"),
             table_patterns=("order%", r"a\_b"),
+            initial_copy=InitialCopy.NONE,
+            start_position="[\n]",
             tinyint1_as_boolean=True,
             bigint_unsigned_as="string",
             checkpoint_interval_seconds=5,
@@ -138,6 +142,9 @@ def test_a_url_with_a_user_is_refused(before: str, fields: dict[str, str]) -> No
         ({"table_patterns": ["a\nb"]}, r"found 'a\nb'"),
         ({"table_patterns": ["a%" * 5000]}, "found 'a%a%a%"),
         ({"table_patterns": ["a%", "a%"]}, "field table_patterns lists 'a%' twice"),
+        ({"initial_copy": "none"}, "initial_copy must be one of All rows, None: changes only, found 'none'"),
+        ({"start_position": [1]}, "start_position must be text, found [1]"),
+        ({"start_position": "[]"}, 'start_position is set, and initial_copy is "All rows"'),
         ({"bigint_unsigned_as": "text"}, "bigint_unsigned_as must be one of integer, number, string, found 'text'"),
         ({"bigint_unsigned_as": True}, "bigint_unsigned_as must be one of integer, number, string, found True"),
         ({"allow_unsupported_vitess": 18}, "allow_unsupported_vitess must be true or false, found 18"),
