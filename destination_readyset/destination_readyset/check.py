@@ -180,7 +180,9 @@ def _check_keyspace(config: Config) -> Iterator[str]:
     yield f"The keyspace {config.vitess.keyspace} has {len(tables)} tables."
     for name, table in tables.items():
         try:
-            served = serve_columns(name, table.columns, table.key, exact=config.exact_types)
+            served = serve_columns(
+                name, table.columns, table.key, exact=config.exact_types, json_as_text=config.json_as_text
+            )
         except ConnectorError as error:
             yield error.message
             continue

@@ -50,6 +50,7 @@ class Config:
         databases: The database of a namespace, where it is not the namespace itself.
         bookkeeping_database: Where states and what was made are kept.
         exact_types: The keyspace's own types, whether or not ReadySet takes them.
+        json_as_text: Hold JSON as text, which ReadySet does not read otherwise than it is.
         replication: Who ReadySet logs in as at `mysql`, to check that account's rights; None for not checked.
         readyset: A running ReadySet; None without.
         caches: The deep caches that it is to have.
@@ -60,9 +61,15 @@ class Config:
     databases: Mapping[str, str] = field(default_factory=dict)
     bookkeeping_database: str = "_airbyte_readyset"
     exact_types: bool = False
+    json_as_text: bool = True
     replication: Address | None = None
     readyset: Address | None = None
     caches: tuple[CacheStatement, ...] = ()
+
+    def database(self, namespace: str | None) -> str:
+        """Returns the database of a namespace; empty if there is no telling."""
+        name = namespace or (self.vitess.keyspace if self.vitess else "")
+        return self.databases.get(name, name)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -93,6 +100,7 @@ class Config:
             databases=databases,
             bookkeeping_database=bookkeeping,
             exact_types=given.boolean("exact_types", default=cls.exact_types),
+            json_as_text=given.boolean("json_as_text", default=cls.json_as_text),
             replication=replace(mysql, username=user, password=password) if user else None,
             readyset=_address(readyset, 3307) if readyset else None,
             caches=_caches(readyset) if readyset else (),

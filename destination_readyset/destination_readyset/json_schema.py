@@ -18,14 +18,23 @@ _TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 _KEY_TEXT = f"varchar(255) {_TEXT}"
 
 
-def columns_from_schema(properties: Mapping[str, Any], key: Sequence[str]) -> tuple[ServedColumn, ...]:
-    """Returns the columns; the reserved ones of Airbyte are left to the caller."""
+def columns_from_schema(
+    properties: Mapping[str, Any], key: Sequence[str], *, json_as_text: bool = True
+) -> tuple[ServedColumn, ...]:
+    """Returns the columns; the reserved ones of Airbyte are left to the caller.
+
+    Args:
+        properties: The schema's.
+        key: The names of those that identify a row.
+        json_as_text: Hold any JSON as text.
+    """
     found = []
     for name, schema in properties.items():
         definition, encode = _column(schema if isinstance(schema, Mapping) else {}, name in key)
-        found.append(
-            ServedColumn(name, definition, encode, encode, comparable=definition.lower() not in ("json", "double"))
-        )
+        comparable = definition not in ("json", "double")
+        if definition == "json" and json_as_text:
+            definition = f"longtext {_TEXT}"
+        found.append(ServedColumn(name, definition, encode, encode, comparable=comparable))
     return tuple(found)
 
 

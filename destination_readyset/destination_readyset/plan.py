@@ -63,7 +63,7 @@ def plan_streams(
         namespace = stream.namespace or None
         database = _database(config, namespace, stream.name)
         if keyspace is None:
-            columns, key = _from_schema(configured)
+            columns, key = _from_schema(config, configured)
         else:
             columns, key = _from_keyspace(config, configured, keyspace)
         # Case does not count: on some servers it does not count for files, and so for tables.
@@ -93,14 +93,12 @@ def plan_streams(
 
 
 def _database(config: Config, namespace: str | None, stream: str) -> str:
-    default = config.vitess.keyspace if config.vitess else None
-    name = namespace or default
-    if name is None:
+    database = config.database(namespace)
+    if not database:
         raise ConfigError(
             f"Stream {stream!r} has no namespace, and so no database. Set the connection's namespace to that of the "
             "source, or give the keyspace's address in the field vitess."
         )
-    database = config.databases.get(name, name)
     if database.lower() in (config.bookkeeping_database.lower(), "mysql", "information_schema", "sys"):
         raise ConfigError(
             f"The database {database!r} of stream {stream!r} has another purpose. Map its namespace to another "
@@ -130,17 +128,20 @@ def _from_keyspace(
             "records."
         )
     _check_key(stream.name, table.key, {column.name for column in columns})
-    return serve_columns(stream.name, columns, table.key, exact=config.exact_types), table.key
+    served = serve_columns(stream.name, columns, table.key, exact=config.exact_types, json_as_text=config.json_as_text)
+    return served, table.key
 
 
-def _from_schema(configured: ConfiguredAirbyteStream) -> tuple[tuple[ServedColumn, ...], tuple[str, ...]]:
+def _from_schema(
+    config: Config, configured: ConfiguredAirbyteStream
+) -> tuple[tuple[ServedColumn, ...], tuple[str, ...]]:
     properties = configured.stream.json_schema.get("properties") or {}
     columns = {name: schema for name, schema in properties.items() if not _is_meta(name)}
     if not columns:
         raise ConfigError(f"The schema of stream {configured.stream.name!r} has no columns.")
     key = _configured_key(configured)
     _check_key(configured.stream.name, key, columns)
-    return columns_from_schema(columns, key), key
+    return columns_from_schema(columns, key, json_as_text=config.json_as_text), key
 
 
 def _configured_key(configured: ConfiguredAirbyteStream) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from destination_readyset.values import Encoder, quote
 
 #: Digits that ReadySet's DECIMAL holds in every release; a wider one stopped all of its replication until 2026-08.
 READYSET_DIGITS = 28
+#: Holds a document as it comes: ReadySet (stable-260528) makes 1 of true, and -1 of 18446744073709551615.
+JSON_TEXT = "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 #: Significant decimal digits that a float64 gives back as they were.
 _FLOAT_DIGITS = 15
 #: Bytes of a row without the contents of TEXT and BLOB (MySQL manual, "Limits on Table Column Count and Row Size").
@@ -49,18 +51,25 @@ class KeyspaceColumn:
 
 
 def serve_columns(
-    table: str, columns: Sequence[KeyspaceColumn], key: Sequence[str], *, exact: bool
+    table: str, columns: Sequence[KeyspaceColumn], key: Sequence[str], *, exact: bool, json_as_text: bool = True
 ) -> tuple[ServedColumn, ...]:
     """Returns the served table's columns.
+
+    Args:
+        table: Its name.
+        columns: The keyspace's.
+        key: The names of those that identify a row.
+        exact: Give them the keyspace's own types.
+        json_as_text: Hold JSON as text; never if `exact`.
 
     Raises:
         ConfigError: A type is unknown: ReadySet could choke on it.
     """
-    served = [_serve(table, column, column.name in key, exact=exact) for column in columns]
+    served = [_serve(table, column, column.name in key, exact=exact, json_as_text=json_as_text) for column in columns]
     return tuple(served if exact else _fit_row(columns, served, key))
 
 
-def _serve(table: str, column: KeyspaceColumn, in_key: bool, *, exact: bool) -> ServedColumn:
+def _serve(table: str, column: KeyspaceColumn, in_key: bool, *, exact: bool, json_as_text: bool) -> ServedColumn:
     kind = parse_column_type(column.column_type)
     encode, compare = _encoders(table, column, kind)
     text = column.column_type
@@ -79,6 +88,8 @@ def _serve(table: str, column: KeyspaceColumn, in_key: bool, *, exact: bool) -> 
         elif kind.name in ("float", "double"):
             # With digits declared, MySQL holds the rounded float and refuses it when it comes back.
             text = kind.name
+    elif kind.name == "json" and json_as_text:
+        text, note = JSON_TEXT, "ReadySet reads a scalar of JSON as another one"
     else:
         text, note = _readyset_type(column, kind, text, in_key)
     if kind.name == "decimal" and text.startswith("varchar"):

@@ -28,6 +28,7 @@ def test_everything_that_can_be_set() -> None:
             "vitess": {"url": "vitess://gate/commerce", "username": "u", "password": "p2"},
             "databases": ["commerce=shop", "a=b"],
             "exact_types": True,
+            "json_as_text": False,
             "bookkeeping_database": "notes",
             "replication_username": "repl",
             "replication_password": "p3",
@@ -44,7 +45,7 @@ def test_everything_that_can_be_set() -> None:
     assert config.vitess is not None
     assert config.vitess.keyspace == "commerce"
     assert config.databases == {"commerce": "shop", "a": "b"}
-    assert (config.exact_types, config.bookkeeping_database) == (True, "notes")
+    assert (config.exact_types, config.json_as_text, config.bookkeeping_database) == (True, False, "notes")
     assert config.replication is not None
     assert (config.replication.host, config.replication.username) == ("mysql", "repl")
     assert config.readyset is not None
@@ -64,6 +65,7 @@ def test_defaults_are_those_of_the_spec() -> None:
         "tls": config.mysql.tls,
         "databases": [],
         "exact_types": config.exact_types,
+        "json_as_text": config.json_as_text,
         "bookkeeping_database": config.bookkeeping_database,
     }
 
@@ -95,6 +97,7 @@ def test_passwords_are_secret_in_the_spec() -> None:
         ({"tls": "yes"}, "tls must be"),
         ({"password": 5}, "password must be"),
         ({"exact_types": "no"}, "exact_types must be"),
+        ({"json_as_text": "no"}, "json_as_text must be"),
         ({"databases": ["shop"]}, "namespace=database"),
         ({"databases": "a=b"}, "namespace=database"),
         ({"databases": ["a=b", "a=c"]}, "two databases"),

@@ -34,7 +34,7 @@ def _type(column_type: str, *charset: str, key: bool = False, exact: bool = Fals
         ("time(3)", "varchar(18)"),
         ("datetime(6)", "datetime(6)"),
         ("timestamp", "timestamp"),
-        ("json", "json"),
+        ("json", "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
         ("varbinary(40)", "varbinary(40)"),
         ("longblob", "longblob"),
         ("point", "longblob"),
@@ -44,6 +44,14 @@ def _type(column_type: str, *charset: str, key: bool = False, exact: bool = Fals
 def test_types_for_readyset(column_type: str, served: str) -> None:
     """What ReadySet takes stays, the rest becomes what holds the same values."""
     assert _type(column_type) == served
+
+
+def test_json_stays_json_where_that_is_wished() -> None:
+    """By the option of its own, or with exact types."""
+    column = [KeyspaceColumn("c", "json")]
+
+    assert serve_columns("t", column, [], exact=False, json_as_text=False)[0].definition == "json"
+    assert _type("json", exact=True) == "json"
 
 
 @pytest.mark.parametrize(
