@@ -1,7 +1,7 @@
 """The story of `make demo-readyset`: a keyspace served beside Vitess, a moment after it changes.
 
 A shop in a local Vitess, source-vitess in streaming mode, destination-readyset, a plain MySQL; and a ReadySet on top,
-if there is one: on PATH, or named by READYSET.
+if there is one: on PATH, or named by READYSET. CLUSTER names another cluster than `demo`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def main() -> int:
 
 def _story() -> None:
     title("destination-readyset demo: a keyspace of a real Vitess, served from a MySQL that ReadySet replicates")
-    Cluster.up("demo", keyspaces={shop.KEYSPACE: shop.SHARDS})
-    cluster = Cluster.find("demo", report=silent)
+    name = os.environ.get("CLUSTER") or "demo"
+    Cluster.up(name, keyspaces={shop.KEYSPACE: shop.SHARDS})
+    cluster = Cluster.find(name, report=silent)
     with step("seed") as at:
         shop.reset(cluster, shop.Size())
         at.result = f"{sum(shop.count_rows(cluster).values()):,} rows in Vitess"
@@ -70,7 +71,8 @@ def _story() -> None:
         with step("compare") as at:
             _compare(cluster, mysql)
             at.result = "the served tables are what SELECT through VTGate returns"
-    print("\nVitess is still up; `make demo-down` stops it and deletes its data.\n")
+    down = "make demo-down" if name == "demo" else f".venv/bin/vitess-local down --name {name}"
+    print(f"\nVitess is still up; `{down}` stops it and deletes its data.\n")
 
 
 def _destination_config(cluster: Cluster, mysql: PlainMysql) -> Json:
@@ -180,13 +182,14 @@ def _readyset(cluster: Cluster, mysql: PlainMysql) -> None:
         print("  There is no `readyset` on PATH, and READYSET names none. What it would read of the binlog:")
         _show_binlog(mysql)
         return
-    (port,) = choose_ports(1, {mysql.port}, candidates=range(27999, 26000, -1))
+    port, metrics = choose_ports(2, {mysql.port}, candidates=range(27999, 26000, -1))
     argv = [
         program,
         *shlex.split(os.environ.get("READYSET_FLAGS", READYSET_FLAGS)),
         f"--upstream-db-url=mysql://local@127.0.0.1:{cluster.mysql_port}/{shop.KEYSPACE}",
         f"--cdc-db-url=mysql://local@127.0.0.1:{mysql.port}/{shop.KEYSPACE}",
         f"--address=127.0.0.1:{port}",
+        f"--metrics-address=127.0.0.1:{metrics}",
         "--deployment=demo",
         f"--storage-dir={(OUTPUT / 'readyset').resolve()}",
     ]
@@ -201,8 +204,10 @@ def _readyset(cluster: Cluster, mysql: PlainMysql) -> None:
 
 def _show_cache(cluster: Cluster, port: int) -> None:
     query = "SELECT stock FROM products WHERE product_id = 1"
+    cached = "CREATE DEEP CACHE stock_of FROM SELECT stock FROM products WHERE product_id = ?"
 
-    def ask(sql: str) -> list[tuple[Any, ...]]:
+    def ask(*statements: str) -> list[list[tuple[Any, ...]]]:
+        """Returns the rows of each, over one connection; nothing while ReadySet does not answer."""
         try:
             with (
                 pymysql.connect(
@@ -210,17 +215,27 @@ def _show_cache(cluster: Cluster, port: int) -> None:
                 ) as connection,
                 connection.cursor() as cursor,
             ):
-                cursor.execute(sql)
-                return list(cursor.fetchall())
+                answers = []
+                for sql in statements:
+                    cursor.execute(sql)
+                    answers.append(list(cursor.fetchall()))
+                return answers
         except pymysql.MySQLError:
             return []
 
-    _wait(lambda: bool(ask("SHOW READYSET TABLES")), "ReadySet to take in the tables")
-    _wait(lambda: ask(f"CREATE CACHE FROM {query}") == [] and bool(ask("SHOW CACHES")), "the cache")
+    def from_deep_cache(stock: int) -> bool:
+        # Rows alone prove nothing: what no deep cache answers, VTGate does.
+        match ask(query, "EXPLAIN LAST STATEMENT"):
+            case [[(found,)], [(destination, *_)]]:
+                return bool(found == stock and str(destination).startswith("readyset("))
+        return False
+
+    _wait(lambda: bool(ask("SHOW READYSET STATUS")), "ReadySet")
+    _wait(lambda: bool(ask(cached)), "the cache")
     for stock in (1, 2, 3):
         cluster.sql(shop.KEYSPACE, f"UPDATE products SET stock = {stock} WHERE product_id = 1")
-        _wait(lambda stock=stock: ask(query) == [(stock,)], "the cached answer to change")  # type: ignore[misc]
-        print(f"  {query}: {stock}, from the cache")
+        _wait(lambda stock=stock: from_deep_cache(stock), "the cached answer to change")  # type: ignore[misc]
+        print(f"  {query}: {stock}, by ReadySet's deep cache, says EXPLAIN LAST STATEMENT")
 
 
 def _show_binlog(mysql: PlainMysql) -> None:
