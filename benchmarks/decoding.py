@@ -24,7 +24,7 @@ import grpc
 
 from benchmarks.clients import Gate
 from benchmarks.tables import END
-from source_vitess.airbyte.lines import LineWriter
+from source_vitess.airbyte.sync_lines import LineWriter
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.replication.records import Cursor, RecordMaker
 from source_vitess.rows import compiled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -12,23 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airbyte_cdk.models import (
-    AirbyteMessage,
-    AirbyteMessageSerializer,
-    AirbyteStateMessageSerializer,
-    ConfiguredAirbyteCatalogSerializer,
-    Type,
-)
-
 from instruments.oracle import Store, expect_equal
 from instruments.select import select_rows
 from instruments.validation import RecordValidator
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog
+from source_vitess.commands import Commands
 from source_vitess.errors import ConnectorError
-from source_vitess.source import SourceVitess
 
 Json = dict[str, Any]
-
-_LOGGER = logging.getLogger("airbyte.tests")
 
 
 def _destination_mode(stream: Json, mode: str) -> str:
@@ -59,8 +49,8 @@ class Connector:
 
     def discover(self) -> Json:
         """Returns the catalog."""
-        catalog = SourceVitess().discover(_LOGGER, self.config)
-        return dict(AirbyteMessageSerializer.dump(AirbyteMessage(type=Type.CATALOG, catalog=catalog))["catalog"])
+        *_, line = Commands().discover(self.config)
+        return dict(json.loads(line)["catalog"])
 
     def configured(self, *streams: str, mode: str = "incremental", **more: Any) -> Json:
         """Returns a configured catalog of some of the tables, all if none is named."""
@@ -88,9 +78,7 @@ class Connector:
             SchemaError: A record does not fit the JSON schema that the catalog announces.
         """
         validator = RecordValidator(catalog)
-        messages = [AirbyteStateMessageSerializer.load(message) for message in state]
-        source = SourceVitess()
-        for chunk in source.read_lines(self.config, ConfiguredAirbyteCatalogSerializer.load(catalog), messages):
+        for chunk in Commands().read(self.config, parse_configured_catalog(catalog), state):
             for line in chunk.splitlines():
                 validator.check_line(line)
                 yield line

@@ -14,10 +14,10 @@ from instruments.connector import Connector, Json
 from instruments.oracle import META, Store, expect_equal
 from instruments.select import select_rows
 from integration_tests.test_row_images import NOBLOB, write
+from source_vitess.commands import sync_settings
 from source_vitess.errors import ConfigError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.schema import StreamedTable
-from source_vitess.source import sync_settings
 from source_vitess.vstream.events import Event
 from source_vitess.vstream.request import StreamRequest
 
@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
     monkeypatch.setattr(LiveVitess, "stream", stream)
     monkeypatch.setattr(
-        "source_vitess.source.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
+        "source_vitess.commands.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
     )
     return columns
 

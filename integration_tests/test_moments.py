@@ -17,9 +17,9 @@ from vitess_local.cluster import Cluster
 from instruments.connector import Connector, Json
 from instruments.oracle import Store
 from integration_tests.shop import Shop
-from source_vitess import source
+from source_vitess import commands
+from source_vitess.commands import sync_settings
 from source_vitess.replication import change_stream
-from source_vitess.source import sync_settings
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
 
@@ -172,7 +172,7 @@ def test_changes_without_a_position_as_they_happen(
     """They are no reason to think that the shard is stuck, for as long as nothing else is written."""
     monkeypatch.setattr(change_stream, "STREAMING_TARGET_SECONDS", 1)
     monkeypatch.setattr(
-        source,
+        commands,
         "sync_settings",
         lambda config: replace(sync_settings(config), streaming_seconds=12, no_progress_seconds=5),
     )

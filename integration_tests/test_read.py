@@ -16,7 +16,7 @@ from instruments.destination import Destination
 from instruments.oracle import Store, expect_equal
 from instruments.select import select_rows
 from integration_tests.shop import TABLES, Shop
-from source_vitess.source import sync_settings
+from source_vitess.commands import sync_settings
 
 #: Records of a table without a key that come twice cannot be told from rows that are there twice.
 KEYED = [name for name in TABLES if name != "events"]
@@ -38,7 +38,7 @@ def tables(cluster: Cluster, shop: Connector) -> Iterator[Shop]:
 def state_at_every_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a state due wherever a transaction ends, in the middle of a table's copy too."""
     monkeypatch.setattr(
-        "source_vitess.source.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
+        "source_vitess.commands.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
     )
 
 

@@ -16,7 +16,7 @@ from vitess_local.cluster import Cluster
 
 from instruments.connector import Connector
 from instruments.oracle import Store
-from source_vitess.source import sync_settings
+from source_vitess.commands import sync_settings
 
 KEYSPACE = "single"
 ARGUMENTS = (
@@ -184,7 +184,7 @@ def _drop_all(cluster: Cluster) -> None:
 def state_at_every_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes a state due wherever a transaction ends: after each row of a copy."""
     monkeypatch.setattr(
-        "source_vitess.source.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
+        "source_vitess.commands.sync_settings", lambda config: replace(sync_settings(config), checkpoint_records=1)
     )
 
 

@@ -11,7 +11,7 @@ __all__ = ["SourceVitess"]
 
 
 def __getattr__(name: str) -> Any:
-    # The CDK takes seconds to import; who wants a position or a type does not pay for it.
+    # Importing it imports the CDK, which takes seconds; who wants no class of the CDK does not pay for it.
     if name == "SourceVitess":
         from source_vitess.source import SourceVitess
 

@@ -8,19 +8,23 @@ streaming ends with 0 then, because nothing is missing.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from source_vitess.airbyte.cdk import VitessEntrypoint
 from source_vitess.airbyte.command import emit, run_command, stop_collecting_garbage
-from source_vitess.airbyte.lines import error_line
+from source_vitess.airbyte.lines import error_line, spec_line
+from source_vitess.airbyte.logs import logging_as_lines
+from source_vitess.airbyte.specification import read_specification
 from source_vitess.errors import TransientError
-from source_vitess.source import SourceVitess
+
+if TYPE_CHECKING:
+    from source_vitess.commands import Commands
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
 GRACE_SECONDS = 8.0
@@ -48,7 +52,14 @@ def run(argv: Sequence[str]) -> int:
     if not args.command:
         sys.stderr.write("Give a command: spec, check, discover or read; --help describes them.\n")
         return 2
-    return run_command(lambda: _read(args) if args.command == "read" else _other(args))
+    with logging_as_lines(debug=args.debug):
+        return run_command(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.command == "spec":
+        return _spec()
+    return _read(args) if args.command == "read" else _ask(args)
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -64,8 +75,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         prog="source-vitess",
         description="Airbyte source connector for Vitess. Messages go to standard output, one JSON object a line.",
     )
-    version = importlib.metadata.version("source-vitess")
-    parser.add_argument("--version", action="version", version=f"source-vitess {version}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="{spec,check,discover,read}")
     for name, what, files in (
         ("spec", "write what the configuration consists of", ()),
@@ -80,22 +90,45 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(list(argv))
 
 
-def _other(args: argparse.Namespace) -> int:
-    entrypoint = VitessEntrypoint(SourceVitess())
-    for line in entrypoint.run(args):
-        emit(line.encode() + b"\n")
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"source-vitess {version('source-vitess')}\n")
+        parser.exit()
+
+
+# What a command needs is imported by it: gRPC, protobuf and all that reads rows take a third of a second.
+
+
+def _spec() -> int:
+    emit(spec_line(read_specification()))
+    return 0
+
+
+def _ask(args: argparse.Namespace) -> int:
+    from source_vitess.airbyte.files import read_config
+    from source_vitess.commands import Commands
+
+    commands, config = Commands(), read_config(Path(args.config))
+    for line in commands.check(config) if args.command == "check" else commands.discover(config):
+        emit(line)
     return 0
 
 
 def _read(args: argparse.Namespace) -> int:
-    source = SourceVitess()
-    stopped = _stop_on_signals(source)
-    config = source.read_config(args.config)
-    catalog = source.read_catalog(args.catalog)
-    state = source.read_state(args.state)
+    from source_vitess.airbyte.configured_catalog import parse_configured_catalog
+    from source_vitess.airbyte.files import read_config, read_json, read_state
+    from source_vitess.commands import Commands
+
+    commands = Commands()
+    stopped = _stop_on_signals(commands)
+    config = read_config(Path(args.config))
+    catalog = parse_configured_catalog(read_json(Path(args.catalog), "configured catalog"))
+    state = read_state(Path(args.state)) if args.state else []
     stop_collecting_garbage()
     try:
-        for lines in source.read_lines(config, catalog, state):
+        for lines in commands.read(config, catalog, state):
             emit(lines)
     except TransientError as error:
         if not stopped:
@@ -111,7 +144,7 @@ def _read(args: argparse.Namespace) -> int:
     return 0
 
 
-def _stop_on_signals(source: SourceVitess) -> list[int]:
+def _stop_on_signals(commands: Commands) -> list[int]:
     """Makes SIGTERM and SIGINT end the sync at the next safe point.
 
     A second signal ends the process at once, and so does the time that an orchestrator gives it: it may be writing to
@@ -129,7 +162,7 @@ def _stop_on_signals(source: SourceVitess) -> list[int]:
         timer = threading.Timer(GRACE_SECONDS, os._exit, [128 + number])
         timer.daemon = True
         timer.start()
-        source.stop()
+        commands.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

@@ -1,10 +1,12 @@
-"""The connector: spec, check, discover, read."""
+"""The connector as a class of Airbyte's CDK: for its standard tests, and for whoever runs a source within a process.
+
+The console script goes without: importing the CDK takes three times as long as everything else that a short sync does.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +17,17 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
-    Status,
+    ConfiguredAirbyteCatalogSerializer,
+    ConnectorSpecification,
 )
 from airbyte_cdk.sources import Source
 
-from source_vitess.airbyte.catalog import key_warnings, to_catalog
-from source_vitess.airbyte.cdk import count_global_states
-from source_vitess.airbyte.cdk_messages import to_messages
-from source_vitess.airbyte.configured_catalog import parse_configured_catalog
-from source_vitess.airbyte.failures import failed_check, traced
-from source_vitess.airbyte.files import read_json, read_text
-from source_vitess.airbyte.lines import LineWriter, log_line
-from source_vitess.airbyte.masking import masked, set_secrets
-from source_vitess.airbyte.selection import Selection, select_streams
-from source_vitess.airbyte.state import parse_state, state_from_messages
-from source_vitess.check import check
-from source_vitess.clock import SystemClock
-from source_vitess.errors import ConfigError, ConnectorError
-from source_vitess.keyspace import LiveVitess
-from source_vitess.network.tunnel import reachable
-from source_vitess.position.start_position import parse_start_position
-from source_vitess.position.vgtid import Vgtid
-from source_vitess.replication.beginning import verify_start
-from source_vitess.replication.patience import Answer, ask_again
-from source_vitess.replication.settings import SyncSettings
-from source_vitess.replication.sync import Sync
-from source_vitess.rows import compiled
-from source_vitess.schema import engine_warning
-from source_vitess.settings.config import Config, InitialCopy, InvalidPositionBehavior, TruncateBehavior
-from source_vitess.settings.table_patterns import choose_tables
-from source_vitess.types.codec import TypeOptions
+from source_vitess.airbyte.cdk import answer, as_traced, count_global_states, hide_from_the_cdk, to_messages
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog, with_defaults
+from source_vitess.airbyte.files import read_config, read_json, read_state
+from source_vitess.airbyte.lines import spec_line
+from source_vitess.airbyte.specification import read_specification
+from source_vitess.commands import Commands
 
 count_global_states()
 
@@ -56,45 +39,27 @@ class SourceVitess(Source):
     check_config_against_spec = False
 
     def __init__(self) -> None:
-        self._clock = SystemClock()
+        self._commands = Commands()
+
+    def spec(self, logger: logging.Logger) -> ConnectorSpecification:
+        """Returns what the configuration consists of."""
+        found = answer([spec_line(read_specification())], logger).spec
+        assert found is not None  # noqa: S101 # the message of this command
+        return found
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """Returns whether the keyspace can be read with this configuration, and if not, what to do."""
-        try:
-            parsed = _parse_config(config)
-            start = _start_position(parsed)
-            lines = check(parsed)
-            if start is not None:
-                with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
-                    verify_start(vitess, start, vitess.shards())
-            for line in lines:
-                logger.log(logging.WARNING if line.warning else logging.INFO, masked(line.text))
-        except ConnectorError as error:
-            return failed_check(error, logger)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+        with as_traced():
+            found = answer(hide_from_the_cdk(self._commands.check(config)), logger).connectionStatus
+        assert found is not None  # noqa: S101 # the message of this command
+        return found
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
-        """Returns the keyspace's base tables as streams, those that the field table_patterns chooses."""
-        try:
-            parsed = _parse_config(config)
-            with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
-                schema = vitess.schema()
-                if parsed.table_patterns:
-                    schema = schema.only(choose_tables(parsed.table_patterns, schema.tables))
-                for name in schema.left_out:
-                    logger.warning(
-                        "The table %r is left out: Vitess cannot stream it, because of a backtick or a slash in "
-                        "its name. Rename it to read it.",
-                        name,
-                    )
-                for table in schema.tables.values():
-                    for warning in (*key_warnings(table), *vitess.value_warnings(table, table.columns_by_name)):
-                        logger.warning(warning)
-                if engines := engine_warning({name: table.engine for name, table in schema.tables.items()}):
-                    logger.warning(engines)
-                return to_catalog(schema, _type_options(parsed))
-        except ConnectorError as error:
-            raise traced(error) from error
+        """Returns the keyspace's base tables as streams."""
+        with as_traced():
+            found = answer(hide_from_the_cdk(self._commands.discover(config)), logger).catalog
+        assert found is not None  # noqa: S101 # the message of this command
+        return found
 
     def read(
         self,
@@ -103,85 +68,15 @@ class SourceVitess(Source):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
-        """Yields a sync's messages as those of the CDK; `read_lines` is many times faster."""
-        try:
-            yield from to_messages(self.read_lines(config, catalog, state or []))
-        except ConnectorError as error:
-            raise traced(error) from error
-
-    def read_lines(
-        self, config: Mapping[str, Any], catalog: ConfiguredAirbyteCatalog, state: list[AirbyteStateMessage]
-    ) -> Iterator[bytes]:
-        """Yields a sync's messages as lines of JSON, whole lines at a time.
-
-        Raises:
-            ConfigError: The user has to act, for the sync or for some streams; what could be read was.
-            TransientError: The sync can succeed later.
-            InternalError: A rule was broken.
-        """
-        parsed = _parse_config(config)
-        sync_from = state_from_messages(parsed.keyspace, state)
-        settings = sync_settings(parsed)
-        for warning in parsed.warnings:
-            yield log_line("WARN", warning)
-        with ExitStack() as opened:
-            reached = opened.enter_context(reachable(parsed))
-            vitess = yield from self._retried(lambda: LiveVitess.connect(reached, self._clock), settings.retries)
-            opened.enter_context(vitess)
-            yield from self._describe(vitess, settings.retries)
-            selection = yield from self._select(vitess, parsed, catalog, settings.retries)
-            sync = Sync(vitess, self._clock, settings, selection.streams, sync_from, selection.refused)
-            writer = LineWriter(parsed.keyspace)
-            try:
-                yield from writer.render(sync.run())
-            except ConnectorError:
-                yield from writer.render_summary()
-                raise
-            yield from writer.render_summary()
-        if failed := sync.failed:
-            raise ConfigError(
-                f"{len(failed)} of {len(catalog.streams)} streams did not sync: {', '.join(map(repr, failed[:20]))}"
-                f"{', …' if len(failed) > 20 else ''}. The error of each says what to do; the others are complete."
-            )
-
-    def _describe(self, vitess: LiveVitess, retries: int) -> Iterator[bytes]:
-        """Yields the log of what is read, from where and by what, and of settings that should be others."""
-        for line in vitess.describe():
-            yield log_line("INFO", line)
-        if obstacle := compiled.obstacle():
-            yield log_line("INFO", f"Rows are decoded in Python: the compiled decoder, which is faster, {obstacle}.")
-        binlogs = yield from self._retried(vitess.inspect_binlogs, retries)
-        for warning in (*vitess.warnings(), *binlogs):
-            yield log_line("WARN", warning)
-
-    def _select(
-        self, vitess: LiveVitess, config: Config, catalog: ConfiguredAirbyteCatalog, retries: int
-    ) -> Generator[bytes, None, Selection]:
-        """Returns what of the configured catalog can be read, and yields the log of what should be known of it."""
-        schema = yield from self._retried(vitess.schema, retries)
-        names = [stream.stream.name for stream in catalog.streams if stream.stream.name in schema.tables]
-        routed = yield from self._retried(lambda: vitess.routed(names), retries)
-        selection = select_streams(catalog, schema, _type_options(config), routed)
-        changed = [stream.streamed for stream in selection.streams if stream.incremental]
-        values = [text for streamed in changed for text in vitess.value_warnings(streamed.table, streamed.selected)]
-        for warning in (*selection.warnings, *values):
-            yield log_line("WARN", warning)
-        return selection
-
-    def _retried(self, ask: Callable[[], Answer], retries: int) -> Generator[bytes, None, Answer]:
-        """Returns an answer, as `ask_again` does, and yields its log when something happens."""
-        asking = ask_again(ask, self._clock, retries)
-        while True:
-            try:
-                log = next(asking)
-            except StopIteration as answered:
-                answer: Answer = answered.value
-                return answer
-            yield log_line("WARN", log.text)
+        """Yields a sync's messages as those of the CDK, many times slower than the console script writes them."""
+        with as_traced():
+            configured = parse_configured_catalog(ConfiguredAirbyteCatalogSerializer.dump(catalog))
+            messages = [AirbyteStateMessageSerializer.dump(message) for message in state or ()]
+            yield from to_messages(hide_from_the_cdk(self._commands.read(config, configured, messages)))
 
     def stop(self) -> None:
         """Makes a running `read` end at the next safe point, with a state and a TransientError. Any thread may call."""
-        self._clock.stop()
+        self._commands.stop()
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
         """Returns the configuration, without the copy on disk that the CDK would make."""
@@ -194,13 +89,8 @@ class SourceVitess(Source):
         Raises:
             AirbyteTracedException: It is missing, or not a JSON object.
         """
-        try:
-            config = read_json(Path(config_path), "configuration")
-            if not isinstance(config, dict):
-                raise ConfigError(f"The configuration file must hold a JSON object, found {type(config).__name__}.")
-        except ConfigError as error:
-            raise traced(error) from error
-        return config
+        with as_traced():
+            return read_config(Path(config_path))
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
@@ -209,11 +99,10 @@ class SourceVitess(Source):
         Raises:
             AirbyteTracedException: It is missing, not JSON, or not a configured catalog.
         """
-        try:
+        with as_traced():
             catalog = read_json(Path(catalog_path), "configured catalog")
-            return parse_configured_catalog(catalog)
-        except ConfigError as error:
-            raise traced(error) from error
+            parse_configured_catalog(catalog)
+            return ConfiguredAirbyteCatalogSerializer.load(with_defaults(catalog))
 
     @classmethod
     def read_state(cls, state_path: str | None) -> list[AirbyteStateMessage]:
@@ -222,39 +111,6 @@ class SourceVitess(Source):
         Raises:
             AirbyteTracedException: It is missing, not JSON, or not a state.
         """
-        try:
-            messages = parse_state(read_text(Path(state_path), "state")) if state_path else []
+        with as_traced():
+            messages = read_state(Path(state_path)) if state_path else []
             return [AirbyteStateMessageSerializer.load(message) for message in messages]
-        except ConfigError as error:
-            raise traced(error) from error
-        except Exception as error:
-            raise traced(ConfigError(f"The state file does not hold a state message: {error}")) from error
-
-
-def _parse_config(config: Mapping[str, Any]) -> Config:
-    parsed = Config.from_json(config)
-    # Instead of those of another configuration in this process, which may occur in our messages.
-    set_secrets(parsed.secrets)
-    return parsed
-
-
-def _type_options(config: Config) -> TypeOptions:
-    return TypeOptions(config.tinyint1_as_boolean, config.bigint_unsigned_as)
-
-
-def _start_position(config: Config) -> Vgtid | None:
-    return parse_start_position(config.start_position, config.keyspace) if config.start_position else None
-
-
-def sync_settings(config: Config) -> SyncSettings:
-    """Returns how a sync behaves with this configuration."""
-    return SyncSettings(
-        checkpoint_seconds=config.checkpoint_interval_seconds,
-        copy_seconds=config.initial_load_timeout_hours * 3600,
-        no_progress_seconds=config.no_progress_timeout_seconds,
-        streaming_seconds=config.keep_streaming_minutes * 60,
-        changes_only=config.initial_copy is InitialCopy.NONE,
-        start=_start_position(config),
-        resync_lost_position=config.invalid_cdc_position_behavior is InvalidPositionBehavior.RESYNC,
-        ignore_removed_rows=config.truncate_behavior is TruncateBehavior.IGNORE,
-    )

@@ -182,7 +182,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "zero_dates",
         "a null in the place of a value is not reported in meta.changes",
-        "source_vitess/airbyte/lines.py",
+        "source_vitess/airbyte/sync_lines.py",
         "head + data + (self._altered_tail(records, index) if index in records.altered else self._tail)",
         "head + data + self._tail",
         ("unit_tests/airbyte/test_lines.py",),

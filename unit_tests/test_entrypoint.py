@@ -19,8 +19,8 @@ import pytest
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import entrypoint
 from source_vitess.clock import SystemClock
+from source_vitess.commands import Commands
 from source_vitess.rows import compiled
-from source_vitess.source import SourceVitess
 from unit_tests.syncing import COLUMNS, Syncs, is_row, rows
 
 #: A password that needs percent-encoding in a URL.
@@ -285,11 +285,12 @@ def test_help(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
 
 def test_an_unknown_error_quotes_no_values(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the program: a system error that holds places in the code, and nothing of the exception's text."""
+    value = "canary: a value of a row"
 
     def fail(_: object, __: object) -> None:
-        raise RuntimeError("canary: a value of a row")
+        raise RuntimeError(value)
 
-    monkeypatch.setattr(SourceVitess, "discover", fail)
+    monkeypatch.setattr(Commands, "discover", fail)
 
     ran = run("discover", config=GOOD)
 

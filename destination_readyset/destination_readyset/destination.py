@@ -17,9 +17,9 @@ from airbyte_cdk.models import (
     Status,
 )
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
-from source_vitess.airbyte.cdk_messages import to_messages
-from source_vitess.airbyte.failures import failed_check, traced
+from source_vitess.airbyte.cdk import failed_check, to_messages, traced
 from source_vitess.airbyte.lines import log_line
+from source_vitess.airbyte.masking import long_secrets, set_secrets
 from source_vitess.errors import ConnectorError
 
 from destination_readyset.bookkeeping import Bookkeeping
@@ -126,7 +126,8 @@ def _keep_caches(config: Config, prepared: Prepared, log: Callable[[str, str], N
 
 def _parse_config(config: Mapping[str, Any]) -> Config:
     parsed = Config.from_json(config)
-    update_secrets(list(parsed.secrets))
+    set_secrets(parsed.secrets)
+    update_secrets(long_secrets())
     return parsed
 
 

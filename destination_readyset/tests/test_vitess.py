@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from instruments.connector import Connector
 from instruments.type_matrix import TABLES, VECTORS, MatrixTable, quote
-from source_vitess.source import SourceVitess
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog
+from source_vitess.commands import Commands
 from source_vitess.types.column_type import parse_column_type
 from vitess_local.cluster import Cluster
 from vitess_local.servers.mysql_client import Connection
@@ -44,9 +45,7 @@ class Pipeline:
         self.states = [message["state"] for message in found if message["type"] == "STATE"][-1:] or self.states
 
     def _lines(self, catalog: Json) -> Iterator[bytes]:
-        states = [AirbyteStateMessageSerializer.load(state) for state in self.states]
-        lines = SourceVitess().read_lines(self.source.config, ConfiguredAirbyteCatalogSerializer.load(catalog), states)
-        for chunk in lines:
+        for chunk in Commands().read(self.source.config, parse_configured_catalog(catalog), self.states):
             yield from chunk.splitlines()
 
 

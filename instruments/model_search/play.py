@@ -10,17 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
 
-from airbyte_cdk.models import (
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
-    SyncMode,
-)
-
 from instruments.model_search.adversary import Adversary, EndlessError, KilledError
 from instruments.model_search.tables import FULL_REFRESH, SHAPES
 from source_vitess.airbyte.catalog import to_catalog
+from source_vitess.airbyte.configured_catalog import ConfiguredCatalog, parse_configured_catalog
 from source_vitess.airbyte.selection import select_streams
+from source_vitess.commands import sync_settings
 from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.mysql.session import VtgateSession
@@ -33,7 +28,6 @@ from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
 from source_vitess.schema import Schema
 from source_vitess.settings.config import Config, TruncateBehavior
-from source_vitess.source import sync_settings
 from source_vitess.types.codec import TypeOptions
 
 #: Syncs while things happen, and in peace: a schedule that needs more of the first is cut off there.
@@ -301,9 +295,9 @@ class Player:
                 self._catalog = _configured(self._schema())
                 adversary.to_discover = False
         for stream in self._catalog.streams:
-            if destination.state is None or stream.stream.name not in destination.state.tables:
-                columns = stream.stream.json_schema["properties"]
-                self._whole[stream.stream.name] = tuple(column for column in columns if column not in _META)
+            if destination.state is None or stream.name not in destination.state.tables:
+                columns = stream.json_schema["properties"]
+                self._whole[stream.name] = tuple(column for column in columns if column not in _META)
         still = adversary.standing_still()
         adversary.clock.seconds += 1  # a process takes its time to start, and cursors are of it
         adversary.trace.append(f"sync {self.syncs}")
@@ -402,22 +396,23 @@ class Player:
         return Outcome(kind, text, adversary.trace, self.syncs, adversary.moments, adversary.steps)
 
 
-def _configured(schema: Schema) -> ConfiguredAirbyteCatalog:
-    return ConfiguredAirbyteCatalog(
-        streams=[
-            ConfiguredAirbyteStream(
-                stream=stream,
-                sync_mode=SyncMode.full_refresh if stream.name == FULL_REFRESH else SyncMode.incremental,
-                destination_sync_mode=DestinationSyncMode.overwrite
-                if stream.name == FULL_REFRESH
-                else DestinationSyncMode.append_dedup
-                if stream.source_defined_primary_key
-                else DestinationSyncMode.append,
-                primary_key=stream.source_defined_primary_key or [],
-                cursor_field=stream.default_cursor_field,
-            )
-            for stream in to_catalog(schema, _OPTIONS).streams
-        ]
+def _configured(schema: Schema) -> ConfiguredCatalog:
+    return parse_configured_catalog(
+        {
+            "streams": [
+                {
+                    "stream": stream,
+                    "sync_mode": "full_refresh" if stream["name"] == FULL_REFRESH else "incremental",
+                    "destination_sync_mode": "overwrite"
+                    if stream["name"] == FULL_REFRESH
+                    else "append_dedup"
+                    if "source_defined_primary_key" in stream
+                    else "append",
+                    "primary_key": stream.get("source_defined_primary_key"),
+                }
+                for stream in to_catalog(schema, _OPTIONS)["streams"]
+            ]
+        }
     )
 
 

@@ -25,8 +25,8 @@ from integration_tests.chaos.advice import Advice
 from integration_tests.chaos.ddl import SchemaChanges
 from integration_tests.chaos.lines import Lines
 from integration_tests.chaos.plans import Plan
+from source_vitess.commands import sync_settings
 from source_vitess.errors import ConnectorError
-from source_vitess.source import sync_settings
 
 #: Seconds after which a sync hangs: longer than all that it may wait for put together.
 HANG_SECONDS = 900
@@ -190,7 +190,7 @@ class Syncs:
         def settings(config: object) -> object:
             return replace(sync_settings(config), checkpoint_records=plan.checkpoint_records)  # type: ignore[arg-type]
 
-        with patch("source_vitess.source.sync_settings", settings):
+        with patch("source_vitess.commands.sync_settings", settings):
             read = connector.lines(self._catalog, self.store.last_state)
             try:
                 for number, line in enumerate(read, start=1):

@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airbyte_cdk.models import (
-    AirbyteCatalog,
-    AirbyteStream,
-    SyncMode,
-)
-
 from source_vitess.replication.records import CURSOR, DELETED_AT, UPDATED_AT
 from source_vitess.schema import Schema, Table
 from source_vitess.types.codec import TypeOptions
@@ -25,26 +19,27 @@ META_COLUMNS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def to_catalog(schema: Schema, options: TypeOptions) -> AirbyteCatalog:
-    """Returns the keyspace's tables as streams."""
-    return AirbyteCatalog(streams=[_to_stream(table, schema.keyspace, options) for table in schema.tables.values()])
+def to_catalog(schema: Schema, options: TypeOptions) -> dict[str, Any]:
+    """Returns the keyspace's tables as a catalog of streams, as JSON."""
+    return {"streams": [_to_stream(table, schema.keyspace, options) for table in schema.tables.values()]}
 
 
-def _to_stream(table: Table, keyspace: str, options: TypeOptions) -> AirbyteStream:
-    return AirbyteStream(
-        name=table.name,
-        namespace=keyspace,
-        json_schema={
+def _to_stream(table: Table, keyspace: str, options: TypeOptions) -> dict[str, Any]:
+    key = {"source_defined_primary_key": [[name] for name in table.key]} if table.key else {}
+    return {
+        "name": table.name,
+        "json_schema": {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "type": "object",
             "properties": {**column_schemas(table, options), **META_COLUMNS},
         },
-        supported_sync_modes=[SyncMode.full_refresh, SyncMode.incremental],
-        source_defined_cursor=True,
-        default_cursor_field=[CURSOR],
-        source_defined_primary_key=[[name] for name in table.key] or None,
-        is_resumable=bool(table.key),
-    )
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": True,
+        "default_cursor_field": [CURSOR],
+        **key,
+        "namespace": keyspace,
+        "is_resumable": bool(table.key),
+    }
 
 
 def column_schemas(table: Table, options: TypeOptions) -> dict[str, Mapping[str, Any]]:

@@ -9,14 +9,10 @@ import gc
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 
-from airbyte_cdk.models import FailureType
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
+from source_vitess.airbyte.failures import as_connector_error
 from source_vitess.airbyte.lines import error_line
-from source_vitess.errors import ConfigError, ConnectorError, InternalError
 
 _stdout = threading.Lock()
 
@@ -63,20 +59,5 @@ def _run(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - the last resort reports what it can in Airbyte's words
-        emit(error_line(_as_connector_error(error)))
+        emit(error_line(as_connector_error(error)))
         return 1
-
-
-def _as_connector_error(error: Exception) -> ConnectorError:
-    """Returns any error as one of ours."""
-    if isinstance(error, ConnectorError):
-        return error
-    if isinstance(error, AirbyteTracedException):
-        kind = ConfigError if error.failure_type == FailureType.config_error else InternalError
-        return kind(error.message or str(error), detail=error.internal_message or "")
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    return InternalError(
-        f"The connector met an error that it does not know ({type(error).__name__}). Please report it with the log.",
-        # Frames only: the text of a foreign exception may hold values of rows.
-        detail=frames,
-    )

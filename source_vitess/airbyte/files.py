@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from source_vitess.airbyte.state import parse_state
 from source_vitess.errors import ConfigError
 
 
@@ -48,3 +49,24 @@ def read_json(path: Path, what: str) -> Any:
     except ValueError:
         # Python reads no integer of more than 4,300 digits (sys.set_int_max_str_digits).
         raise ConfigError(f"The {what} file {str(path)!r} holds a number of thousands of digits.") from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Returns the configuration.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no JSON object.
+    """
+    config = read_json(path, "configuration")
+    if not isinstance(config, dict):
+        raise ConfigError(f"The configuration file must hold a JSON object, found {type(config).__name__}.")
+    return config
+
+
+def read_state(path: Path) -> list[dict[str, Any]]:
+    """Returns the state's messages, in whatever form the platform passes them.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no state.
+    """
+    return parse_state(read_text(path, "state"))

@@ -8,15 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from airbyte_cdk.models import (
-    AirbyteStream,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
-    SyncMode,
-)
-
 from source_vitess.airbyte.catalog import META_COLUMNS, column_schemas, key_warnings
+from source_vitess.airbyte.configured_catalog import ConfiguredCatalog, ConfiguredStream
 from source_vitess.errors import ConfigError, StreamError
 from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.naming import can_be_streamed
@@ -44,7 +37,7 @@ class Selection:
 
 
 def select_streams(
-    catalog: ConfiguredAirbyteCatalog,
+    catalog: ConfiguredCatalog,
     schema: Schema,
     options: TypeOptions,
     routed: Mapping[str, Routed] = MappingProxyType({}),
@@ -68,7 +61,7 @@ def select_streams(
     unread: dict[str, list[str]] = {}
     seen: set[str] = set()
     for configured in catalog.streams:
-        name = configured.stream.name
+        name = configured.name
         if name in seen:
             raise ConfigError(f"The configured catalog has the stream {name!r} twice.")
         seen.add(name)
@@ -101,13 +94,12 @@ def _unread_warning(unread: Mapping[str, Sequence[str]]) -> str:
 
 
 def _select(
-    configured: ConfiguredAirbyteStream,
+    stream: ConfiguredStream,
     schema: Schema,
     options: TypeOptions,
     warnings: list[str],
     unread: dict[str, list[str]],
 ) -> SelectedStream:
-    stream = configured.stream
     table = _table_of(stream, schema)
     columns = column_schemas(table, options)
     # A catalog written by hand may leave the schema out: everything, then.
@@ -116,23 +108,19 @@ def _select(
     if left_out := [name for name in columns if name not in selected]:
         unread[stream.name] = left_out
     warnings += _table_warnings(table, wanted)
-    warnings += _check_key(configured, table, selected)
-    incremental = configured.sync_mode == SyncMode.incremental
-    if incremental or configured.destination_sync_mode not in (
-        DestinationSyncMode.append,
-        DestinationSyncMode.overwrite,
-    ):
+    warnings += _check_key(stream, table, selected)
+    if stream.incremental or stream.destination_sync_mode not in ("append", "overwrite"):
         warnings += key_warnings(table)
     return SelectedStream(
         StreamedTable(table, selected),
-        incremental=incremental,
-        with_meta=incremental or any(name in wanted for name in META_COLUMNS),
-        sync_id=configured.sync_id,
-        generation_id=configured.generation_id,
+        incremental=stream.incremental,
+        with_meta=stream.incremental or any(name in wanted for name in META_COLUMNS),
+        sync_id=stream.sync_id,
+        generation_id=stream.generation_id,
     )
 
 
-def _table_of(stream: AirbyteStream, schema: Schema) -> Table:
+def _table_of(stream: ConfiguredStream, schema: Schema) -> Table:
     """Returns a stream's table.
 
     Raises:
@@ -214,9 +202,7 @@ def _similar(name: str, schema: Schema) -> str:
     return f" Did you mean {found[0]!r}?" if found else ""
 
 
-def _check_key(
-    configured: ConfiguredAirbyteStream, table: Table, selected: Mapping[str, Mapping[str, Any]]
-) -> Iterator[str]:
+def _check_key(stream: ConfiguredStream, table: Table, selected: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Refuses a stream that a destination would deduplicate by something else than the table's key.
 
     Yields:
@@ -225,9 +211,9 @@ def _check_key(
     Raises:
         StreamError: The key has changed, or is not selected.
     """
-    key = [path[-1] for path in configured.primary_key or () if path]
-    if not table.key and not configured.stream.source_defined_primary_key:
-        if configured.destination_sync_mode == DestinationSyncMode.append_dedup and not key:
+    key = [path[-1] for path in stream.primary_key if path]
+    if not table.key and not stream.has_source_defined_key:
+        if stream.destination_sync_mode == "append_dedup" and not key:
             yield (
                 f"Stream {table.name!r} is configured as Append + Deduped, and a destination has nothing to "
                 "deduplicate it by: the table has no primary key, and no unique one without NULLs. Choose Append for "

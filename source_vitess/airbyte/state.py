@@ -10,8 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airbyte_cdk.models import AirbyteStateMessage
-
 from source_vitess.errors import ConfigError
 from source_vitess.replication.state import SyncState
 
@@ -49,6 +47,7 @@ def _message(entry: Any) -> dict[str, Any]:
         raise ConfigError(f"The state file holds {type(entry).__name__} where a state message should be.")
     shared = entry.get("global") or entry.get("global_")
     if isinstance(shared, dict):
+        _check_global(shared)
         return {"type": "GLOBAL", "global": shared}
     if "stream" in entry or entry.get("type") == "STREAM":
         raise ConfigError(
@@ -58,6 +57,30 @@ def _message(entry: Any) -> dict[str, Any]:
     raise ConfigError(
         f"The state has no 'global' member; it has {', '.join(map(repr, entry)) or 'no members'}. Give the state that "
         "this connector wrote last for this connection, or clear the connection's data to copy everything again."
+    )
+
+
+def _check_global(state: Mapping[str, Any]) -> None:
+    """Refuses what is not of the protocol's form, before its members are looked at."""
+    entries = state.get("stream_states")
+    if not isinstance(entries, list):
+        raise _misformed("global.stream_states is not a list")
+    for number, entry in enumerate(entries, 1):
+        descriptor = entry.get("stream_descriptor") if isinstance(entry, dict) else None
+        if not isinstance(descriptor, dict) or not isinstance(descriptor.get("name"), str):
+            raise _misformed(f"number {number} of global.stream_states has no stream_descriptor with a name")
+        if not isinstance(descriptor.get("namespace"), str | None):
+            raise _misformed(f"the namespace of stream {descriptor['name']!r} is not text")
+        if not isinstance(entry.get("stream_state"), dict | None):
+            raise _misformed(f"the stream_state of stream {descriptor['name']!r} is not an object")
+    if not isinstance(state.get("shared_state"), dict | None):
+        raise _misformed("global.shared_state is not an object")
+
+
+def _misformed(what: str) -> ConfigError:
+    return ConfigError(
+        f"The state file does not hold a state message: {what}. Give the last STATE message that was written, or an "
+        "empty file to begin anew."
     )
 
 
@@ -87,8 +110,12 @@ def sync_state(keyspace: str, shared: Any, streams: list[tuple[str, str | None, 
     )
 
 
-def state_from_messages(keyspace: str, messages: Sequence[AirbyteStateMessage]) -> SyncState:
-    """Returns the state to go on from, as the CDK passes it.
+def state_from_messages(keyspace: str, messages: Sequence[Mapping[str, Any]]) -> SyncState:
+    """Returns the state to go on from.
+
+    Args:
+        keyspace: The keyspace that is read.
+        messages: State messages, as `parse_state` returns them.
 
     Raises:
         ConfigError: The state is not GLOBAL, or of another version, keyspace or shape.
@@ -96,20 +123,20 @@ def state_from_messages(keyspace: str, messages: Sequence[AirbyteStateMessage]) 
     shared = None
     streams: list[tuple[str, str | None, Any]] = []
     for message in messages:
-        if message.global_ is None:
+        if not (state := message.get("global")):
             raise ConfigError(
                 "The saved state is not a GLOBAL state. Give the state that this connector wrote last for this "
                 "connection, or clear the connection's data to copy everything again."
             )
-        if message.global_.shared_state is not None:
-            shared = vars(message.global_.shared_state)
+        if state.get("shared_state") is not None:
+            shared = state["shared_state"]
         streams += [
             (
-                entry.stream_descriptor.name,
-                entry.stream_descriptor.namespace,
-                None if entry.stream_state is None else vars(entry.stream_state),
+                entry["stream_descriptor"]["name"],
+                entry["stream_descriptor"].get("namespace"),
+                entry.get("stream_state"),
             )
-            for entry in message.global_.stream_states
+            for entry in state["stream_states"]
         ]
     return sync_state(keyspace, shared, streams)
 

@@ -20,17 +20,15 @@ import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import certifi
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING
 
 from source_vitess.error_rules import Rule, build_error, first_match, redact
 from source_vitess.errors import ConfigError, ConnectorError, TransientError
 from source_vitess.settings.config import Address, Config
 from source_vitess.settings.encryption import Tls, TlsMode
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 #: Seconds for a connection and its handshake.
 HANDSHAKE_SECONDS = 10.0
@@ -159,6 +157,10 @@ def grpc_trust(config: Config, *, timeout: float = HANDSHAKE_SECONDS) -> GrpcTru
         key = _plain_key(tls)
     if tls.mode is TlsMode.VERIFY_IDENTITY:
         return GrpcTrust(_roots(tls), wanted, certificate, key)
+    # Imported where they are needed, here and below: they take a tenth of a second that only encryption costs.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
     leaf = x509.load_der_x509_certificate(shown)
     names = _names(leaf)
     if not names:
@@ -221,6 +223,8 @@ def _roots(tls: Tls) -> bytes:
     """Returns the CAs that are trusted: the user's, else Mozilla's list."""
     if tls.ca_certificate:
         return tls.ca_certificate.encode()
+    import certifi
+
     with open(certifi.where(), "rb") as file:
         return file.read()
 
@@ -241,6 +245,9 @@ def _load_client_certificate(context: ssl.SSLContext, tls: Tls) -> None:
 
 def _plain_key(tls: Tls) -> bytes:
     """Returns the client's key without its password: gRPC takes no password."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
     password = tls.client_key_password.encode() or None
     pem = tls.client_key.encode()
     has_password = b"ENCRYPTED" in pem
@@ -277,6 +284,9 @@ def _readable(content: bytes) -> Iterator[str]:
 
 def _names(certificate: x509.Certificate) -> Sequence[str]:
     """Returns the names that gRPC finds in a certificate: the alternative ones, else the subject's."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
     names: list[str] = []
     with contextlib.suppress(x509.ExtensionNotFound):
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

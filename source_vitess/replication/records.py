@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import lru_cache
 from itertools import count
-
-import pendulum
 
 from source_vitess.replication.messages import Records
 from source_vitess.rows.columns import Rows
@@ -42,6 +41,9 @@ _LIVE = b'{%%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":null,"_ab_cdc_cursor"
 _GONE = b'{%b"_ab_cdc_updated_at":%b,"_ab_cdc_deleted_at":%b,"_ab_cdc_cursor":%d}'
 
 
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
 @lru_cache(maxsize=64)
 def _utc(timestamp: int) -> bytes:
     """Returns seconds since 1970 as JSON: a change stream may have another second with each transaction."""
@@ -51,7 +53,7 @@ def _utc(timestamp: int) -> bytes:
 
 @lru_cache(maxsize=64)
 def _date(days: int) -> bytes:
-    return pendulum.from_timestamp(days * 86_400).to_date_string().encode()
+    return date.fromordinal(_EPOCH + days).isoformat().encode()
 
 
 class RecordMaker:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream
 from airbyte_cdk.utils import AirbyteTracedException
 
 from instruments.connector import Json
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.airbyte.catalog import to_catalog
-from source_vitess.airbyte.configured_catalog import parse_configured_catalog
+from source_vitess.airbyte.configured_catalog import (
+    CONFIGURED_STREAM,
+    STREAM,
+    ConfiguredCatalog,
+    parse_configured_catalog,
+)
 from source_vitess.airbyte.selection import select_streams
 from source_vitess.errors import ConfigError
 from source_vitess.schema import Column, Schema, Table
@@ -39,39 +44,39 @@ OPTIONS = TypeOptions()
 
 def configured(*names: str, mode: str = "incremental") -> Json:
     """Returns a configured catalog as the platform makes it of the discovered one."""
-    streams = {stream.name: stream for stream in to_catalog(SCHEMA, OPTIONS).streams}
+    streams = {stream["name"]: stream for stream in to_catalog(SCHEMA, OPTIONS)["streams"]}
     return {
         "streams": [
             {
                 "stream": {
                     "name": name,
                     "namespace": "shop",
-                    "json_schema": copy.deepcopy(streams[name].json_schema),
+                    "json_schema": copy.deepcopy(streams[name]["json_schema"]),
                     "supported_sync_modes": ["full_refresh", "incremental"],
                 },
                 "sync_mode": mode,
                 "destination_sync_mode": "append",
-                "primary_key": streams[name].source_defined_primary_key,
+                "primary_key": streams[name].get("source_defined_primary_key"),
             }
             for name in names
         ]
     }
 
 
-def load(catalog: Json) -> ConfiguredAirbyteCatalog:
-    """Returns the catalog as the CDK's object."""
-    return ConfiguredAirbyteCatalogSerializer.load(catalog)
+def load(catalog: Json) -> ConfiguredCatalog:
+    """Returns the catalog as it is read from a file."""
+    return parse_configured_catalog(catalog)
 
 
 def test_streams_are_discovered_with_their_keys() -> None:
     """Key in key order, a stream without key as one that cannot be resumed, the cursor that this source defines."""
-    t, k, _ = to_catalog(SCHEMA, OPTIONS).streams
+    t, k, _ = to_catalog(SCHEMA, OPTIONS)["streams"]
 
-    assert t.source_defined_primary_key == [["a"], ["b"]]
-    assert t.is_resumable is True
-    assert (k.source_defined_primary_key, k.is_resumable) == (None, False)
-    assert t.default_cursor_field == ["_ab_cdc_cursor"]
-    assert t.namespace == "shop"
+    assert t["source_defined_primary_key"] == [["a"], ["b"]]
+    assert t["is_resumable"] is True
+    assert (k.get("source_defined_primary_key"), k["is_resumable"]) == (None, False)
+    assert t["default_cursor_field"] == ["_ab_cdc_cursor"]
+    assert t["namespace"] == "shop"
 
 
 def test_what_was_discovered_can_be_read() -> None:
@@ -264,6 +269,14 @@ def test_a_catalog_that_is_none(entry: Any, found: str) -> None:
 
     assert found in caught.value.message
     assert "instance_path" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("members", "protocol"), [(STREAM, AirbyteStream), (CONFIGURED_STREAM, ConfiguredAirbyteStream)]
+)
+def test_the_members_are_those_of_the_protocol(members: Json, protocol: type) -> None:
+    """What is checked of a catalog are the members that Airbyte's own models have, all of them and no other."""
+    assert {*members["required"], *members["optional"]} == {field.name for field in fields(protocol)}
 
 
 def test_a_catalog_that_is_written_by_hand() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.test.entrypoint_wrapper import read as read_through_the_cdk
-from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from instruments.scripted_vtgate.vitess import Vitess
-from source_vitess.airbyte.lines import LineWriter, error_line, log_line
+from source_vitess.airbyte.lines import error_line, log_line
+from source_vitess.airbyte.masking import set_secrets
+from source_vitess.airbyte.sync_lines import LineWriter
 from source_vitess.errors import StreamError, TransientError
 from source_vitess.replication.messages import (
     Checkpoint,
@@ -177,16 +178,21 @@ def test_every_line_is_one_line() -> None:
     assert log_line("INFO", "one\ntwo\u2028three").count(b"\n") == 1
 
 
+def test_half_a_surrogate_pair_is_escaped() -> None:
+    """A configuration may hold one, and a message quote it: it is no UTF-8, and a line all the same."""
+    assert json.loads(log_line("INFO", "found \ud800"))["log"]["message"] == "found \ud800"
+
+
 def test_secrets_are_masked_in_log_lines_and_errors() -> None:
     """Whatever a server repeats of what it was sent."""
-    update_secrets(["s3cret-word"])
+    set_secrets(["s3cret-word"])
     try:
         lines = [
             log_line("WARN", "it sent s3cret-word"),
             error_line(StreamError("t", "it sent s3cret-word", detail="s3cret-word!"), stream="t", keyspace="shop"),
         ]
     finally:
-        update_secrets([])
+        set_secrets([])
 
     assert [line for line in lines if b"s3cret-word" in line] == []
     assert all(b"****" in line for line in lines)

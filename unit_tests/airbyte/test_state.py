@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.models import AirbyteStateMessageSerializer
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog
 from source_vitess.airbyte.state import parse_state, state_message, sync_state
+from source_vitess.commands import Commands
 from source_vitess.errors import ConfigError
 from source_vitess.replication.table_state import Copied, CopiedAt
 from source_vitess.source import SourceVitess
@@ -147,16 +149,9 @@ def test_states_of_something_else_stop_the_sync(vitess: Vitess, change: Any, fou
     state = copy.deepcopy(syncs.store.states[-1])
     change(state)
     before = len(vitess.vstream.requests)
-    source = SourceVitess()
 
     with pytest.raises(ConfigError) as caught:
-        list(
-            source.read_lines(
-                syncs.connector.config,
-                ConfiguredAirbyteCatalogSerializer.load(syncs.catalog),
-                [AirbyteStateMessageSerializer.load(state)],
-            )
-        )
+        list(Commands().read(syncs.connector.config, parse_configured_catalog(syncs.catalog), [state]))
 
     assert found in caught.value.message
     assert len(vitess.vstream.requests) == before

@@ -10,11 +10,11 @@ import pytest
 
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
+from source_vitess.commands import sync_settings
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication import oversized_rows as stall
 from source_vitess.replication.settings import SyncSettings
-from source_vitess.source import sync_settings
 
 #: Has something happen right after the sync's first question for the position of now.
 AfterFirstCurrent = Callable[[Callable[[], object]], None]
@@ -44,7 +44,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
         def changed(config: Any) -> SyncSettings:
             return replace(sync_settings(config), **changes)
 
-        monkeypatch.setattr("source_vitess.source.sync_settings", changed)
+        monkeypatch.setattr("source_vitess.commands.sync_settings", changed)
 
     return change
 

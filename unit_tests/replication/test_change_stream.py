@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 
 from instruments.oracle import Store
 from instruments.scripted_vtgate.model.faults import After
 from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.airbyte.configured_catalog import parse_configured_catalog
 from source_vitess.clock import SystemClock
+from source_vitess.commands import Commands
 from source_vitess.errors import ConfigError, SchemaMismatchError, TransientError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.gtid import GtidSet
@@ -23,7 +24,6 @@ from source_vitess.proto import binlogdata_pb2, vtgate_pb2
 from source_vitess.replication import change_stream, held_rows
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.messages import Message
-from source_vitess.source import SourceVitess
 from source_vitess.vstream.current_position import CURRENT_TIMEOUT
 from source_vitess.vstream.request import NO_TABLE
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
@@ -648,20 +648,18 @@ class TestItsEnd:
         """`stop` while the stream waits for a transaction: a state and a transient error at once."""
         change(vitess)
         vitess.faults.hang_after(is_row)
-        source = SourceVitess()
+        commands = Commands()
         begun = len(vitess.vstream.requests)
 
         def stop() -> None:
             vitess.vstream.wait_for_calls(begun + 2)
-            source.stop()
+            commands.stop()
 
         stopper = threading.Thread(target=stop)
         stopper.start()
-        state = [AirbyteStateMessageSerializer.load(message) for message in synced.store.last_state]
         synced.store.new_sync()
-        lines = source.read_lines(
-            synced.connector.config, ConfiguredAirbyteCatalogSerializer.load(synced.catalog), state
-        )
+        catalog = parse_configured_catalog(synced.catalog)
+        lines = commands.read(synced.connector.config, catalog, synced.store.last_state)
         with pytest.raises(TransientError, match="asked to stop"):
             synced.store.apply(line for chunk in lines for line in chunk.splitlines())
         stopper.join()
@@ -675,7 +673,7 @@ class TestItsEnd:
         """`stop` ends the change stream also when another stream was open within it."""
         monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 0)
         vitess.insert("a", *rows(3, 50), shard="-80")
-        source = SourceVitess()
+        commands = Commands()
         real = LiveVitess.current
         positions: list[Vgtid] = []
 
@@ -685,33 +683,30 @@ class TestItsEnd:
                 vitess.reparent("-80", lost=1)  # its end position is never reached
             elif len(positions) == 2:
                 monkeypatch.setattr(change_stream, "SILENCE_SECONDS", 1e9)
-                threading.Timer(0.1, source.stop).start()
+                threading.Timer(0.1, commands.stop).start()
             return positions[0]
 
         monkeypatch.setattr(LiveVitess, "current", current)
-        state = [AirbyteStateMessageSerializer.load(message) for message in synced.store.last_state]
-        catalog = ConfiguredAirbyteCatalogSerializer.load(synced.catalog)
+        catalog = parse_configured_catalog(synced.catalog)
 
         with pytest.raises(TransientError, match="asked to stop"):
-            list(source.read_lines(synced.connector.config, catalog, state))
+            list(commands.read(synced.connector.config, catalog, synced.store.last_state))
 
     def test_stop_while_the_position_is_asked_for(self, vitess: Vitess, synced: Syncs) -> None:
         """`stop` while a shard does not tell its position: not only after the time that it has for that."""
         vitess.faults.hang_after(1)
-        source = SourceVitess()
+        commands = Commands()
         begun = len(vitess.vstream.requests)
 
         def stop() -> None:
             vitess.vstream.wait_for_calls(begun + 1)
-            source.stop()
+            commands.stop()
 
         stopper = threading.Thread(target=stop)
         stopper.start()
         began = time.monotonic()
         with pytest.raises(TransientError, match="asked to stop"):
-            list(
-                source.read_lines(synced.connector.config, ConfiguredAirbyteCatalogSerializer.load(synced.catalog), [])
-            )
+            list(commands.read(synced.connector.config, parse_configured_catalog(synced.catalog), []))
         stopper.join()
 
         assert time.monotonic() - began < CURRENT_TIMEOUT / 2

@@ -12,11 +12,11 @@ import pytest
 
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
+from source_vitess.commands import Commands
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.replication import change_stream
-from source_vitess.source import SourceVitess
 from unit_tests.replication.conftest import Settings
 from unit_tests.syncing import Syncs, cut_again_and_again, is_commit, is_row, rows, streamed, table_state
 
@@ -50,16 +50,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
 
 
 @pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch) -> list[SourceVitess]:
-    """The sources that tests make, to stop them."""
-    made: list[SourceVitess] = []
-    real = SourceVitess.__init__
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[Commands]:
+    """Those that tests make, to stop them."""
+    made: list[Commands] = []
+    real = Commands.__init__
 
-    def init(source: SourceVitess) -> None:
-        real(source)
-        made.append(source)
+    def init(one: Commands) -> None:
+        real(one)
+        made.append(one)
 
-    monkeypatch.setattr(SourceVitess, "__init__", init)
+    monkeypatch.setattr(Commands, "__init__", init)
     return made
 
 
@@ -354,14 +354,14 @@ def test_a_stream_that_fails_leaves_the_others(vitess: Vitess, syncs: Syncs, clo
     syncs.expect_equal("b")
 
 
-def test_stop_is_no_failure(vitess: Vitess, syncs: Syncs, sources: list[SourceVitess]) -> None:
+def test_stop_is_no_failure(vitess: Vitess, syncs: Syncs, commands: list[Commands]) -> None:
     """`stop` while nothing happens: a state, and every stream complete, since all of them were caught up."""
 
     def react(message: dict[str, Any]) -> None:
         if says_caught_up(message):
             vitess.insert("a", *rows(3, 50))
         elif message["type"] == "STATE" and len(syncs.store.tables["a"]) == 9:
-            sources[-1].stop()
+            commands[-1].stop()
 
     messages = list(read(syncs, react))
 
