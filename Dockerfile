@@ -37,15 +37,17 @@ LABEL io.airbyte.name="airbyte/destination-readyset" \
       org.opencontainers.image.title="destination-readyset" \
       org.opencontainers.image.description="Airbyte destination for ReadySet, fed by source-vitess" \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte
+# Platforms put their files into /airbyte, as this user.
+RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte \
+    && install --directory --owner airbyte --group airbyte /airbyte
 COPY --from=build-destination-readyset /opt/source-vitess /opt/source-vitess
 ENV PATH="/opt/source-vitess/bin:${PATH}" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    AIRBYTE_ENTRYPOINT="destination-readyset"
+    AIRBYTE_ENTRYPOINT="/opt/source-vitess/bin/destination-readyset"
 WORKDIR /airbyte
 USER airbyte
-ENTRYPOINT ["destination-readyset"]
+ENTRYPOINT ["/opt/source-vitess/bin/destination-readyset"]
 
 # The last stage is what a build without a target makes: the source.
 FROM ${BASE}
@@ -54,13 +56,15 @@ LABEL io.airbyte.name="airbyte/source-vitess" \
       org.opencontainers.image.title="source-vitess" \
       org.opencontainers.image.description="Airbyte source connector for Vitess" \
       org.opencontainers.image.licenses="MIT"
-RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte
+# Platforms put their files into /airbyte, as this user.
+RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin airbyte \
+    && install --directory --owner airbyte --group airbyte /airbyte
 COPY --from=build /opt/source-vitess /opt/source-vitess
 # No byte code is written at run time: a read-only root file system is no obstacle (the CDK wants a /tmp).
 ENV PATH="/opt/source-vitess/bin:${PATH}" \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    AIRBYTE_ENTRYPOINT="source-vitess"
+    AIRBYTE_ENTRYPOINT="/opt/source-vitess/bin/source-vitess"
 WORKDIR /airbyte
 USER airbyte
-ENTRYPOINT ["source-vitess"]
+ENTRYPOINT ["/opt/source-vitess/bin/source-vitess"]

@@ -94,7 +94,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        sys.stdout.write(f"source-vitess {version('source-vitess')}\n")
+        sys.stdout.write(f"source-vitess {version('airbyte-source-vitess')}\n")
         parser.exit()
 
 

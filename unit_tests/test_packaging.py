@@ -98,6 +98,8 @@ def test_metadata_is_complete() -> None:
     data = _metadata()
 
     assert data["tags"] == ["language:python", "cdk:python"]
+    # PyAirbyte installs airbyte-<connector>, and asks that distribution for its version.
+    assert _project()["name"] == data["remoteRegistries"]["pypi"]["packageName"] == "airbyte-source-vitess"
     assert (data["connectorType"], data["connectorSubtype"]) == ("source", "database")
     assert str(uuid.UUID(data["definitionId"])) == data["definitionId"]
     assert _project()["license"] == data["license"]

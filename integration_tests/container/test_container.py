@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,12 @@ def mounted(image: str) -> Iterator[Path]:
     _buildah("rm", container)
 
 
+def _owner(path: Path) -> tuple[int, int, int]:
+    """Returns whose a file is, and what may be done with it."""
+    found = path.stat()
+    return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
 @pytest.fixture(scope="module")
 def image() -> Json:
     """The image's configuration."""
@@ -87,16 +94,17 @@ class Container:
 
     def start(self, *argv: str, **files: Any) -> subprocess.Popen[bytes]:
         """Starts the image's entry point with arguments; files are there as /tmp/data/<name>.json."""
+        argv = (*argv, *(word for name in files for word in (f"--{name}", f"/tmp/data/{name}.json")))  # noqa: S108
+        return self.execute(*self._config["Entrypoint"], *argv, **files)
+
+    def execute(self, *argv: str, stdin: int | None = None, **files: Any) -> subprocess.Popen[bytes]:
+        """Starts a program in the image; files are there as /tmp/data/<name>.json."""
         for name, content in files.items():
             (self._folder / f"{name}.json").write_text(json.dumps(content))
-        argv = (*argv, *(word for name in files for word in (f"--{name}", f"/tmp/data/{name}.json")))  # noqa: S108
-        return self.execute(*self._config["Entrypoint"], *argv)
-
-    def execute(self, *argv: str) -> subprocess.Popen[bytes]:
-        """Starts a program in the image."""
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", START]
         return subprocess.Popen(  # noqa: S603
             [*command, str(self._root), str(self._folder), *self._config["Env"], *argv],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -131,8 +139,9 @@ def test_what_the_image_says(image: Json) -> None:
     config = image["OCIv1"]["config"]
 
     assert config["User"] == "airbyte"
-    assert config["Entrypoint"] == ["source-vitess"]
-    assert "AIRBYTE_ENTRYPOINT=source-vitess" in config["Env"]
+    assert config["Entrypoint"] == ["/opt/source-vitess/bin/source-vitess"]
+    assert "AIRBYTE_ENTRYPOINT=/opt/source-vitess/bin/source-vitess" in config["Env"]
+    assert config["WorkingDir"] == "/airbyte"
     assert config["Labels"]["io.airbyte.name"] == "airbyte/source-vitess"
 
 
@@ -151,6 +160,11 @@ def test_what_is_in_it(container: Container) -> None:
     out, err = container.execute("python3", "-c", script).communicate(timeout=PATIENCE)
 
     assert (out.decode().split("\n"), err.decode()) == (["1000 1", "/tmp/x", "[]", "[]", ""], "")  # noqa: S108
+
+
+def test_the_folder_of_platforms_is_its_users_own(root: Path) -> None:
+    """A platform puts files into /airbyte as the image's user, and starts the connector there."""
+    assert _owner(root / "airbyte") == (1000, 1000, 0o755)
 
 
 def test_every_command(container: Container, tables: Shop, shop: Connector) -> None:
@@ -191,12 +205,57 @@ def test_sigterm_as_process_1(container: Container, tables: Shop, shop: Connecto
     shop.expect_all_equal(store)
 
 
+#: What Airbyte's launcher does in a pod: a subshell starts the connector, and gets the signal when a sync is cancelled.
+LAUNCHER = """
+(eval "$AIRBYTE_ENTRYPOINT read --config /tmp/data/config.json --catalog /tmp/data/catalog.json") &
+connector=$!
+read -r cancelled
+kill -TERM "$connector"
+exit 0
+"""
+
+
+def test_a_cancelled_sync_in_a_pod(container: Container, tables: Shop, shop: Connector) -> None:
+    """The signal ends the launcher's shell, not the connector, which is killed with the pod: its states are enough.
+
+    The next sync goes on from the last one that was written, and ends at what the database has.
+    """
+    config = {**shop.config, "keep_streaming_minutes": 60}
+    catalog = shop.configured()
+    store = Store.of_catalog(shop.discover())
+
+    process = container.execute("sh", "-c", LAUNCHER, stdin=subprocess.PIPE, config=config, catalog=catalog)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for line in process.stdout:
+        # The launcher's own words are none, and the kill may have cut the last line.
+        if line.endswith(b"\n"):
+            store.apply([line])
+        if b"as they happen" in line:
+            tables.change(20)
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()
+
+    assert process.wait(PATIENCE) == 0
+    assert "COMPLETE" not in store.statuses.values()
+    store.new_sync()
+    told = container.run("read", config=shop.config, catalog=catalog, state=store.last_state)
+    store.apply(json.dumps(message) for message in told)
+    assert set(store.statuses.values()) == {"COMPLETE"}
+    shop.expect_all_equal(store)
+
+
 def test_the_destinations_image(tmp_path: Path) -> None:
     """The other stage of the Dockerfile is destination-readyset, which starts."""
     image = inspect(DESTINATION)
-    assert image["OCIv1"]["config"]["Entrypoint"] == ["destination-readyset"]
+    assert image["OCIv1"]["config"]["Entrypoint"] == ["/opt/source-vitess/bin/destination-readyset"]
+    assert "AIRBYTE_ENTRYPOINT=/opt/source-vitess/bin/destination-readyset" in image["OCIv1"]["config"]["Env"]
 
     with mounted(DESTINATION) as root:
+        assert _owner(root / "airbyte") == (1000, 1000, 0o755)
         [message] = Container(root, image, tmp_path).run("spec")
 
     assert "/readyset" in message["spec"]["documentationUrl"].lower()

@@ -32,7 +32,7 @@ NEEDED |= {"hypothesis", "sortedcontainers", "attrs", "typing-extensions"}
 
 
 def _wheel(machine: str) -> Path:
-    (found,) = DIST.glob(f"source_vitess-*-cp310-abi3-*{machine}.whl")
+    (found,) = DIST.glob(f"airbyte_source_vitess-*-cp310-abi3-*{machine}.whl")
     return found
 
 
