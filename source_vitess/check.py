@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 
+from source_vitess.check_report import FoundKeyspace, report
 from source_vitess.clock import Deadline
 from source_vitess.errors import (
     ConfigError,
@@ -21,40 +23,31 @@ from source_vitess.errors import (
     TransientError,
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.inventory import read_inventory
 from source_vitess.mysql.lineage import read_lineage
 from source_vitess.mysql.replication_status import read_lags
-from source_vitess.mysql.routing import Routed, read_routed, routed_message
+from source_vitess.mysql.routing import read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
-from source_vitess.mysql.topology import (
-    Topology,
-    cell_warnings,
-    choose_tablet_type,
-    read_topology,
-    require_supported,
-    serving_types,
-)
+from source_vitess.mysql.topology import Topology, choose_tablet_type, read_topology, require_supported
 from source_vitess.naming import TabletType
 from source_vitess.network import vtgate_ports
 from source_vitess.network.port_probe import Listener, Speech
 from source_vitess.network.tunnel import reachable
-from source_vitess.position.lag import Lag, lag_warnings, stopped_message
+from source_vitess.position.lag import Lag, stopped_message
 from source_vitess.replication.messages import Log
-from source_vitess.schema import Table, engine_warning
 from source_vitess.settings.config import Config
 from source_vitess.settings.table_patterns import choose_tables
-from source_vitess.types.column_type import parse_column_type
-from source_vitess.types.integer import is_bigint_unsigned
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current_position import read_current_position
 
 #: Seconds for the whole check: people wait for it in front of a form.
 CHECK_SECONDS = 15.0
 
-#: Columns that one line of the log names.
-_LISTED = 20
 #: How often it is asked whether no replica of a shard replicates: any of them may answer for each.
 _LAG_TRIES = 3
+#: After which no further shard is asked how large its tables are, and for how long it keeps binary logs.
+_INVENTORY_SECONDS = 3.0
 #: Connecting, logging in and reaching both ports.
 _TUNNEL_SECONDS = 10.0
 
@@ -98,7 +91,7 @@ def _run(config: Config, deadline: Deadline) -> tuple[Log, ...]:
     if config.tunnel_method is not None:
         deadline.begin(f"connecting to the SSH server {config.tunnel_method.host}:{config.tunnel_method.port}")
     with reachable(config, timeout=deadline.left(_TUNNEL_SECONDS)) as reached:
-        return (*_warnings(config.warnings), *_try(reached, deadline))
+        return (*(Log(text, warning=True) for text in config.warnings), *_try(reached, deadline))
 
 
 def _try(config: Config, deadline: Deadline) -> tuple[Log, ...]:
@@ -110,56 +103,32 @@ def _try(config: Config, deadline: Deadline) -> tuple[Log, ...]:
         setting.require_whole_updates(shard, found.topology.release)
     deadline.begin("opening a VStream on the gRPC port")
     _check_grpc(config, deadline, grpc, found)
-    engines = engine_warning({name: table.engine for name, table in found.tables.items()})
-    return (
-        *_summary(config, found),
-        *_warnings(lag_warnings(found.lags)),
-        *_warnings([engines] if engines else []),
-        *_warnings(_unsigned_warnings(config, found.tables.values())),
-        *_warnings(_routing_warnings(config.keyspace, found.routed)),
-    )
+    return tuple(report(config, found))
 
 
-@dataclass(frozen=True)
-class _Keyspace:
-    """What the MySQL port answers about the keyspace.
-
-    Attributes:
-        topology: Its shards and tablets.
-        shards: The selected shards.
-        tablet_type: The type of tablet that is read from.
-        tables: Its tables.
-        routed: Those whose queries are sent to another keyspace.
-        settings: By shard, how its MySQL writes binary logs.
-        lags: How far the tablets that are read from are behind.
-    """
-
-    topology: Topology
-    shards: Sequence[str]
-    tablet_type: TabletType
-    tables: Mapping[str, Table]
-    routed: Mapping[str, Routed]
-    settings: Mapping[str, ShardSettings]
-    lags: Sequence[Lag]
-
-
-def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, mysql: Listener) -> _Keyspace:
+def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, mysql: Listener) -> FoundKeyspace:
     deadline.begin("asking VTGate for its keyspaces and tablets")
     topology = _read_topology(session, config, mysql)
     require_supported(topology, allowed=config.allow_unsupported_vitess)
     shards = topology.select_shards(config.shards)
     tablet_type = choose_tablet_type(topology, shards, config.tablet_type, config.cells)
     deadline.begin("reading tables and columns")
-    tables = read_schema(session, config.keyspace, shards=shards, topology=topology).tables
-    if not tables:
+    schema = read_schema(session, config.keyspace, shards=shards[:1], topology=topology)
+    if not schema.tables:
         raise ConfigError(
             # As Airbyte's own database sources: nothing could be selected.
             f"The keyspace {config.keyspace} has no tables that can be read. Create some, give the user the right "
             "to read them, or correct the keyspace in the field url."
         )
-    tables = {name: tables[name] for name in choose_tables(config.table_patterns, tables)}
+    chosen = choose_tables(config.table_patterns, schema.tables)
+    schema = replace(schema, tables={name: schema.tables[name] for name in chosen})
+    deadline.begin("asking the shards for the sizes of the tables, and for how long they keep binary logs")
+    last = time.monotonic() + _INVENTORY_SECONDS
+    inventory = read_inventory(
+        session, topology, shards, tablet_type, config.cells, schema, lambda: time.monotonic() < last
+    )
     deadline.begin("asking VTGate for its routing rules")
-    routed = read_routed(session, config.keyspace, [*tables])
+    routed = read_routed(session, config.keyspace, [*schema.tables])
     deadline.begin("asking tablets for the settings of their binary logs")
     settings = read_shard_settings(session, topology, shards, tablet_type, config.cells)
     deadline.begin("asking VTGate how far replicas are behind")
@@ -167,10 +136,10 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
     deadline.begin("asking the shards' primaries for their positions")
     for shard in shards:
         read_lineage(session, topology, shard)
-    return _Keyspace(topology, shards, tablet_type, tables, routed, settings, lags)
+    return FoundKeyspace(topology, shards, tablet_type, inventory, routed, settings, lags)
 
 
-def _check_grpc(config: Config, deadline: Deadline, grpc: Listener, found: _Keyspace) -> None:
+def _check_grpc(config: Config, deadline: Deadline, grpc: Listener, found: FoundKeyspace) -> None:
     # A gRPC server that sends nothing by itself is possible, but one that is hung is likelier.
     is_quiet = grpc.speech is Speech.UNKNOWN
     seconds = deadline.left(vtgate_ports.PORT_SECONDS if is_quiet else CHECK_SECONDS)
@@ -255,53 +224,3 @@ def _check_stream(config: Config, shards: Sequence[str], tablet_type: TabletType
             # No stream is asked for here, so an error that names a table is one of the whole.
             kind = ConfigError if isinstance(error, StreamError) else type(error)
             raise kind(f"The VStream does not work. {error.message}", detail=error.detail) from error
-
-
-def _warnings(texts: Iterable[str]) -> Iterator[Log]:
-    return (Log(text, warning=True) for text in texts)
-
-
-def _unsigned_warnings(config: Config, tables: Iterable[Table]) -> Iterator[str]:
-    """Yields a line if columns can hold integers that many destinations have no type for."""
-    if config.bigint_unsigned_as != "integer":
-        return
-    named = [
-        f"{column.name!r} of {table.name!r}"
-        for table in tables
-        for column in table.columns
-        if is_bigint_unsigned(parse_column_type(column.column_type))
-    ]
-    if named:
-        yield (
-            f"BIGINT UNSIGNED columns are read as integers: {', '.join(named[:_LISTED])}"
-            f"{f' and {len(named) - _LISTED} more' if len(named) > _LISTED else ''}. If one holds values above 2^63-1, "
-            "many destinations refuse the record or the whole load: then set the field bigint_unsigned_as to number or "
-            "string."
-        )
-
-
-def _routing_warnings(keyspace: str, routed: Mapping[str, Routed]) -> Iterator[str]:
-    """Yields a line for each table whose queries go to another keyspace, of the first twenty."""
-    for name in sorted(routed)[:20]:
-        yield routed_message(name, keyspace, routed[name])
-    if len(routed) > 20:
-        yield f"The queries of {len(routed) - 20} more tables are sent to other keyspaces."
-
-
-def _summary(config: Config, found: _Keyspace) -> Iterator[Log]:
-    versions = sorted({setting.mysql_version for setting in found.settings.values()})
-    types = serving_types(found.topology)
-    version = found.topology.version or "of an unknown version"
-    yield Log(f"VTGate {version} answers on both ports; MySQL {', '.join(versions)}.")
-    yield Log(
-        f"Keyspace {config.keyspace}: {len(found.tables)} tables; shards with the tablets that serve: "
-        + "; ".join(f"{shard} ({', '.join(types[shard])})" for shard in found.shards)
-        + "."
-    )
-    yield Log(
-        f"Data is read from {found.tablet_type} tablets"
-        + (", because the field tablet_type is empty." if config.tablet_type is None else ".")
-    )
-    yield from _warnings(warning for shard, setting in found.settings.items() for warning in setting.warnings(shard))
-    yield from _warnings(found.topology.release.notes())
-    yield from _warnings(cell_warnings(found.topology, config.cells))

@@ -20,6 +20,9 @@ from source_vitess.network import port_probe as probe
 from source_vitess.network import vtgate_ports
 from source_vitess.settings.config import Config
 
+SERVING = "(PRIMARY in zone1, REPLICA in zone1)"
+NOT_LONGER = "No pause between two syncs may be longer, and no copy"
+
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +30,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "GREETING_TIMEOUT", 0.2)
     monkeypatch.setattr(probe, "_ANSWER_TIMEOUT", 0.2)
     monkeypatch.setattr(vtgate_ports, "PORT_SECONDS", 1.0)
+    # A busy machine asks all shards all the same.
+    monkeypatch.setattr(module, "_INVENTORY_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -64,15 +69,100 @@ def message_for(text: str, **fields: object) -> str:
 
 
 def test_what_was_found(shop: Vitess) -> None:
-    """The log names version, shards, tables and tablets."""
+    """The log has a line for each fact: versions, size, shards and tablets, lag, binary logs; and no warning."""
+    shop.insert("product", *({"id": number} for number in range(6)))
+
     lines = check(Config.from_json({"url": shop.url}))
 
-    text = "\n".join(line.text for line in lines)
-    assert "VTGate 24.0.0 answers on both ports; MySQL 8.4.6." in text
-    assert "Keyspace commerce: 2 tables" in text
-    assert "-80 (PRIMARY, REPLICA); 80- (PRIMARY, REPLICA)" in text
-    assert "Data is read from REPLICA tablets, because the field tablet_type is empty." in text
+    assert [line.text for line in lines] == [
+        "VTGate 24.0.0 answers on both ports; MySQL 8.4.6.",
+        "Keyspace commerce: 2 tables in 2 shards; by MySQL's estimates some 6 rows and 384 bytes.",
+        f"Shards and the tablets that serve: -80 {SERVING}; 80- {SERVING}.",
+        "Data is read from REPLICA tablets, because the field tablet_type is empty.",
+        "Tablets that are read from are behind their primaries by: -80 0 s; 80- 0 s.",
+        f"MySQL keeps its binary logs for 720 h. {NOT_LONGER} (initial_load_timeout_hours: 8).",
+    ]
     assert not any(line.warning for line in lines)
+
+
+def test_tables_that_need_a_word(shop: Vitess) -> None:
+    """Tables without a key, of other engines, that cannot be streamed, or with cascading foreign keys are named."""
+    shop.create_table("event", {"what": "text"})
+    shop.create_table("log", {"id": "bigint"}, key=("id",), engine="MyISAM")
+    shop.create_table("/temporary", {"id": "bigint"}, key=("id",))
+    shop.create_table("back`tick", {"id": "bigint"}, key=("id",))
+    shop.create_table("line", {"id": "bigint"}, key=("id",), cascades=True)
+
+    lines = check(Config.from_json({"url": shop.url}))
+
+    facts = [line.text for line in lines if not line.warning]
+    assert facts[1].startswith("Keyspace commerce: 5 tables")
+    assert facts[-1] == "Tables without a key, whose rows can be appended but not deduplicated: 'event'."
+    engines, unreadable, cascading = (line.text for line in lines if line.warning)
+    assert engines.startswith("Tables of an engine without transactions: 'log' (MyISAM).")
+    assert unreadable.startswith("Tables that nothing can follow, ")
+    assert "'/temporary', 'back`tick'. They are left out" in unreadable
+    assert cascading.startswith("Tables whose rows a foreign key deletes or changes by itself: 'line'.")
+
+
+def test_a_mysql_that_writes_cascades(shop: Vitess) -> None:
+    """Where what a foreign key does is in the binary log, nothing has to be said of it."""
+    shop.sql.variables["version"] = shop.sql.variables["innodb_version"] = "9.7.4"
+    shop.create_table("line", {"id": "bigint"}, key=("id",), cascades=True)
+
+    assert not any(line.warning for line in check(Config.from_json({"url": shop.url})))
+
+
+def test_binary_logs_that_are_kept_for_a_short_time(shop: Vitess) -> None:
+    """The shortest time counts, of every tablet that may be read; one shorter than a copy may take is a warning."""
+    shop.sql.variables_of[shop.shards["80-"].tablets[1].alias] = {"binlog_expire_logs_seconds": 5400}
+
+    lines = check(Config.from_json({"url": shop.url}))
+
+    [fact] = [line.text for line in lines if line.text.startswith("MySQL keeps its binary logs")]
+    assert fact.startswith("MySQL keeps its binary logs for 1.5 h (80-) or longer. ")
+    [warning] = [line.text for line in lines if line.warning]
+    assert warning.startswith("MySQL keeps the binary logs of 1 shard (80-) for a shorter time than a copy may take")
+    lines = check(Config.from_json({"url": shop.url, "initial_load_timeout_hours": 1}))
+    assert not any(line.warning for line in lines)
+
+
+def test_binary_logs_without_an_end(shop: Vitess) -> None:
+    """0 means that they are purged by a person, and a server that does not know the variable is not asked further."""
+    shop.sql.variables["binlog_expire_logs_seconds"] = 0
+    lines = check(Config.from_json({"url": shop.url}))
+    assert lines[-1].text == "MySQL keeps its binary logs until somebody purges them."
+
+    del shop.sql.variables["binlog_expire_logs_seconds"]
+
+    assert not any("binary logs" in line.text for line in check(Config.from_json({"url": shop.url})))
+
+
+def test_a_large_keyspace_takes_one_screen() -> None:
+    """Hundreds of tables and two dozen shards take as many lines, none of them long, and a few statements a shard."""
+    shards = [f"{number:02x}-{number + 1:02x}" for number in range(0x10, 0x28)]
+    with Vitess(shards=shards) as vitess:
+        for number in range(300):
+            vitess.create_table(f"t{number}", {"id": "bigint"})
+        vitess.mysql.statements.clear()
+
+        lines = check(Config.from_json({"url": vitess.url}), seconds=250)
+
+    assert len(lines) == 7
+    assert max(len(line.text) for line in lines) < 1200
+    assert lines[-1].text.endswith("'t115' and 280 more.")
+    assert len(vitess.mysql.statements) < 20 * len(shards)
+
+
+def test_there_is_no_time_for_all_shards(shop: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates are of as many shards as could be asked in a few seconds, and say so: a person waits."""
+    monkeypatch.setattr(module, "_INVENTORY_SECONDS", 0.0)
+    shop.insert("product", *({"id": number} for number in range(6)))
+
+    lines = check(Config.from_json({"url": shop.url}))
+
+    assert "in 1 of 2 shards, more were not asked." in lines[1].text
+    assert "as far as 1 of 2 shards were asked" in lines[-1].text
 
 
 def test_a_real_stream_is_opened(shop: Vitess) -> None:

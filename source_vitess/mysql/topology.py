@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from source_vitess.errors import ConfigError, TransientError
@@ -181,11 +181,6 @@ def choose_tablet_type(
                 "Choose another tablet type, or start such a tablet."
             )
     return wanted
-
-
-def serving_types(topology: Topology) -> Mapping[str, tuple[str, ...]]:
-    """Returns by shard the types of tablets that serve and can be streamed from."""
-    return {shard: tuple(name for name in TABLET_TYPES if topology.serves(shard, name)) for shard in topology.shards}
 
 
 def _no_shards(session: VtgateSession, keyspace: str) -> ConfigError | TransientError:

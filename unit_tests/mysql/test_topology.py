@@ -15,7 +15,6 @@ from source_vitess.mysql.topology import (
     choose_tablet_type,
     read_topology,
     read_version,
-    serving_types,
     shard_order,
 )
 from source_vitess.settings.config import Config
@@ -96,7 +95,6 @@ def test_tablets_that_do_not_serve_do_not_count() -> None:
 
     with pytest.raises(TransientError, match="It has no serving tablet at all"):
         choose_tablet_type(down, down.shards)
-    assert serving_types(down) == {"0": ()}
 
 
 def test_shards_are_selected_in_key_order() -> None:
@@ -118,7 +116,7 @@ def test_a_keyspace_is_read(vitess: Vitess) -> None:
         found = read_topology(session, "commerce")
 
     assert found.shards == ("-80", "80-")
-    assert serving_types(found)["80-"][0] == "PRIMARY"
+    assert found.serves("80-", "PRIMARY")
     assert found.version == "24.0.0"
 
 

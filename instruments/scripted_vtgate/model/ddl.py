@@ -46,9 +46,12 @@ class SchemaChanges(Database):
         comment: str = "",
         view: bool = False,
         engine: str = "InnoDB",
+        cascades: bool = False,
     ) -> Table:
         """Creates a table: `create_table("t", {"id": "bigint", "name": "varchar(20)"}, key=["id"])`."""
-        table = Table.declare(name, columns, key=key, unique=unique, comment=comment, view=view, engine=engine)
+        table = Table.declare(
+            name, columns, key=key, unique=unique, comment=comment, view=view, engine=engine, cascades=cascades
+        )
         with self.changed:
             if name in self.tables:
                 raise ValueError(f"table {name} exists")

@@ -18,6 +18,7 @@ _COLUMNS = {
     "statistics": "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME NON_UNIQUE INDEX_SCHEMA INDEX_NAME SEQ_IN_INDEX COLUMN_NAME "
     "COLLATION SUB_PART NULLABLE INDEX_TYPE EXPRESSION",
     "key_column_usage": "CONSTRAINT_SCHEMA CONSTRAINT_NAME TABLE_SCHEMA TABLE_NAME COLUMN_NAME ORDINAL_POSITION",
+    "referential_constraints": "CONSTRAINT_SCHEMA CONSTRAINT_NAME UPDATE_RULE DELETE_RULE TABLE_NAME",
     "schemata": "CATALOG_NAME SCHEMA_NAME DEFAULT_CHARACTER_SET_NAME DEFAULT_COLLATION_NAME",
 }
 
@@ -41,6 +42,8 @@ def fill(connection: sqlite3.Connection, server: Storage, database: str) -> None
                 for key, number, column, nullable in keys
             ],
         )
+        if table.cascades:
+            _insert(connection, "referential_constraints", [(database, "parent", "NO ACTION", "CASCADE", table.name)])
         _insert(
             connection,
             "key_column_usage",

@@ -43,6 +43,7 @@ class VtgateSql(Answering):
             "version_comment": _VERSION_COMMENT,
             "binlog_row_image": "FULL",
             "binlog_row_value_options": "",
+            "binlog_expire_logs_seconds": 2592000,
             "binlog_format": "ROW",
             "gtid_mode": "ON",
             "log_bin": 1,

@@ -65,6 +65,7 @@ class Table:
         comment: The table comment; sequences have `vitess_sequence`.
         view: It is a view.
         engine: Its storage engine.
+        cascades: A foreign key deletes its rows with those of another table. The model does not: it is said only.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Table:
     comment: str = ""
     view: bool = False
     engine: str = "InnoDB"
+    cascades: bool = False
 
     @classmethod
     def declare(
@@ -87,6 +89,7 @@ class Table:
         comment: str = "",
         view: bool = False,
         engine: str = "InnoDB",
+        cascades: bool = False,
     ) -> Table:
         """Makes a table from declarations such as `{"id": "bigint", "name": "varchar(20) not null"}`."""
         keys = tuple(key)
@@ -101,6 +104,7 @@ class Table:
             comment=comment,
             view=view,
             engine=engine,
+            cascades=cascades,
         )
 
     @property
