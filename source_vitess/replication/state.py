@@ -32,8 +32,8 @@ class SyncState:
         vgtid: The position up to which changes were read; None before the first sync.
         cursor: The last `_ab_cdc_cursor` given out.
         tables: By table; a table that is missing needs a copy.
-        known: Streams of this sync and of former ones, if new ones begin without a copy: one of them that has no state
-            was cleared, and needs a copy.
+        known: Streams that were deselected; if new ones begin without a copy, all of this sync and of former ones. One
+            of them that has no state needs a copy.
         dropped_columns: By shard and table, the names, in lower case, of columns that were dropped at or before the
             position, and that no tablet has left out of a change since (see `AnnouncedColumns`); each with the GTID of
             the statement, empty if it is not known.

@@ -164,6 +164,8 @@ class Sync:
             followed = isinstance(table, (*FOLLOWED, RefreshNeeded))
             if name in refused or (stream is not None and followed == stream.incremental):
                 kept[name] = table
+        # Changes of these are not followed from here on, whatever a later sync is configured to begin with.
+        self._state.known.update(self._state.tables.keys() - kept.keys())
         self._state.tables = kept
 
     def _report_refused(self) -> Iterator[Message]:

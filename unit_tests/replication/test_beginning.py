@@ -270,3 +270,21 @@ def test_tables_without_a_key(vitess: Vitess) -> None:
     assert sync.run() is None
 
     assert sync.store.records == {"log": 2}
+
+
+def test_a_stream_that_was_deselected_before_is_known(vitess: Vitess) -> None:
+    """Also if all rows were copied then: what it missed since would be skipped."""
+    copied = Syncs(vitess)
+    both = copied.catalog
+    assert copied.run() is None
+    copied.catalog = copied.connector.configured("a")
+    assert copied.run() is None
+    change(vitess, "b", 1)
+    sync = syncs(vitess)
+    sync.store, sync.catalog = copied.store, copied.catalog
+    assert sync.run() is None
+    sync.catalog = both
+
+    assert sync.run() is None
+
+    sync.expect_equal("b")
