@@ -125,7 +125,7 @@ mutants: venv ## takes rules of the connector back one by one; the search has to
 	@$(BIN)/python -m instruments.model_search.mutants $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: readyset
-readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start
+readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start; READYSET names a ReadySet for more
 	@$(BIN)/python -m tools.tiers readyset
 
 .PHONY: large

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,14 @@ class Bookkeeping:
             for database, name, definition, created, generation in rows
         }
 
+    def state(self, connection: Connection, namespace: str, stream: str = "") -> str | None:
+        """Returns the last state that was committed; None without one."""
+        rows = query(
+            connection,
+            f"SELECT state FROM {self._states} WHERE namespace = {quote(namespace)} AND stream = {quote(stream)}",
+        )
+        return str(rows[0][0]) if rows else None
+
     def remember(self, connection: Connection, table: ServedTable, *, created: bool) -> None:
         """Notes a table's definition."""
         definition = quote(json.dumps(table.definition, ensure_ascii=False))
@@ -101,3 +110,8 @@ class Bookkeeping:
             f"({quote(namespace)}, {quote(stream)}, {quote(state)}, {records}, UTC_TIMESTAMP(6)) AS n "
             "ON DUPLICATE KEY UPDATE state = n.state, records = n.records, committed_at = n.committed_at"
         ).encode()
+
+
+def states_scope(namespaces: Iterable[str | None]) -> str:
+    """Returns the name under which a state of all streams is kept, given the streams' namespaces."""
+    return ",".join(sorted({namespace or "" for namespace in namespaces}))[:191]

@@ -19,7 +19,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from source_vitess.airbyte.cdk import failed_check, to_messages, traced
 from source_vitess.airbyte.lines import log_line
-from source_vitess.airbyte.masking import long_secrets, set_secrets
+from source_vitess.airbyte.masking import long_secrets, masked, set_secrets
 from source_vitess.errors import ConnectorError
 
 from destination_readyset.bookkeeping import Bookkeeping
@@ -46,7 +46,7 @@ class DestinationReadyset(Destination):
         """Tells whether the server can be written and replicated, and if not, what to do."""
         try:
             for line in check(_parse_config(config)):
-                logger.info(line)
+                logger.info(masked(line))
         except ConnectorError as error:
             return failed_check(error, logger)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
@@ -74,6 +74,7 @@ class DestinationReadyset(Destination):
         emit: Emit,
         *,
         failed: Callable[[], None] = lambda: None,
+        pass_on: bool = False,
     ) -> None:
         """Writes lines of Airbyte messages until they end.
 
@@ -83,6 +84,7 @@ class DestinationReadyset(Destination):
             lines: Each a message in JSON.
             emit: Takes lines for stdout: the states that were committed, and logs. Called from several threads.
             failed: Called, on another thread, when writing failed while `lines` may still be waited for.
+            pass_on: Whether to emit what the source logs and traces, too.
 
         Raises:
             ConnectorError: Nothing after the last state that was emitted is in the tables.
@@ -108,7 +110,7 @@ class DestinationReadyset(Destination):
         caches = _keep_caches(parsed, prepared, log)
         sender = Sender(connection, failed, lambda text: log("WARN", text))
         try:
-            Writer(plans, prepared, bookkeeping, sender, emit).run(lines)
+            Writer(plans, prepared, bookkeeping, sender, emit, pass_on=pass_on).run(lines)
         finally:
             sender.close()
         if caches is not None:

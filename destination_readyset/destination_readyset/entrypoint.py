@@ -21,6 +21,8 @@ from source_vitess.airbyte.files import read_json
 from source_vitess.errors import ConfigError
 
 from destination_readyset.destination import DestinationReadyset
+from destination_readyset.round import PASS_ON
+from destination_readyset.supervise import supervise
 
 _CHUNK = 1024 * 1024
 
@@ -36,6 +38,8 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    if list(argv[:1]) == ["run"]:
+        return supervise(argv[1:])
     destination = DestinationReadyset()
     args = destination.parse_args(list(argv))
     return run_command(lambda: _write(destination, args) if args.command == "write" else _answer(destination, args))
@@ -70,6 +74,7 @@ def _write(destination: DestinationReadyset, args: argparse.Namespace) -> int:
         read_lines(sys.stdin.fileno(), stopped),
         emit,
         failed=lambda: os.close(stop),
+        pass_on=bool(os.environ.get(PASS_ON)),
     )
     return 0
 

@@ -13,7 +13,8 @@ from source_vitess.airbyte.lines import log_line
 from source_vitess.errors import ConfigError, InternalError
 
 from destination_readyset.batch import TableBatch
-from destination_readyset.bookkeeping import Bookkeeping
+from destination_readyset.bookkeeping import Bookkeeping, states_scope
+from destination_readyset.lag import UPDATED_AT, LagReport
 from destination_readyset.plan import META_PREFIXES, StreamPlan
 from destination_readyset.prepare import Prepared
 from destination_readyset.sender import Sender
@@ -52,6 +53,8 @@ class Writer:
         bookkeeping: Where states go.
         sender: The connection.
         emit: Takes lines for stdout, from any thread.
+        pass_on: Whether what the source says besides records and states is written to stdout, too; and now and then,
+            how old the changes are that were committed.
     """
 
     def __init__(
@@ -61,7 +64,11 @@ class Writer:
         bookkeeping: Bookkeeping,
         sender: Sender,
         emit: Callable[[bytes], None],
+        *,
+        pass_on: bool = False,
     ) -> None:
+        self._pass_on = pass_on
+        self._lag = LagReport() if pass_on else None
         self._streams: dict[Name, _Stream] = {
             (plan.namespace, plan.table.name): _Stream(TableBatch(plan.table)) for plan in plans
         }
@@ -71,6 +78,7 @@ class Writer:
         self._sender = sender
         self._emit = emit
         self._size = 0
+        self._newest: Mapping[str, Any] = {}
         self._warned: set[str] = set()
         for plan in prepared.erase:
             sender.execute(f"DELETE FROM {plan.table.sql_name}".encode(), plan.table.name)
@@ -100,6 +108,8 @@ class Writer:
                 self._take_state(message)
             elif kind == "TRACE":
                 self._take_trace(message["trace"])
+            if self._pass_on and kind in ("LOG", "TRACE"):
+                self._emit(b'{"from":"source",' + line.strip()[1:] + b"\n")
         self._end()
 
     def _take_record(self, record: Mapping[str, Any], line: bytes) -> None:
@@ -114,6 +124,7 @@ class Writer:
         if batch.exact:
             record = _exact.decode(line.decode())["record"]
         data = record["data"]
+        self._newest = data
         if len(data) != stream.fields:
             self._look_at(name, stream, data)
         stream.records += 1
@@ -144,7 +155,14 @@ class Writer:
         self._sender.execute(sql)
         state["destinationStats"] = {"recordCount": float(records)}
         line = orjson.dumps(message) + b"\n"
-        self._sender.commit(lambda: self._emit(line))
+        changed_at = self._newest.get(UPDATED_AT) if records else None
+
+        def committed() -> None:
+            self._emit(line)
+            if self._lag is not None and (report := self._lag.committed(records, changed_at)):
+                self._emit(log_line("INFO", report))
+
+        self._sender.commit(committed)
         self._waiting.clear()
 
     def _scope(self, state: Mapping[str, Any]) -> tuple[str, str, list[_Stream]]:
@@ -153,8 +171,7 @@ class Writer:
             descriptor = state["stream"]["stream_descriptor"]
             name = (descriptor.get("namespace") or None, descriptor["name"])
             return name[0] or "", name[1], [self._streams[name]] if name in self._streams else []
-        namespaces = {namespace or "" for namespace, _ in self._streams}
-        return ",".join(sorted(namespaces))[:191], "", list(self._streams.values())
+        return states_scope(namespace for namespace, _ in self._streams), "", list(self._streams.values())
 
     def _take_trace(self, trace: Mapping[str, Any]) -> None:
         if trace.get("type") != "STREAM_STATUS":

@@ -1,0 +1,246 @@
+"""`run`: source and destination without a platform, round after round, for a supervisor to start and stop.
+
+- A round begins from the state that the served MySQL keeps, in one transaction with its rows: it is exactly what the
+  tables hold. The state file is written at each state, and counts where the served MySQL has none.
+- A stream that has to be refreshed is, if the user wishes: its state is left out of the next round, and its table gets
+  rows of a new generation, which erases the old ones in the transaction of the first new ones. That a refresh was
+  begun is in the state file; that it has come as far as that, in the served MySQL.
+- What can pass is tried again, with a growing pause; what only the user can mend ends the program.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from source_vitess.airbyte.files import read_json
+from source_vitess.errors import ConfigError, ConnectorError
+
+from destination_readyset.bookkeeping import Bookkeeping, states_scope
+from destination_readyset.config import Config
+from destination_readyset.health import Health
+from destination_readyset.readable import line, readable
+from destination_readyset.round import Outcome, Round
+from destination_readyset.served import connect
+from destination_readyset.state_file import Saved, load, save
+
+#: Seconds before the first try after a failure, and at most.
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+#: Seconds between two rounds of a source that does not stream.
+BETWEEN_ROUNDS = 1.0
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What `run` is asked to do.
+
+    Attributes:
+        source_command: The words that start the source.
+        destination_command: The words that start the destination.
+        source: The source's configuration.
+        config: The destination's.
+        catalog: The configured catalog.
+        state_file: Where the state is kept.
+        refresh: Whether streams that have to be refreshed are.
+    """
+
+    source_command: Sequence[str]
+    destination_command: Sequence[str]
+    source: Path
+    config: Path
+    catalog: Path
+    state_file: Path
+    refresh: bool = False
+
+
+class Runner:
+    """Runs rounds until it is stopped, or cannot go on.
+
+    Args:
+        options: What is asked for.
+        health: Is told how it goes.
+        say: Takes lines for a person.
+    """
+
+    def __init__(self, options: RunOptions, health: Health, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._health = health
+        self._say = say
+        self._stopped = threading.Event()
+        self._round: Round | None = None
+        self._saved = Saved()
+        #: Streams of which the last state says that they have to be refreshed, and why.
+        self._refresh_needed: dict[str, str] = {}
+
+    def stop(self, *_: object) -> None:
+        """Ends after the state that comes next. A signal handler may call."""
+        self._stopped.set()
+        if self._round is not None:
+            self._round.stop()
+
+    def run(self) -> int:
+        """Runs rounds.
+
+        Returns:
+            The exit code: 0 after `stop`.
+
+        Raises:
+            ConfigError: The user has to act.
+        """
+        self._saved = load(self._options.state_file)
+        failures = 0
+        while not self._stopped.is_set():
+            outcome, trouble = Outcome(), ""
+            try:
+                outcome = self._run_round()
+                trouble = _ending(outcome.codes)
+            except ConfigError:
+                raise
+            except ConnectorError as error:
+                trouble = error.message
+            if self._stopped.is_set():
+                break
+            if self._begin_refreshes():
+                continue
+            if outcome.is_config_error:
+                raise ConfigError(_text(outcome.errors))
+            if not trouble:
+                failures = 0
+                self._stopped.wait(BETWEEN_ROUNDS)
+                continue
+            failures = 1 if outcome.states else min(failures + 1, 10)
+            pause = min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE)
+            self._health.is_in("waiting after a failure")
+            self._log("WARN", f"{trouble} Both are started again in {pause:.0f} s.")
+            self._stopped.wait(pause)
+        self._log("INFO", f"Stopped. The state is in {self._options.state_file}.")
+        return 0
+
+    def _run_round(self) -> Outcome:
+        options = self._options
+        catalog = read_json(options.catalog, "configured catalog")
+        states = self._begin_from(catalog)
+        self._refresh_needed = {}
+        with tempfile.TemporaryDirectory(prefix="destination-readyset-") as folder:
+            files = Path(folder)
+            (files / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
+            (files / "state.json").write_text(json.dumps(states), encoding="utf-8")
+            shared = ["--catalog", str(files / "catalog.json")]
+            reading = ["read", "--config", str(options.source), *shared, "--state", str(files / "state.json")]
+            self._health.is_in("running")
+            self._round = Round(
+                [*options.source_command, *reading],
+                [*options.destination_command, "write", "--config", str(options.config), *shared],
+            )
+            try:
+                if self._stopped.is_set():
+                    self._round.stop()
+                return self._round.run(self._take)
+            finally:
+                self._round = None
+
+    def _take(self, message: Json) -> None:
+        if message.get("type") == "STATE":
+            state = {name: value for name, value in message["state"].items() if not name.endswith("Stats")}
+            self._saved = Saved([state], self._saved.refreshing)
+            save(self._options.state_file, self._saved)
+            self._health.has_state()
+            self._refresh_needed = _refresh_needed(state)
+            if self._refresh_needed and self._options.refresh and self._round is not None:
+                self._round.stop()
+        elif not self._is_obeyed(message) and (text := readable(message)):
+            self._say(text)
+
+    def _is_obeyed(self, message: Json) -> bool:
+        """Tells whether a message only says that the source was asked to stop, which is no error here."""
+        if self._round is None or not self._round.is_stopping or message.get("type") != "TRACE":
+            return False
+        error = message["trace"].get("error") or {}
+        return bool(error.get("failure_type") == "transient_error")
+
+    def _begin_from(self, catalog: Json) -> list[Mapping[str, Any]]:
+        """Returns the states to begin from, and gives the catalog the generations of the streams to refresh."""
+        config = Config.from_json(read_json(self._options.config, "configuration"))
+        bookkeeping = Bookkeeping(config.bookkeeping_database)
+        streams = [entry["stream"] for entry in catalog["streams"]]
+        connection = connect(config.mysql)
+        with connection:
+            bookkeeping.create(connection)
+            known = bookkeeping.known(connection)
+            kept = bookkeeping.state(connection, states_scope(stream.get("namespace") for stream in streams))
+        states = [json.loads(kept)] if kept is not None else list(self._saved.states)
+        refreshing: dict[str, int] = {}
+        for entry in catalog["streams"]:
+            name = entry["stream"]["name"]
+            wanted = self._saved.refreshing.get(name)
+            table = known.get((config.database(entry["stream"].get("namespace")), name))
+            if wanted is None or (table is not None and table.generation == wanted):
+                continue
+            refreshing[name] = wanted
+            entry.update(generation_id=wanted, minimum_generation_id=wanted)
+            states = [_without(state, name) for state in states]
+        self._saved = Saved(states, refreshing)
+        save(self._options.state_file, self._saved)
+        return states
+
+    def _begin_refreshes(self) -> bool:
+        """Notes that the streams that need it are refreshed from the next round on, and returns whether any is."""
+        if not self._refresh_needed or not self._options.refresh:
+            return False
+        # Higher than any that a platform has given out, or an earlier refresh.
+        generation = int(time.time())
+        for name, reason in self._refresh_needed.items():
+            self._log("WARN", f"Stream {name!r} is refreshed: {reason}")
+        self._saved = Saved(
+            self._saved.states, {**self._saved.refreshing, **dict.fromkeys(self._refresh_needed, generation)}
+        )
+        save(self._options.state_file, self._saved)
+        self._refresh_needed = {}
+        return True
+
+    def _log(self, level: str, text: str) -> None:
+        self._say(line("run", level, text))
+
+
+def _refresh_needed(state: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the streams that a state of the source says cannot go on without a refresh, and why."""
+    found = {}
+    for stream in (state.get("global") or {}).get("stream_states") or []:
+        reason = (stream.get("stream_state") or {}).get("refresh_needed")
+        if reason:
+            found[stream["stream_descriptor"]["name"]] = str(reason)
+    return found
+
+
+def _without(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Returns a state without that of one stream, which is then copied anew."""
+    shared = state.get("global") or {}
+    left = [stream for stream in shared.get("stream_states") or [] if stream["stream_descriptor"]["name"] != name]
+    return {**state, "global": {**shared, "stream_states": left}}
+
+
+def _ending(codes: tuple[int, int]) -> str:
+    """Returns how a round ended; empty if it ended well."""
+    words = [
+        f"the {who} was killed by {signal.Signals(-code).name}" if code < 0 else f"the {who} ended with {code}"
+        for who, code in zip(("source", "destination"), codes, strict=True)
+        if code
+    ]
+    text = " and ".join(words)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _text(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Returns what the user has to do, each thing once."""
+    texts = [str(error["message"]) for error in errors if error.get("failure_type") == "config_error"]
+    return " ".join(dict.fromkeys(texts))

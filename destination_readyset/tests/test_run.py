@@ -1,0 +1,422 @@
+"""`run`: source and destination without a platform, killed, refreshed, stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from source_vitess.errors import ConfigError
+
+from destination_readyset import runner
+from destination_readyset.health import Health
+from destination_readyset.lag import LagReport
+from destination_readyset.readable import readable
+from destination_readyset.runner import Runner, RunOptions
+from destination_readyset.state_file import Saved, load, save
+from tests import scripted_source
+from tests.served import Json, Served, catalog
+
+#: Each round starts two programs, which takes long on a busy machine.
+SECONDS = 300.0
+pytestmark = pytest.mark.timeout(900 + float(os.environ.get("KILL_SECONDS", "0")))
+
+
+class Running:
+    """The runner with a scripted source, on a thread of the test.
+
+    Attributes:
+        lines: What it says.
+        changes: The source's keyspace.
+        thread: What it runs on.
+    """
+
+    def __init__(self, served: Served, folder: Path, *, refresh: bool = False) -> None:
+        self.served = served
+        self.folder = folder
+        self.lines: list[str] = []
+        self.changes = folder / "changes.jsonl"
+        self.changes.touch()
+        for name, content in (
+            ("source", {"changes": str(self.changes), "keep_streaming_minutes": 60}),
+            ("destination", served.config),
+            ("catalog", catalog()),
+        ):
+            (folder / f"{name}.json").write_text(json.dumps(content))
+        self.options = RunOptions(
+            source_command=[sys.executable, scripted_source.__file__],
+            destination_command=[sys.executable, "-m", "destination_readyset"],
+            source=folder / "source.json",
+            config=folder / "destination.json",
+            catalog=folder / "catalog.json",
+            state_file=folder / "state.json",
+            refresh=refresh,
+        )
+        self.health = Health(folder / "health.json", 0)
+        self.runner = Runner(self.options, self.health, self.lines.append)
+        self.code: int | None = None
+        self.error: ConfigError | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.code = self.runner.run()
+        except ConfigError as error:
+            self.error = error
+
+    def start(self) -> None:
+        """Starts."""
+        self.thread.start()
+
+    def end(self) -> None:
+        """Waits for its end."""
+        self.thread.join(SECONDS)
+        assert not self.thread.is_alive()
+        self.health.close()
+
+    def stop(self) -> None:
+        """Ends it, as a supervisor does."""
+        self.runner.stop()
+        self.end()
+
+    def add(self, *changes: Json) -> None:
+        """Changes the keyspace."""
+        with self.changes.open("a") as file:
+            file.write("".join(json.dumps(change) + "\n" for change in changes))
+
+    def pids(self) -> tuple[int, int]:
+        """The process ids of source and destination, once there are any."""
+        found: list[tuple[int, int]] = []
+
+        def look() -> bool:
+            running = self.runner._round  # noqa: SLF001 - what a supervisor sees of it
+            found[:] = [running.pids] if running else []
+            return bool(found)
+
+        until(look)
+        return found[0]
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """What is served; nothing while there is no table."""
+        tables = self.served.mysql.sql("SELECT 1 FROM information_schema.tables WHERE table_name = 'customers'")
+        return self.served.rows() if tables else []
+
+
+def until(ready: Callable[[], bool]) -> None:
+    """Waits for what happens in other processes."""
+    deadline = time.monotonic() + SECONDS
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not wait long after a failure."""
+    monkeypatch.setattr(runner, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(runner, "BETWEEN_ROUNDS", 0.01)
+
+
+@pytest.fixture
+def running(served: Served, tmp_path: Path) -> Iterator[Running]:
+    """The runner, not started yet."""
+    one = Running(served, tmp_path)
+    yield one
+    if one.thread.is_alive():
+        one.stop()
+
+
+def test_changes_are_served_until_it_is_stopped(running: Running) -> None:
+    """What the source says is in the log; the state is in the file; nothing is left behind."""
+    running.start()
+    running.add({"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 1, "gone": True})
+    until(lambda: running.rows() == [(2, "b")])
+    pids = running.pids()
+    running.stop()
+
+    assert running.code == 0
+    assert [is_running(pid) for pid in pids] == [False, False]
+    assert load(running.options.state_file).states[0]["global"]["shared_state"] == {"n": 3}
+    assert any("INFO  source: reading from 0" in line for line in running.lines)
+    assert not any("ERROR" in line for line in running.lines)
+    assert not (running.folder / "health.json").exists()
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["source", "destination"])
+def test_a_killed_process_is_started_again(running: Running, victim: int) -> None:
+    """The other one ends too, and the next round goes on from the last state."""
+    running.start()
+    running.add({"id": 1, "name": "a"})
+    until(lambda: running.rows() == [(1, "a")])
+    pids = running.pids()
+    os.kill(pids[victim], signal.SIGKILL)
+    running.add({"id": 2, "name": "b"})
+    until(lambda: running.rows() == [(1, "a"), (2, "b")])
+
+    assert [is_running(pid) for pid in pids] == [False, False]
+    assert any("was killed by SIGKILL" in line for line in running.lines)
+    running.stop()
+
+
+def test_rounds_are_repeated(running: Running) -> None:
+    """A source that has caught up and ends is started again."""
+    running.start()
+    running.add({"id": 1, "name": "a"}, {"end": None}, {"id": 2, "name": "b"}, {"end": None}, {"id": 3, "name": "c"})
+    until(lambda: len(running.rows()) == 3)
+    running.stop()
+
+    assert sum("source: reading from" in line for line in running.lines) >= 3
+
+
+def test_what_passes_is_tried_again(running: Running) -> None:
+    """After an error that is nobody's to mend."""
+    running.start()
+    running.add({"end": "transient_error"}, {"end": "system_error"}, {"id": 1, "name": "a"})
+    until(lambda: running.rows() == [(1, "a")])
+    running.stop()
+
+    assert running.code == 0
+    assert sum("are started again in" in line for line in running.lines) >= 2
+
+
+def test_what_the_user_has_to_mend_ends_it(running: Running) -> None:
+    """With the source's own words; and so does what the destination asks for."""
+    running.start()
+    running.add({"id": 1, "name": "a"}, {"end": "config_error"})
+    running.end()
+
+    assert running.error is not None
+    assert running.error.message == "The scripted source was told to fail."
+    assert running.rows() == [(1, "a")]
+    assert any("ERROR source: The scripted source was told to fail." in line for line in running.lines)
+
+
+def test_a_table_of_somebody_else_ends_it(running: Running) -> None:
+    """The destination's own error is the user's to act on."""
+    running.served.mysql.sql("CREATE DATABASE shop")
+    running.served.mysql.sql("CREATE TABLE shop.customers (id INT)")
+    running.start()
+    running.end()
+
+    assert running.error is not None
+    assert "did not make" in running.error.message
+
+
+def test_a_truncated_table_ends_it(running: Running) -> None:
+    """Unless the user has said otherwise, nothing is deleted."""
+    running.start()
+    running.add({"id": 1, "name": "a"}, {"truncate": True}, {"end": "config_error"})
+    running.end()
+
+    assert running.error is not None
+    assert "Refresh this stream." in running.error.message
+    assert running.rows() == [(1, "a")]
+
+
+def test_a_truncated_table_is_refreshed(served: Served, tmp_path: Path) -> None:
+    """With that option: rows that are gone are deleted, what came since is there, and the table stays the same one."""
+    running = Running(served, tmp_path, refresh=True)
+    running.start()
+    running.add({"id": 1, "name": "a"}, {"id": 2, "name": "b"})
+    until(lambda: len(running.rows()) == 2)
+    served.new_binlog()
+    running.add({"truncate": True}, {"id": 3, "name": "c"})
+    until(lambda: running.rows() == [(3, "c")])
+    running.add({"id": 4, "name": "d"}, {"truncate": True}, {"id": 5, "name": "e"})
+    until(lambda: running.rows() == [(5, "e")])
+    running.stop()
+
+    assert [info for info in served.binlog("Query") if not info.startswith("BEGIN")] == []
+    assert any("Stream 'customers' is refreshed: Table 'customers' was truncated." in line for line in running.lines)
+
+
+def test_the_served_mysql_knows_best(running: Running) -> None:
+    """A state file that is behind, or gone, loses nothing: the state is in the transaction of its rows."""
+    running.start()
+    running.add({"id": 1, "name": "a"})
+    until(lambda: running.rows() == [(1, "a")])
+    running.stop()
+    running.options.state_file.unlink()
+    again = Running(running.served, running.folder)
+    again.add({"id": 1, "gone": True}, {"id": 2, "name": "b"})
+    again.start()
+    until(lambda: again.rows() == [(2, "b")])
+    again.stop()
+
+    assert any("reading from 1" in line for line in again.lines)
+
+
+def test_a_server_that_is_away_is_awaited(running: Running) -> None:
+    """A served MySQL that does not answer is no reason to end."""
+    port = running.served.config["port"]
+    config = running.folder / "destination.json"
+    config.write_text(json.dumps({**running.served.config, "port": 1}))
+    running.start()
+    until(lambda: sum("are started again in" in line for line in running.lines) >= 2)
+    config.with_suffix(".new").write_text(json.dumps({**running.served.config, "port": port}))
+    config.with_suffix(".new").replace(config)
+    running.add({"id": 1, "name": "a"})
+    until(lambda: running.rows() == [(1, "a")])
+    running.stop()
+
+    assert any("cannot be made" in line for line in running.lines)
+
+
+def test_kills_at_random(served: Served, tmp_path: Path) -> None:
+    """Runner and children killed at any moment beside a writer: the rows are the keyspace's, and no process is left.
+
+    It lasts as many seconds as KILL_SECONDS says, a few without: `make readyset KILL_SECONDS=600`.
+    """
+    seed = int(os.environ.get("SOURCE_VITESS_SEED", random.randrange(10**6)))  # noqa: S311 - a test
+    print(f"SOURCE_VITESS_SEED={seed}")  # noqa: T201 - to repeat it
+    chooser = random.Random(seed)  # noqa: S311 - a test
+    made = Running(served, tmp_path, refresh=True)
+    rows: dict[int, str] = {}
+    argv = [sys.executable, "-m", "destination_readyset", "run", "--on-refresh-needed", "refresh"]
+    for option in ("source", "config", "catalog", "state_file"):
+        argv += [f"--{option.replace('_', '-')}", str(getattr(made.options, option))]
+    argv += ["--source-command", f"{sys.executable} {scripted_source.__file__}"]
+    argv += ["--health-file", str(tmp_path / "alive.json")]
+    ends_at = time.monotonic() + float(os.environ.get("KILL_SECONDS", "0"))
+    seen: set[int] = set()
+    kills = 0
+    log = (tmp_path / "log.txt").open("wb")
+    process = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        while kills < 8 or time.monotonic() < ends_at:
+            for _ in range(chooser.randrange(1, 30)):
+                _change(made, rows, chooser)
+            if chooser.random() < 0.5:
+                _catch_up(made, rows)
+            children = _children(process.pid)
+            seen.update(children)
+            victim = chooser.choice([process.pid, *children])
+            # Between two changes of state of the whole, whichever they are.
+            time.sleep(chooser.random() * 0.5)
+            if is_running(victim):
+                os.kill(victim, signal.SIGKILL)
+                kills += 1
+            if victim == process.pid:
+                process.wait()
+                process = subprocess.Popen(argv, stdout=log, stderr=log)
+        _catch_up(made, rows)
+        seen.update(_children(process.pid))
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+        made.health.close()
+
+    until(lambda: not any(is_running(pid) for pid in seen))
+    assert load(made.options.state_file).states
+    text = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in text
+    print(f"{kills} kills, {len(text.splitlines())} lines of log")  # noqa: T201 - for a person
+
+
+def _change(made: Running, rows: dict[int, str], chooser: random.Random) -> None:
+    key = chooser.randrange(30)
+    dice = chooser.random()
+    if dice < 0.02:
+        rows.clear()
+        made.add({"truncate": True})
+    elif dice < 0.3:
+        rows.pop(key, None)
+        made.add({"id": key, "gone": True})
+    else:
+        rows[key] = f"{chooser.random()}"
+        made.add({"id": key, "name": rows[key]})
+
+
+def _catch_up(made: Running, rows: dict[int, str]) -> None:
+    until(lambda: made.rows() == sorted(rows.items(), key=str))
+
+
+def _children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+def test_health_is_told_in_a_file_and_on_a_port(tmp_path: Path) -> None:
+    """200 while states come, 503 when none has come for long, and no file once it has ended."""
+    file = tmp_path / "health.json"
+    health = Health(file, 0, seconds=1000)
+    health.is_in("running")
+    url = f"http://127.0.0.1:{health.port}/"
+    with urllib.request.urlopen(url) as answer:
+        assert json.loads(answer.read()) == {**json.loads(file.read_text()), "seconds_since_state": 0.0}
+    health.close()
+    assert not file.exists()
+
+    late = Health(None, 0, seconds=0)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{late.port}/")
+    late.close()
+
+
+def test_the_state_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that fails in the middle leaves the file before; and a plain state, as people save it, is taken."""
+    file = tmp_path / "state.json"
+    assert load(file) == Saved()
+    saved = Saved([{"type": "GLOBAL", "global": {"shared_state": {"n": 1}, "stream_states": []}}], {"customers": 7})
+    save(file, saved)
+    assert load(file) == saved
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ConfigError, match="No space left"):
+        save(file, Saved())
+    assert load(file) == saved
+
+    file.write_text(json.dumps({"type": "STATE", "state": saved.states[0]}))
+    assert load(file) == Saved(saved.states)
+    file.write_text("{")
+    with pytest.raises(ConfigError, match="not JSON"):
+        load(file)
+
+
+def test_messages_become_lines() -> None:
+    """Who says it, how grave it is, and what; nothing of what is for platforms only."""
+    error = {"message": "It broke.", "failure_type": "config_error", "internal_message": "at 7"}
+    trace = {"type": "TRACE", "trace": {"type": "ERROR", "error": {**error, "stream_descriptor": {"name": "a"}}}}
+
+    assert readable({**trace, "from": "source"}).endswith("ERROR source: Stream 'a': It broke. (at 7)")
+    assert readable({"type": "LOG", "log": {"level": "WARN", "message": "a\nb"}}).endswith("WARN  destination: a b")
+    assert readable({"type": "STATE", "state": {}}) == ""
+    assert readable({"type": "TRACE", "trace": {"type": "ESTIMATE"}}) == ""
+
+
+def test_the_lag_is_said_now_and_then() -> None:
+    """Once a minute: how many records, and how old their changes were."""
+    now = [1_767_323_045.0]  # 2026-01-02T03:04:05Z
+    report = LagReport(lambda: now[0], every=60)
+    now[0] += 3
+    assert report.committed(10, "2026-01-02T03:04:05Z") == ""
+    now[0] += 60
+    assert report.committed(5, "2026-01-02T03:05:07Z") == (
+        "15 records were committed in the last 63 s. Their changes were 3 s old then (median; at most 3 s)."
+    )
+    now[0] += 60
+    assert "up to date" in report.committed(0, None)
