@@ -294,3 +294,12 @@ def test_create_table_as_select_is_at_its_end_before_its_rows(cluster: Cluster, 
     assert kinds[:7] == ["BEGIN", "VGTID", "DDL", "FIELD", "ROW", "VGTID", "COMMIT"]
     assert found[1].vgtid == found[5].vgtid
     assert replicas(cluster)[0].data.rows["made"] == cluster.shards["-80"].rows["made"]
+
+
+def test_create_table_as_select_of_no_rows_is_committed_all_the_same(cluster: Cluster, port: Port) -> None:
+    """Seen with MySQL 9.7: BEGIN, the statement, and Xid (`integration_tests/test_moments.py`)."""
+    start = cluster.positions()["-80"]
+    cluster.create_table_as_select("made", "t")
+    found = list(events(port, {"-80": start}, "made"))
+    kinds = [binlogdata_pb2.VEventType.Name(event.type) for event in found]
+    assert kinds[:5] == ["BEGIN", "VGTID", "DDL", "VGTID", "COMMIT"]

@@ -68,7 +68,8 @@ class SchemaChanges(Database):
         """Makes a table of another one's rows: MySQL >= 8.0.21 writes the statement and the rows as one transaction.
 
         The statement ends in START TRANSACTION, and VTTablet sends it as a DDL with a VGTID that contains the whole
-        transaction, before the rows (go/vt/vttablet/tabletserver/vstreamer/vstreamer.go, parseEvent).
+        transaction, before the rows (go/vt/vttablet/tabletserver/vstreamer/vstreamer.go, parseEvent). A COMMIT ends it,
+        even where there are no rows (seen with MySQL 9.7).
         """
         with self.changed:
             self._table_ids += 1
@@ -83,7 +84,7 @@ class SchemaChanges(Database):
                     shard.insert(table, row)
                 written = RowsWritten(table, tuple((None, row) for row in rows))
                 ddl = DdlWritten(statement, (name,), lambda server: _create(server, table))
-                self.commit(shard, (ddl, written) if rows else (ddl,))
+                self.commit(shard, (ddl, written))
 
     def drop_table(self, name: str) -> None:
         """Drops a table."""

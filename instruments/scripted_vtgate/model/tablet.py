@@ -309,7 +309,7 @@ class TabletStream:
     def _written_rows(self, written: RowsWritten, timestamp: int, changes: _Changes) -> list[binlogdata_pb2.VEvent]:
         table = written.table
         rule = self.rule_for(table.name)
-        if rule is None or is_internal_table(table.name) or changes.leaves_out(table.name):
+        if not written.changes or rule is None or is_internal_table(table.name) or changes.leaves_out(table.name):
             return []
         if not rule.match.startswith("/") and not rule.filter:
             text = f"Query was empty: failed to build table replication plan for table {table.name}"
