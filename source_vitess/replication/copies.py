@@ -107,7 +107,11 @@ class Copies:
         yield self._context.checkpointer.now()
         try:
             for copy in copies:
-                left.pop(copy.stream, None)
+                if copy.stream in left:
+                    del left[copy.stream]
+                elif copy.stream not in self._context.failed:
+                    # While another one's copy waited for a reshard, the change stream may have emitted changes of it.
+                    copy.begin(shards)
                 shards = yield from self._copy(copy, shards, left)
         finally:
             # Nothing was emitted of these, so they need not be followed.

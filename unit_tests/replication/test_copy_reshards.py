@@ -103,6 +103,36 @@ def test_a_table_that_is_emptied_after_it(vitess: Vitess) -> None:
     syncs.expect_equal("b")
 
 
+def test_changes_of_a_table_that_is_copied_after_it(vitess: Vitess) -> None:
+    """The change stream emits them on its way to the new shards, so the copy is not the first that was seen of it.
+
+    It was taken for exact, and the delete that it contains for known: the row stayed for good.
+    """
+    vitess.insert("a", *rows(10))
+    vitess.insert("b", *rows(6))
+    syncs = Syncs(vitess)
+    seen: list[int] = []
+
+    def reshard(event: binlogdata_pb2.VEvent) -> bool:
+        if seen or not is_row(event):
+            return False
+        seen.append(1)
+        vitess.reshard([OLD], NEW)
+        vitess.insert("b", {"id": 50, "name": "gone before its copy"}, shard=NEW[0])
+        return True
+
+    vitess.faults.cut_after(reshard)
+
+    for line in syncs.lines():
+        syncs.store.apply([line])
+        if b"Copied table 'a'" in line:
+            vitess.delete("b", {"id": 50})
+
+    assert seen
+    assert says(syncs, "was resharded while table 'a' was being copied") == 1
+    syncs.expect_equal()
+
+
 def test_a_copy_that_goes_on_across_one_that_is_taken_back(vitess: Vitess, settings: Settings) -> None:
     """VTGate follows it, changes of the new shards come in between: the copy of before is not gone on with."""
     settings(checkpoint_seconds=0.0)
