@@ -30,7 +30,7 @@ from source_vitess.types.registry import codec_for
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current_position import read_current_position
 from source_vitess.vstream.events import Event
-from source_vitess.vstream.journal import read_journals
+from source_vitess.vstream.journal import JOURNAL_TIMEOUT, read_journals
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
 
@@ -256,14 +256,22 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             serving = read_topology(session, self._config.keyspace).shards
         ended = {name: gtid for name, gtid in position.shards.items() if name not in serving}
-        if not ended:
-            return {}
+        begun = self._begun_at(ended, shard, JOURNAL_TIMEOUT) if ended else {}
+        taken_back = {name: gtid for name, gtid in position.shards.items() if name in serving}
+        if shard not in begun and taken_back:
+            # Shards that serve may have ended before, by a reshard that was taken back. Most have not.
+            with suppress(TransientError):
+                begun |= self._begun_at(taken_back, shard, _ENDED_TIMEOUT)
+        return begun
+
+    def _begun_at(self, positions: Mapping[str, str], shard: str, timeout: float) -> dict[str, str]:
         journals = read_journals(
             self._client,
-            Vgtid(position.keyspace, ended),
+            Vgtid(self._config.keyspace, positions),
             self.tablet_type,
             ",".join(self._config.cells),
             wanted=shard,
+            timeout=timeout,
             watch=self._clock.watch,
         )
         return {name: gtid for journal in journals for name, gtid in journal.begun.items()}

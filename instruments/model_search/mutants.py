@@ -127,6 +127,24 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        "begun-together",
+        "a table of which changes were emitted between the state that names it and its copy is not exact at that copy",
+        (
+            (
+                _COPIES,
+                "                    copy.begin(shards)\n                shards = yield from self._copy(",
+                "                    pass\n                shards = yield from self._copy(",
+            ),
+        ),
+        without=("errant", "emergency", *_SCHEMA),
+    ),
+    Mutant(
+        "taken-back-purged",
+        "a position is lost, too, if a new shard of a reshard that was taken back has purged its binary logs",
+        (("keyspace.py", "        if shard not in begun and taken_back:\n", "        if False:\n"),),
+        without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
         "every-shard",
         "a sync ends when every shard is where it was to come to, not when one is",
         (
