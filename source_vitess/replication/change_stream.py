@@ -3,7 +3,9 @@
 - It ends where a transaction ends and every shard contains the end position; never by equality of positions, never
   because nothing came for a while.
 - Tables of non-transactional engines get no position of their own. The end is reached, too, when at least as many
-  such transactions have come since a shard's last position as are missing: a binary log has an order.
+  such transactions have come since a shard's last position as are missing: a binary log has an order. VTGate opens a
+  shard's stream again in silence when its tablet ends it, from the last position: then they come again, with their
+  columns, and are counted anew.
 - A reshard needs nothing: VTGate follows it, and the end position is asked for anew. But VTGate ends the stream, each
   time, at a journal that merges shards while one participant is not in the stream yet because it comes out of an
   earlier reshard (go/vt/vtgate/vstream_manager.go, getJournalEvent). That shard then waits until another one has
@@ -33,6 +35,7 @@ from source_vitess.replication.schema_changes import SchemaChanges
 from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.table_state import FOLLOWED
 from source_vitess.rows.columns import Rows
+from source_vitess.schema import is_transactional
 from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, StreamPosition, TableFailed, Unpositioned
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
 
@@ -114,8 +117,12 @@ class ChangeStream:
         self._statements: list[Ddl] = []
         # By shard, the position that its last transaction ended at.
         self._last: dict[str, StreamPosition | str] = dict(start.shards)
-        # By shard, transactions without a position since the last one with one.
+        # By shard, transactions without a position since the last one with one, and the tables that they had rows of.
         self._unpositioned: dict[str, int] = {}
+        self._unpositioned_tables: dict[str, set[str]] = {}
+        self._without_transactions = frozenset(
+            name for name, stream in context.streams.items() if not is_transactional(stream.streamed.table.engine)
+        )
 
     def close(self) -> None:
         """Forgets what is held back, and leaves the state where the last transaction ended."""
@@ -153,6 +160,8 @@ class ChangeStream:
                     case TableFailed(_, error):
                         yield self._table_failed(error)
                     case Fields():
+                        if event.table in self._unpositioned_tables.get(event.shard, ()):
+                            self._count_again(event.shard)
                         if stale := self._context.schema_changes.check_columns(event):
                             yield self._table_failed(stale)
                     case Ddl():
@@ -170,6 +179,8 @@ class ChangeStream:
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
         self._in_transaction = True
+        if rows.table in self._without_transactions:
+            self._unpositioned_tables.setdefault(rows.shard, set()).add(rows.table)
         if not isinstance(self._state.tables.get(rows.table), FOLLOWED):
             return  # failed in this sync
         if self._held or self._context.exclusions.may_exclude(rows):
@@ -193,6 +204,8 @@ class ChangeStream:
             if self._held or self._statements:
                 yield from self._end_transaction(shard, transaction)
         self._last[shard] = position
+        if self._unpositioned_tables:
+            self._unpositioned_tables.pop(shard, None)
         self._unpositioned.pop(shard, None)
         self._checkpointer.reached(position)
         if self._goal.resharded(shard):
@@ -259,6 +272,14 @@ class ChangeStream:
             else:
                 self._ended = True
 
+    def _count_again(self, shard: str) -> None:
+        """Forgets the transactions without a position of a shard: VTGate has opened its stream again before them."""
+        del self._unpositioned_tables[shard]
+        self._unpositioned.pop(shard, None)
+        for rows in list(self._held.drain()):
+            if rows.shard != shard:
+                self._held.add(rows)
+
     def _heartbeat(self) -> Iterator[Message]:
         yield from self._checkpointer.due()
         if self._waiting and self._silence.seconds >= SILENCE_SECONDS:
@@ -321,6 +342,7 @@ class ChangeStream:
         for shard in ends:
             self._last[shard] = here.shards[shard]
             del self._unpositioned[shard]
+            self._unpositioned_tables.pop(shard, None)
         return True
 
     def _goal_now(self) -> Goal:
