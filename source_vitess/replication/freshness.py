@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 
 from source_vitess.errors import TransientError
@@ -34,10 +34,7 @@ class Freshness:
         """
 
         def replicating() -> Sequence[Lag]:
-            lags = self._context.vitess.lags()
-            if stopped := stopped_message(lags):
-                raise TransientError(stopped)
-            return lags
+            return _replicating(self._context.vitess.lags(), ())
 
         self._lags = yield from self._context.ask(replicating)
         for warning in lag_warnings(self._lags):
@@ -50,12 +47,17 @@ class Freshness:
             lineage: By shard, what its primary had executed at the end.
             now: When that was asked for, in seconds since 1970.
             asked_at: When the end position that was reached was asked for.
+
+        Raises:
+            TransientError: In a shard that has come by a reshard since the start no tablet replicates.
         """
         reached = self._context.state.vgtid
         if reached is None:
             return
+        judged = {lag.shard for lag in self._lags}
+        ended = yield from self._context.ask(lambda: _replicating(self._context.vitess.lags(), judged))
         lags: dict[str, float] = {}
-        for lag in (*self._lags, *(yield from self._context.ask(self._context.vitess.lags))):
+        for lag in (*self._lags, *ended):
             lags[lag.shard] = max(lags.get(lag.shard, 0.0), lag.seconds or 0)
         until = {
             shard: now if shard in lineage and contains(gtid, lineage[shard]) else asked_at - lags.get(shard, 0.0)
@@ -69,6 +71,17 @@ class Freshness:
                 "The data is complete up to "
                 + ", ".join(f"{_time(at)} in shard {shard}" for shard, at in until.items())
             )
+
+
+def _replicating(lags: Sequence[Lag], judged: Collection[str]) -> Sequence[Lag]:
+    """Returns lags if in each shard that is not judged yet a tablet replicates.
+
+    Raises:
+        TransientError: In one none does.
+    """
+    if stopped := stopped_message([lag for lag in lags if lag.shard not in judged]):
+        raise TransientError(stopped)
+    return lags
 
 
 def _time(seconds: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from instruments.model_search.play import play
 from instruments.oracle import Store
 from instruments.scripted_vtgate.model.shard import Shard, Tablet
 from instruments.scripted_vtgate.model.storage import RowsWritten
@@ -272,3 +273,28 @@ def test_replication_that_stands_still_everywhere(vitess: Vitess, waits: list[fl
     assert isinstance(error, TransientError)
     assert "of shard -80 does not replicate" in error.message
     assert waits
+
+
+def test_replication_that_stands_still_in_a_shard_of_a_reshard_meanwhile() -> None:
+    """A reshard and the way back during a sync: the shard that was not asked about at the start is at the end.
+
+    Its replicas have stopped; the sync was complete, with data as old as that.
+    """
+    begin = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 16, 0, 0, 0, 6, 0, 0, 0, 14, 0, 0, 0, 14, 0, 0)
+    schedule = (*begin, 0, 14, 0, 9, 0, 14, 8, 0, 5, 14, 0, 0, 0, 14, 0, 0)
+
+    outcome = play(schedule)
+
+    assert outcome.kind == "equal", outcome.text
+    assert any("of shard - does not replicate" in line for line in outcome.trace)
+
+
+def test_a_failover_after_the_last_change_was_read() -> None:
+    """The primaries are asked once more at the end: the sync that has read what is lost says so, not the next one."""
+    schedule = (0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 35, 0, 0, 1, 13, 9, 0, 0)
+
+    outcome = play(schedule)
+
+    assert outcome.kind == "equal", outcome.text
+    first = outcome.trace[: outcome.trace.index("  peace: everything replicates, nothing fails any more")]
+    assert any("PositionLostError" in line for line in first), outcome.trace
