@@ -117,6 +117,8 @@ class Adversary(World):
         self._sent: list[dict[str, set[str]]] = [{}, {}]
         self._sent_unknown: dict[str, Gtids] = {}
         self._lost: dict[str, Gtids] = {}
+        # What was lost already when the last stream of this sync ended.
+        self._lost_by_then: dict[str, Gtids] = {}
         self._value = 100
         self.resharding: tuple[tuple[str, ...], int] | None = None
         self.reshards = 0
@@ -135,6 +137,7 @@ class Adversary(World):
                 self.cluster.insert(name, SHAPES[name].row(number, number))
         self.clock = VirtualClock(self.moment)
         self.port = Port(self.cluster, self.clock)
+        self.port.closed = self._stream_ends
 
     @property
     def over(self) -> bool:
@@ -266,6 +269,25 @@ class Adversary(World):
                 self._sent_unknown[shard] = self._sent_unknown.get(shard, Gtids()).union(_union(texts))
         self._sent = [{}, {}]
         self._see_blind()
+
+    def sync_begins(self) -> None:
+        """Forgets the streams of earlier syncs."""
+        self._lost_by_then = {}
+
+    def _stream_ends(self) -> None:
+        self._lost_by_then = dict(self._lost)
+
+    def known_lost(self, positions: Mapping[str, str]) -> tuple[str, ...]:
+        """Returns the shards whose positions hold what was lost before the last stream of this sync ended.
+
+        Whoever asks the primaries afterwards knows of it.
+        """
+        serving = {shard.name for shard in self.cluster.serving}
+        return tuple(
+            shard
+            for shard, gtid in positions.items()
+            if shard in serving and parse_position(gtid).intersection(self._lost_by_then.get(shard, Gtids()))
+        )
 
     def transactions_lost(self, shard: str, lost: Gtids) -> None:
         """Notes what a failover took back."""

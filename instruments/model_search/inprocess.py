@@ -112,6 +112,8 @@ class LocalStream:
 
     def close(self) -> None:
         """Ends it."""
+        if not self._call.ended:
+            self._port.closed()
         self._call.end()
         self._port.gateways = [one for one in self._port.gateways if one.is_open]
 
@@ -174,6 +176,7 @@ class Port:
         sql: What the MySQL port answers.
         gateways: The VStreams that are open.
         opened: Called with the request of each VStream.
+        closed: Called when a VStream ends.
         asked: Called with each statement, once it is answered.
     """
 
@@ -183,6 +186,7 @@ class Port:
         self.sql = VtgateSql(cluster)
         self.gateways: list[Gateway] = []
         self.opened: Callable[[vtgate_pb2.VStreamRequest], None] = lambda _: None
+        self.closed: Callable[[], None] = lambda: None
         self.asked: Callable[[str], None] = lambda _: None
 
     def stream(self, request: vtgate_pb2.VStreamRequest, *, timeout: float | None = None) -> LocalStream:

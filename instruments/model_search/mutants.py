@@ -272,13 +272,31 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "stopped-replication",
         "a shard without a replica that replicates ends a sync, instead of leaving it green and old",
-        (("replication/freshness.py", "if stopped := stopped_message(lags):", "if False:"),),
+        (("replication/freshness.py", "    if stopped := stopped_message(", "    if False and stopped_message("),),
         without=("errant", "reshard", "emergency", "down", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "stopped-after-a-reshard",
+        "so it does in a shard that a reshard has brought since the sync began",
+        (
+            (
+                "replication/freshness.py",
+                "_replicating(self._context.vitess.lags(), judged)",
+                "self._context.vitess.lags()",
+            ),
+        ),
+        without=("errant", "emergency", "down", "cut", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
         "unpositioned",
         "changes of tables without transactions bring no position, and the end is reached by them all the same",
         ((_CHANGES, "        if here is None or not goal.missing:\n", "        if True:\n"),),
+        without=("u", "p", "s", "e", "q", "n", "f", "errant", "reshard", *_SCHEMA),
+    ),
+    Mutant(
+        "counted-again",
+        "changes without positions that come again, as VTGate has opened a stream again, are not counted twice",
+        ((_CHANGES, "if event.table in self._unpositioned_tables.get(event.shard, ()):", "if False:"),),
         without=("u", "p", "s", "e", "q", "n", "f", "errant", "reshard", *_SCHEMA),
     ),
     Mutant(

@@ -34,6 +34,8 @@ from source_vitess.types.codec import TypeOptions
 SYNCS, PEACEFUL_SYNCS = 14, 6
 
 _OPTIONS = TypeOptions()
+#: Rows and bytes of each table, as far as the connector knows.
+_ESTIMATE = 100
 _META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
 
 #: Schemas by what the tables look like: reading them takes longer than a sync.
@@ -153,6 +155,8 @@ class Player:
     syncs: int = 0
     # Shards of which the last sync has read nothing new, because nobody has replicated it.
     _stale: tuple[str, ...] = ()
+    # Shards of which the last sync holds what a failover had lost when it was still reading.
+    _holds_lost: tuple[str, ...] = ()
     _refreshed: set[str] = field(default_factory=set)
     _whole: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # The full refresh under way: whether it began in this sync, and the rows that there were when its copy began.
@@ -199,6 +203,12 @@ class Player:
                 return self._outcome(
                     "differs",
                     f"a sync is complete, and all the while no replica of {', '.join(self._stale)} has replicated",
+                )
+            if self._holds_lost and completed:
+                return self._outcome(
+                    "differs",
+                    f"a sync is complete, and holds what a failover of {', '.join(self._holds_lost)} had lost before "
+                    "its last stream ended",
                 )
             if FULL_REFRESH in completed and (missing := self._missing_after_refresh()):
                 return self._outcome(
@@ -285,7 +295,7 @@ class Player:
         """Runs a sync; returns its error, what failed streams reported, and which ones are complete."""
         adversary, destination = self.adversary, self._destination
         self.syncs += 1
-        self._stale = ()
+        self._stale = self._holds_lost = ()
         self._begin_full_refresh()
         if adversary.to_refresh:
             destination.clear(adversary.to_refresh)
@@ -299,6 +309,7 @@ class Player:
                 columns = stream.json_schema["properties"]
                 self._whole[stream.name] = tuple(column for column in columns if column not in _META)
         still = adversary.standing_still()
+        adversary.sync_begins()
         adversary.clock.seconds += 1  # a process takes its time to start, and cursors are of it
         adversary.trace.append(f"sync {self.syncs}")
         failed: dict[str, str] = {}
@@ -326,6 +337,9 @@ class Player:
             adversary.unsteady = True
             adversary.trace.append(f"  {type(error).__name__}: {error.message}")
             return error, failed, completed
+        if destination.state is not None and not failed:
+            shared = {entry["shard"]: entry["gtid"] for entry in destination.state.shared.get("vgtid", ())}
+            self._holds_lost = adversary.known_lost(shared)
         now = adversary.standing_still()
         self._stale = tuple(shard for shard, tablets in still.items() if now.get(shard) == tablets)
         adversary.trace.append(
@@ -384,11 +398,18 @@ class Player:
         """Returns the schema as the connector discovers it; nothing happens meanwhile."""
         tables = self.adversary.cluster.tables.values()
         shape = tuple(
-            (table.name, tuple(table.columns.items()), table.key, tuple(table.unique.items())) for table in tables
+            (table.name, tuple(table.columns.items()), table.key, tuple(table.unique.items()), table.engine)
+            for table in tables
         )
         if shape not in _SCHEMAS:
             with self.adversary.time_stands_still():
-                _SCHEMAS[shape] = read_schema(VtgateSession.connect(self._config), self._config.keyspace)
+                schema = read_schema(VtgateSession.connect(self._config), self._config.keyspace)
+            # Else a schedule would depend on how many rows there were in another one.
+            estimated = {
+                name: replace(table, estimated_rows=_ESTIMATE, estimated_bytes=_ESTIMATE)
+                for name, table in schema.tables.items()
+            }
+            _SCHEMAS[shape] = replace(schema, tables=estimated)
         return _SCHEMAS[shape]
 
     def _outcome(self, kind: str, text: str) -> Outcome:
