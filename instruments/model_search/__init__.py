@@ -17,9 +17,11 @@ and how often rows of a table without a key came after a failure.
     python -m instruments.model_search --play 0 1 2 …          one schedule again
     python -m instruments.model_search.mutants                 rules of the connector taken back: each must be found
 
-A sync that is complete while no replica of a shard has replicated anything all the while is a fault as well.
+A sync that is complete while no replica of a shard has replicated anything all the while is a fault as well, and so is
+one that is complete with what a failover had lost before its last stream ended.
 
 What the model does not have: values (all are small numbers and words), XA, messages that are too large, views,
 MoveTables and routing rules, cells, RDONLY, several keyspaces, minimal row images, tablets without
---track-schema-versions, errant transactions that change rows, and syncs that keep streaming.
+--track-schema-versions, errant transactions that change rows, tables without transactions that no stream is of, and
+syncs that keep streaming. docs/reliability.md has the test on a real server of each rule about Vitess.
 """
