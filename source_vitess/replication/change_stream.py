@@ -179,7 +179,7 @@ class ChangeStream:
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
         self._in_transaction = True
-        if rows.table in self._without_transactions:
+        if self._without_transactions and rows.table in self._without_transactions:
             self._unpositioned_tables.setdefault(rows.shard, set()).add(rows.table)
         if not isinstance(self._state.tables.get(rows.table), FOLLOWED):
             return  # failed in this sync
@@ -204,9 +204,9 @@ class ChangeStream:
             if self._held or self._statements:
                 yield from self._end_transaction(shard, transaction)
         self._last[shard] = position
-        if self._unpositioned_tables:
+        if self._unpositioned or self._unpositioned_tables:
             self._unpositioned_tables.pop(shard, None)
-        self._unpositioned.pop(shard, None)
+            self._unpositioned.pop(shard, None)
         self._checkpointer.reached(position)
         if self._goal.resharded(shard):
             self._follow_reshard(position)
