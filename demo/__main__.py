@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from instruments.select import select_rows
 
 Json = dict[str, Any]
 
-NAME = "demo"
+NAME = os.environ.get("SOURCE_VITESS_DEMO_CLUSTER", "demo")
 
 
 def main() -> int:

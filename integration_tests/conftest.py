@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
 from vitess_local.cluster import Cluster
+from vitess_local.install.pair import Pair
 
 from instruments.connector import Connector
 
@@ -33,10 +35,45 @@ VSCHEMA = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test here as one that needs a Vitess."""
+@cache
+def versions() -> dict[str, str]:
+    """Returns the versions of the servers that tests get, by `vitess` and `mysql`; of a MySQL that is not chosen, none.
+
+    Asked of the cluster that is named, else what a cluster is started with.
+    """
+    if running := os.environ.get("SOURCE_VITESS_TEST_CLUSTER"):
+        described = Cluster.find(running).describe()
+        return {"vitess": str(described["vitess_version"]), "mysql": str(described["mysql_version"])}
+    pair = Pair.of()
+    return {"vitess": pair.vitess.name} | ({"mysql": pair.mysql} if pair.mysql else {})
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test that the servers are too old for: `needs_vitess("20", reason)`, `needs_mysql("9", reason)`."""
+    for server in ("vitess", "mysql"):
+        for mark in item.iter_markers(f"needs_{server}"):
+            needed, reason = mark.args
+            found = versions().get(server)
+            if found and _numbers(found) < _numbers(needed):
+                pytest.skip(reason)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks every test here as one that needs a Vitess, and leaves out those of old servers: `until_vitess("20")`."""
     for item in items:
         item.add_marker(pytest.mark.cluster)
+    ended = [item for item in items if any(_is_past(mark) for mark in item.iter_markers("until_vitess"))]
+    if ended:
+        config.hook.pytest_deselected(items=ended)
+        items[:] = [item for item in items if item not in ended]
+
+
+def _is_past(mark: pytest.Mark) -> bool:
+    return _numbers(versions()["vitess"]) >= _numbers(mark.args[0])
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ def connector(cluster: Cluster) -> Connector:
     return Connector({**cluster.config(KEYSPACE), "tablet_type": "PRIMARY"}, KEYSPACE, cluster.mysql_port)
 
 
+@pytest.mark.needs_vitess("20", "VTGate before v20 streams from serving shards only, and cannot follow a reshard")
 def test_splits_and_merges(operator: Operator, connector: Connector, tmp_path: Path) -> None:
     """From one shard to four and back: during a copy, while streaming, between syncs, too late, and during syncs."""
     catalog = connector.configured(*TABLES)
@@ -163,6 +164,30 @@ def test_splits_and_merges(operator: Operator, connector: Connector, tmp_path: P
     sync(late)
     operator.delete(TWO, ["-"])
     sync(again)
+
+
+@pytest.mark.until_vitess("20")
+def test_a_reshard_that_vtgate_cannot_follow(operator: Operator, connector: Connector) -> None:
+    """Before v20 a sync after the switch says at once that its position is lost, and may copy everything again."""
+    catalog = connector.configured(*TABLES)
+    store = Store.of_catalog(catalog)
+    assert connector.sync(store, catalog) is None
+    operator.shard()
+    operator.switch(["0"], TWO)
+
+    error = connector.sync(store, catalog)
+
+    assert isinstance(error, PositionLostError)
+    assert "a VTGate before v20" in error.message
+    again = Store.of_catalog(catalog)
+    again.states, again.last_cursor = store.last_state, store.last_cursor
+    resyncing = connector.with_config(invalid_cdc_position_behavior="Re-sync data")
+    assert resyncing.sync(again, catalog) is None
+    connector.expect_all_equal(again, *TABLES)
+    assert shards_of(again) == {*TWO}
+    operator.delete(["0"], TWO)
+    assert connector.sync(again, catalog) is None
+    connector.expect_all_equal(again, *TABLES)
 
 
 def shards_of(store: Store) -> set[str]:
