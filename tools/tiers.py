@@ -30,6 +30,7 @@ from pathlib import Path
 
 from coverage.exceptions import CoverageException
 
+from source_vitess.vitess_release import OLDEST
 from tools import unit_coverage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +38,9 @@ REPORTS = ROOT / ".tmp" / "reports"
 
 #: What is random in `all`: the data, the faults, the order of the tests.
 SEED = "1"
+
+#: The oldest Vitess that is supported, and its MySQL.
+OLDEST_PAIR = (str(OLDEST), "8.0")
 
 #: So many lines of a failed tier that writes no report are repeated at the end.
 LAST_LINES = 80
@@ -126,6 +130,17 @@ TIERS = {
         "integration",
         "integration_tests",
         *(f"--ignore=integration_tests/{folder}" for folder in ("chaos", "clients", "container", "decoder")),
+    ),
+    # The oldest pair that is supported, if it has been built.
+    "oldest": _pytest(
+        "oldest",
+        *(f"integration_tests/test_{part}.py" for part in ("values", "read", "reshard")),
+        prepare=[sys.executable, "-m", "tools.installed", *OLDEST_PAIR],
+        environment={
+            "VITESS_LOCAL_VITESS_VERSION": OLDEST_PAIR[0],
+            "VITESS_LOCAL_MYSQL_VERSION": OLDEST_PAIR[1],
+            "SOURCE_VITESS_TEST_CLUSTER": "",
+        },
     ),
     # What it came to is for people: shown as it is.
     "chaos": _pytest("chaos", "integration_tests/chaos", "-s"),
