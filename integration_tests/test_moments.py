@@ -19,6 +19,7 @@ from instruments.oracle import Store
 from integration_tests.shop import Shop
 from source_vitess import commands
 from source_vitess.commands import sync_settings
+from source_vitess.errors import PositionLostError
 from source_vitess.replication import change_stream
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
@@ -204,6 +205,30 @@ def resharding() -> Iterator[Cluster]:
     """A cluster of its own of two shards, one of which is to be split."""
     with Cluster.up("moments", keyspaces={"shop": 2}) as started:
         yield started
+
+
+def test_a_resharded_shard_without_its_binary_logs(resharding: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old shard has purged what comes next: the position is lost, and the error says so.
+
+    VTGate says only that it finds no tablet, after 90 seconds.
+    """
+    monkeypatch.setattr(commands, "sync_settings", lambda config: replace(sync_settings(config), retries=0))
+    shop = Shop(resharding, "shop", SEED)
+    shop.create("customers")
+    shop.insert("customers", 200)
+    connector = Connector({**resharding.config("shop"), "tablet_type": "PRIMARY"}, "shop", resharding.mysql_port)
+    catalog = connector.configured("customers")
+    store = Store.of_catalog(connector.discover())
+    assert connector.sync(store, catalog) is None
+    shop.insert("customers", 50)
+    resharding.reshard("shop", ["-80"], ["-40", "40-80"], stop_before="complete", reverse=False)
+    shop.insert("customers", 50)
+    resharding.purge_binlogs("shop/-80")
+
+    error = connector.sync(store, catalog)
+
+    assert isinstance(error, PositionLostError), error
+    assert "Shard -80 of keyspace shop has purged the binary logs" in error.message
 
 
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
