@@ -10,11 +10,16 @@ import base64
 import datetime
 import re
 import struct
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pymysql
+from pymysql.constants import ER
+
+#: Seconds in which VTGate's schema tracker hears of what was altered on the MySQL servers, past Vitess.
+_TRACKER_SECONDS = 30
 
 Row = dict[str, Any]
 
@@ -54,13 +59,27 @@ def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = Fa
         )
         columns = [(str(name), _text(column_type)) for name, column_type in cursor.fetchall()]
         names = ", ".join(_expression(name, column_type, exact_floats) for name, column_type in columns)
-        cursor.execute(f"select {names} from `{table.replace('`', '``')}`")
+        _execute(cursor, f"select {names} from `{table.replace('`', '``')}`")
         converters = [_converter(column_type) for _, column_type in columns]
         for row in cursor.fetchall():
             yield {
                 name: None if value is None else convert(value)
                 for (name, _), convert, value in zip(columns, converters, row, strict=True)
             }
+
+
+def _execute(cursor: pymysql.cursors.Cursor, statement: str) -> None:
+    """Runs a statement, again while VTGate has not heard from a tablet of a column that was just added."""
+    deadline = time.monotonic() + _TRACKER_SECONDS
+    while True:
+        try:
+            cursor.execute(statement)
+        except pymysql.MySQLError as error:
+            if error.args[:1] != (ER.BAD_FIELD_ERROR,) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _expression(name: str, column_type: str, exact_floats: bool) -> str:

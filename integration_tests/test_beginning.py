@@ -43,7 +43,7 @@ def position(cluster: Cluster, keyspace: str) -> list[dict[str, str]]:
             "shard": shard,
             "gtid": str(cluster.sql(f"{keyspace}:{shard}@primary", "select @@global.gtid_executed")[0][0]),
         }
-        for shard in cluster.serving_shards(keyspace)
+        for shard in sorted(cluster.serving_shards(keyspace))
     ]
 
 

@@ -32,6 +32,8 @@ None of the following reaches a user: whoever catches it knows what it means.
 
     ValueError
     ├── GtidError                     position                         mysql.lineage, replication.checkpoint and .state
+    ├── _WrongUrlError                settings.url                     settings.url, which names the field
+    ├── _UserInformationError         settings.url                     settings.url, which shows nothing of the URL
     ├── UnreadableError               ddl.tokens                       ddl.tokens: a quotation or comment does not end
     └── NoGrammarError                ddl                              ddl: a clause that it does not know
     Exception
