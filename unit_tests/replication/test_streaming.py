@@ -30,7 +30,8 @@ class StandingClock:
     """The sync's clock, which moves only when a test says so."""
 
     def __init__(self) -> None:
-        self.seconds = time.monotonic()
+        # Whole seconds: adding to a fraction may be inexact, and then sixty seconds later is less than a minute later.
+        self.seconds = float(round(time.monotonic()))
 
     def skip(self, seconds: float) -> None:
         """Lets time go by."""
