@@ -53,6 +53,9 @@ SPLITS = ((("80-",), ("80-c0", "c0-")), (("80-c0", "c0-"), ("80-",)))
 #: Minutes of a run for each reshard; a shorter run has one half the time.
 MINUTES_PER_RESHARD = 10
 
+#: Lines of the connector's log that are written down when a run fails.
+LAST_WORDS = 120
+
 #: What Vitess says when it cannot do something now.
 _REFUSED = (VitessLocalError, pymysql.MySQLError, OSError)
 
@@ -102,6 +105,8 @@ class Chaos:
             self._rounds()
         except BaseException as error:
             self.report.difference = f"{type(error).__name__}: {error}"
+            for line in self._syncs.store.logs[-LAST_WORDS:]:
+                self._tell(f"the connector said: {line}")
             self._tell(f"FAILED {self.report.difference}")
             raise
         finally:
