@@ -84,7 +84,7 @@ class Syncs:
         [stream] = [entry["stream"] for entry in self._catalog["streams"] if entry["stream"]["name"] == table]
         read = {name for name in stream["json_schema"]["properties"] if not name.startswith("_ab_cdc_")}
         touched, advice, declarations = self._changes.columns[table], self.advice, self._changes.declarations(table)
-        excused = advice.columns[table] | (touched if table in advice.online else set())
+        excused = advice.columns.get(table, set()) | (touched if table in advice.online else set())
         if table in advice.texts:
             excused |= {name for name, how in declarations.items() if "char" in how or "text" in how}
         if table in advice.computed:
@@ -156,6 +156,7 @@ class Syncs:
         self.store.new_sync()
         lines = Lines(self.store, forget=plan.forget, slow=plan.slow)
         misnoted = frozenset(self._changes.misnoted)
+        copied = self._copied()
         ended = self._run_process(plan, lines) if plan.process else self._run_here(plan, lines)
         loose = lines.end(killed=ended in ("dropped", "killed"))
         said = [line for line in self.store.logs[logs:] if any(word in line for word in _AGAIN)]
@@ -163,7 +164,7 @@ class Syncs:
         self.rode_out += len(said)
         if (ended != "complete" and loose) or said or self._copies_keyless():
             self._mark_repeated()
-        self._judge(ended, self.store.errors[errors:])
+        self._judge(ended, self.store.errors[errors:], copied)
         self.is_green = ended == "complete"
         if ended == "complete":
             self._epoch = max(self._epoch, len(self.store.states) - 20)
@@ -171,6 +172,15 @@ class Syncs:
             self.may_lose_position = ""
         self.ended[f"{plan.kind}: {ended}"] += 1
         return ended
+
+    def _copied(self) -> set[str]:
+        """Returns the streams whose copy is over."""
+        return {
+            entry["stream_descriptor"]["name"]
+            for state in self.store.last_state
+            for entry in state["global"]["stream_states"]
+            if entry["stream_state"].get("copied")
+        }
 
     def _copies_keyless(self) -> bool:
         """Tells whether a copy of a table without a key was left unfinished."""
@@ -249,12 +259,19 @@ class Syncs:
             "system_error": "InternalError",
         }[whole[-1]["failure_type"]]
 
-    def _judge(self, ended: str, errors: list[Json]) -> None:
-        """Checks that what a sync says of itself agrees, and that it had a reason."""
+    def _judge(self, ended: str, errors: list[Json], copied: set[str]) -> None:
+        """Checks that what a sync says of itself agrees, and that it had a reason.
+
+        Args:
+            ended: How it ended.
+            errors: Its errors.
+            copied: The streams whose copy was over when it began. One that is copied needs all of its columns.
+        """
         statuses = self.store.statuses
         failed = {error["stream_descriptor"]["name"]: error["message"] for error in errors if _is_config(error)}
         for name, message in failed.items():
-            if name not in self._changes.allowed and name not in self._changes.misnoted:
+            lacks_column = name not in copied and self._changes.columns.get(name)
+            if name not in self._changes.allowed and name not in self._changes.misnoted and not lacks_column:
                 raise OracleError(f"stream {name} failed without a reason: {message}")
         self._streams_failed |= set(failed)
         match ended:
