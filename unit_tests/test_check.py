@@ -75,7 +75,7 @@ def test_what_was_found(shop: Vitess) -> None:
     lines = check(Config.from_json({"url": shop.url}))
 
     assert [line.text for line in lines] == [
-        "VTGate 24.0.0 answers on both ports; MySQL 8.4.6.",
+        "VTGate 24.0.4 answers on both ports; MySQL 8.4.6.",
         "Keyspace commerce: 2 tables in 2 shards; by MySQL's estimates some 6 rows and 384 bytes.",
         f"Shards and the tablets that serve: -80 {SERVING}; 80- {SERVING}.",
         "Data is read from REPLICA tablets, because the field tablet_type is empty.",

@@ -1,7 +1,8 @@
 """DECIMAL: every digit, at the declared scale, never through a float.
 
-On the wire: a copy sends MySQL's text (`-0.50`, ZEROFILL padded). The change stream sends what the binlog's groups of
-nine digits give: `-.50`, `000000005`, and from servers before v12 nothing at all for a zero without a fraction.
+On the wire: a copy sends MySQL's text (`-0.50`, ZEROFILL padded). The change stream sends the same from v24.0.2 on, but
+for the padding; before, what the binlog's groups of nine digits give: `-.50`, `000000005`, and from servers before v12
+nothing at all for a zero without a fraction.
 """
 
 from __future__ import annotations

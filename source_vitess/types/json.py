@@ -3,7 +3,7 @@ r"""JSON documents as strings that hold JSON text, so that no reader turns a big
 On the wire: a copy sends MySQL's text. The change stream sends text that Vitess makes from MySQL's binary form: keys
 in alphabetical order, and not always valid JSON:
 
-- A DECIMAL inside a document loses its leading zero, `{"a": .5}` (vitessio/vitess#20227). Repaired.
+- A DECIMAL inside a document loses its leading zero before v24.0.2, `{"a": .5}` (vitessio/vitess#20227). Repaired.
 - Strings with control characters were quoted by Go's rules before v24, `"\x01"` (vitessio/vitess#19271). Repaired.
 - A binary value inside an array or object takes all text before it away: `["a", <FF>]` comes as
   `"base64:type15:/w=="]`. What is lost stays lost: null. (vitessio/vitess#20625, mended in 24.0.3.)

@@ -14,7 +14,7 @@ from instruments.scripted_vtgate.scenarios import SCENARIOS, Driver
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.proto import binlogdata_pb2
 
-#: Written by instruments/scripted_vtgate/recorder.py from a cluster of v24.0.0 with MySQL 9.7.4.
+#: Written by instruments/scripted_vtgate/recorder.py from a cluster of v24.0.4 with MySQL 9.7.4.
 _RECORDED: Mapping[str, Sequences] = json.loads(
     (Path(__file__).parent / "fixtures" / "vstream_v24.json").read_text(encoding="utf-8")
 )

@@ -67,7 +67,7 @@ def test_the_version_is_that_of_vtgate(client: Client) -> None:
     """As v24 calls itself."""
     [(version, comment)] = client.query("select @@version, @@version_comment")
     assert version == "8.4.6-Vitess"
-    assert str(comment).startswith("Version: 24.0.0")
+    assert str(comment).startswith("Version: 24.0.4")
 
 
 def test_positions_are_those_of_the_target(vitess: Vitess, client: Client) -> None:

@@ -24,7 +24,7 @@ from instruments.scripted_vtgate.mysql_server import SERVER_VERSION, Answering, 
 _TARGET = re.compile(r"(?P<keyspace>[^:/@]+)(?:[:/](?P<shard>[^@]+))?(?:@(?P<type>\w+)(?:\|(?P<alias>.*))?)?")
 _VARIABLE = re.compile(r"@@(?:(?P<scope>global|session)\.)?(?P<name>\w+)", re.IGNORECASE)
 _SCHEMA_PREDICATE = re.compile(r"(table_schema\s*=\s*)'(\w+)'", re.IGNORECASE)
-_VERSION_COMMENT = "Version: 24.0.0 (Git revision  branch '') built on  by @ using go1.26.8 linux/amd64"
+_VERSION_COMMENT = "Version: 24.0.4 (Git revision  branch '') built on  by @ using go1.26.8 linux/amd64"
 _MYSQL_VERSION = "8.4.6"
 _SIDECAR = "_vt"
 

@@ -19,7 +19,6 @@ Given = Value | bool | date | time
 _INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "year"))
 #: MySQL's DECIMAL has up to 65 digits.
 _DECIMAL = Context(prec=65)
-_DIGITS_PER_GROUP = 9  # MySQL's DECIMAL stores nine digits in a word.
 
 
 def normalize(column: ColumnType, value: Given) -> Value:
@@ -64,8 +63,6 @@ def copied(column: ColumnType, value: Value) -> bytes | None:
 
 def changed(column: ColumnType, value: Value) -> bytes | None:
     """Returns the value as the change stream writes it: Vitess' own reading of the binlog."""
-    if column.name == "decimal" and isinstance(value, Decimal):
-        return _binlog_decimal(column, value).encode()
     if column.name == "float" and isinstance(value, float):
         return _scientific(_shortest_float32(value)).encode()
     if column.name == "double" and isinstance(value, float):
@@ -78,6 +75,8 @@ def changed(column: ColumnType, value: Value) -> bytes | None:
 def _same_in_both(column: ColumnType, value: Value) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
+    if isinstance(value, Decimal):
+        return f"{value:f}".encode()
     if column.name == "bit":
         assert isinstance(value, int)
         return value.to_bytes((int(column.args[0]) + 7) // 8, "big")
@@ -136,17 +135,6 @@ def _scientific(text: str) -> str:
     power = len(digits) + exponent - 1 if any(digits) else 0
     fraction = "." + mantissa[1:] if len(mantissa) > 1 else ""
     return f"{'-' * sign}{mantissa[0]}{fraction}E{'-' if power < 0 else '+'}{abs(power):02d}"
-
-
-def _binlog_decimal(column: ColumnType, value: Decimal) -> str:
-    """go/mysql/binlog/rbr.go: no zero before the point; without a fraction, full words keep their zeros."""
-    precision, scale = (int(arg) for arg in column.args)
-    sign = "-" if value.is_signed() and value else ""
-    whole, _, fraction = f"{abs(value):f}".partition(".")
-    if scale:
-        return f"{sign}{whole.lstrip('0')}.{fraction}"
-    padded = (precision // _DIGITS_PER_GROUP) * _DIGITS_PER_GROUP
-    return sign + whole.lstrip("0").zfill(max(padded, 0)) if padded else sign + (whole.lstrip("0") or "0")
 
 
 def _json(value: Value | object, *, by_length: bool) -> str:

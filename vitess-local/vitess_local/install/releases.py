@@ -3,7 +3,7 @@
 A release is pinned by the hash of its Go module, which holds Vitess' own `go.mod` and `go.sum`, and so pins everything
 that it is built from, as Vitess' maintainers built it.
 
-Which MySQL a release works with (19.9 and 22.4 with 8.0, and 24.0 with both were tried here, the others were not):
+Which MySQL a release works with (docs/versions.md of source-vitess has what was tried):
 
 - Up to v20 with MySQL 8.0 only: statements such as `SHOW MASTER STATUS` are gone from 8.4.
 - v21 and v22 with 8.0, and with 9.x as long as no shard has replicas.
@@ -98,7 +98,7 @@ RELEASES = (
 )
 
 #: What `up` and `install` take unless told otherwise.
-DEFAULT = "24.0"
+DEFAULT = "24.4"
 
 _VERSION = re.compile(r"v?(?P<major>\d+)(?:\.0)??(?:\.(?P<patch>\d+))?")
 
