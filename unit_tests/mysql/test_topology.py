@@ -117,7 +117,7 @@ def test_a_keyspace_is_read(vitess: Vitess) -> None:
 
     assert found.shards == ("-80", "80-")
     assert found.serves("80-", "PRIMARY")
-    assert found.version == "24.0.0"
+    assert found.version == "24.0.4"
 
 
 def test_another_keyspace_is_not_mixed_in(vitess: Vitess) -> None:
