@@ -112,7 +112,13 @@ def _refusal(shard: str, gtid: str, verdict: Verdict, tablet_type: str) -> Conne
                 "position and load the rows anew; or empty the field if this connection has synced since",
                 gtid,
             )
-        case Verdict.FOREIGN | Verdict.UNKNOWN:
+        case Verdict.UNKNOWN:
+            return start_refused(
+                f"has transactions that the primary of shard {shard} does not have, and no tablet that answered "
+                "explains: it is mistyped, or was taken on a tablet that does not answer now. Take it on the primary",
+                gtid,
+            )
+        case Verdict.FOREIGN:
             return start_refused(
                 f"has transactions that the primary of shard {shard} does not have: it is of another cluster or shard, "
                 "mistyped, or from before a failover that lost them",

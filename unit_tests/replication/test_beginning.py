@@ -217,7 +217,9 @@ def test_where_streams_begin_is_verified(vitess: Vitess) -> None:
     other = [{**entry, "gtid": "00000000-0000-0000-0000-00000000000a:1-7"} for entry in now]
     assert "that the primary of shard -80 does not have" in failure(syncs(vitess, other).run()).message
     ahead = [{**entry, "gtid": entry["gtid"].rpartition("-")[0] + "-99999"} for entry in now]
-    assert "does not have" in failure(syncs(vitess, ahead).run()).message
+    message = failure(syncs(vitess, ahead).run()).message
+    assert "does not have, and no tablet that answered explains: it is mistyped" in message
+    assert "another cluster" not in message
     assert "has to be of the shards that are read, -80, 80-" in failure(syncs(vitess, now[:1]).run()).message
     assert streamed(vitess) == []
 
