@@ -4,7 +4,8 @@ It is JSON, in one of the forms in which such a position is at hand:
 
 - a list of `{"keyspace", "shard", "gtid"}`, as `vgtid` in this connector's state and as VStream's clients write it;
 - an object with that list as `vgtid`, `shard_gtids` or `shardGtids`: this connector's `shared_state`, VStream's VGtid;
-- an object whose `vgtid` is that list as text: the offset of Debezium's connector.
+- an object whose `vgtid` is that list as text: the offset of Debezium's connector;
+- an object with such offsets as `offsets`, of a connector's tasks: Kafka Connect's answer to the question for them.
 
 A GTID set may come without Vitess' `MySQL56/`, as MySQL itself and its dumps write it.
 """
@@ -58,6 +59,8 @@ def _parse(text: str) -> Any:
 
 
 def _entries(value: Any) -> list[Any]:
+    if isinstance(value, dict) and "offsets" in value:
+        return [entry for offset in _offsets(value["offsets"]) for entry in _entries(offset)]
     if isinstance(value, dict):
         found = [value[name] for name in _MEMBERS if name in value]
         if len(found) != 1:
@@ -68,6 +71,15 @@ def _entries(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise GtidError("a position is a list with an entry for each shard")
     return value
+
+
+def _offsets(value: Any) -> list[dict[str, Any]]:
+    """Returns the offsets of a Kafka connector's partitions: one, or one for each of Debezium's tasks."""
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        offsets = [part.get("offset") for part in value]
+        if all(isinstance(offset, dict) and "offsets" not in offset for offset in offsets):
+            return offsets
+    raise GtidError("offsets of Kafka Connect are a list of partition and offset")
 
 
 def _entry(entry: Any) -> Any:

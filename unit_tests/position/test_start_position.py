@@ -24,10 +24,26 @@ SHARDS = [{"keyspace": "shop", "shard": name, "gtid": f"MySQL56/{SET}"} for name
         {"shardGtids": [{**entry, "tablePKs": []} for entry in SHARDS]},
         {"version": 2, "vgtid": SHARDS, "cursor": 5},
         {"transaction_id": None, "vgtid": json.dumps([{**entry, "table_p_ks": []} for entry in SHARDS])},
+        {
+            "transaction_id": json.dumps([{**entry, "table_p_ks": []} for entry in SHARDS]),
+            "vgtid": json.dumps([{**entry, "table_p_ks": []} for entry in SHARDS]),
+            "connector_generation": 0,
+            "transaction_data_collection_order_80-.shop.customers": 1,
+            "transaction_epoch": '{"-80":1,"80-":1}',
+        },
+        {
+            "offsets": [
+                {
+                    "partition": {"server": "shop", "task_key": f"task{task}_2_0"},
+                    "offset": {"transaction_id": None, "vgtid": json.dumps([{**entry, "table_p_ks": []}])},
+                }
+                for task, entry in enumerate(SHARDS)
+            ]
+        },
     ],
 )
 def test_forms(value: Any) -> None:
-    """This connector's state, VStream's JSON, Debezium's offset, and GTID sets as MySQL writes them."""
+    """This connector's state, VStream's JSON, Debezium's offsets, and GTID sets as MySQL writes them."""
     for text in (json.dumps(value), json.dumps(value, indent=2)):
         found = parse_start_position(text, "shop")
         assert found.to_json() == SHARDS
@@ -53,6 +69,14 @@ def test_forms(value: Any) -> None:
         (
             json.dumps([{**entry, "keyspace": "b"} for entry in SHARDS]),
             "is of keyspace 'b', and the source reads 'shop'",
+        ),
+        ('{"offsets": []}', "a list of partition and offset"),
+        ('{"offsets": [{"offset": null}]}', "a list of partition and offset"),
+        ('{"offsets": [{"offset": {"offsets": []}}]}', "a list of partition and offset"),
+        ('{"offsets": [{"offset": {"pos": 4}}]}', "has it as vgtid or shard_gtids"),
+        (
+            json.dumps({"offsets": [{"offset": {"vgtid": json.dumps(SHARDS)}}] * 2}),
+            "shard '-80' is listed twice",
         ),
         (json.dumps([{**SHARDS[0], "table_p_ks": [{"table_name": "t"}]}]), "of a copy that is not finished"),
     ],
