@@ -125,8 +125,8 @@ model: venv ## schedules at random on a model of an uneven Vitess, searched for 
 	  $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: mutants
-mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each)
-	@$(BIN)/python -m instruments.model_search.mutants $(if $(MINUTES),--minutes $(MINUTES))
+mutants: venv ## takes rules of the connector back one by one; the search has to find each (MINUTES for each; NAMES)
+	@$(BIN)/python -m instruments.model_search.taken_back $(if $(MINUTES),--minutes $(MINUTES)) $(NAMES)
 
 .PHONY: readyset
 readyset: venv ## tests of destination-readyset, on a real MySQL and a real Vitess that they start; READYSET names a ReadySet for more

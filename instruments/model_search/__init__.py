@@ -15,7 +15,7 @@ and how often rows of a table without a key came after a failure.
 
     python -m instruments.model_search --minutes 1 --seed 1    what is found is made shorter, and printed as steps
     python -m instruments.model_search --play 0 1 2 …          one schedule again
-    python -m instruments.model_search.mutants                 rules of the connector taken back: each must be found
+    python -m instruments.model_search.taken_back              rules of the connector taken back: each must be found
 
 A sync that is complete while no replica of a shard has replicated anything all the while is a fault as well, and so is
 one that is complete with what a failover had lost before its last stream ended.

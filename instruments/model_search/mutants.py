@@ -1,26 +1,8 @@
-"""Takes rules of the connector back, one by one, and checks that the search finds what they are for.
-
-    python -m instruments.model_search.mutants [--minutes 2] [NAME ...]
-
-Each mutant is a text of a file and what stands there instead, in a copy of the package. A text that is missing, or is
-there twice, is an error: the table is kept with the code.
-"""
+"""Rules of the connector, and how each is taken back: the search has to find what it is for (`taken_back`)."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "source_vitess"
 
 
 @dataclass(frozen=True)
@@ -32,16 +14,12 @@ class Mutant:
         promise: What the rule is for.
         edits: Per edit the file below the package, the text, and what replaces it.
         without: Steps and tables that are left out, so that others are met more often.
-        shown_by: A schedule that the search found once, played first: one that is met rarely, or is a step away from
-            what usually happens. Steps come at other moments when the connector asks more or less; then it is searched
-            for.
     """
 
     name: str
     promise: str
     edits: tuple[tuple[str, str, str], ...]
     without: tuple[str, ...] = ()
-    shown_by: tuple[int, ...] = ()
 
 
 #: What has to be left out, for a rule to be met often enough: other tables, and steps that have to do with other rules.
@@ -141,82 +119,12 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         without=("errant", "emergency", *_SCHEMA),
-        shown_by=(
-            2,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            35,
-            7,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            29,
-            0,
-            18,
-            0,
-        ),
     ),
     Mutant(
         "taken-back-purged",
         "a position is lost, too, if a new shard of a reshard that was taken back has purged its binary logs",
         (("keyspace.py", "        if shard not in begun and taken_back:\n", "        if False:\n"),),
         without=("errant", "emergency", *_SCHEMA, *_SPECIAL),
-        shown_by=(
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            30,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            1,
-            0,
-            14,
-            8,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            19,
-            13,
-            0,
-        ),
     ),
     Mutant(
         "every-shard",
@@ -360,53 +268,6 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
         ),
         without=("errant", "emergency", "down", "cut", *_SCHEMA, *_SPECIAL),
-        shown_by=(
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            23,
-            0,
-            0,
-            0,
-            16,
-            0,
-            0,
-            0,
-            6,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            9,
-            0,
-            14,
-            8,
-            0,
-            5,
-            14,
-            0,
-            0,
-            0,
-            14,
-            0,
-            0,
-        ),
     ),
     Mutant(
         "unpositioned",
@@ -419,14 +280,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "changes without positions that come again, as VTGate has opened a stream again, are not counted twice",
         ((_CHANGES, "if event.table in self._unpositioned_tables.get(event.shard, ()):", "if False:"),),
         without=("u", "p", "s", "e", "q", "n", "f", "errant", "reshard", *_SCHEMA),
-        shown_by=(9, 0, 0, 0, 0, 0, 0, 0, 0, 26, 0, 7, 0, 19, 0, 0, 0, 16, 8, 0, 0),
     ),
     Mutant(
         "check-end",
         "what a sync has read is compared with the primaries once more at its end",
         ((_SYNC, "lineage = yield from self._lineage.check_end()\n", "lineage = {}\n"),),
         without=("errant", "reshard", *_SCHEMA, *_SPECIAL),
-        shown_by=(0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 35, 0, 0, 1, 13, 9, 0, 0),
     ),
     Mutant(
         "ended-shards",
@@ -470,74 +329,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
         without=("errant", "reshard", "hold", "emergency", "schema", "discover", *_SPECIAL),
     ),
+    Mutant(
+        "filled-columns",
+        "a column that is added with a value for the rows that exist is reported",
+        (("replication/rewritten_values.py", 'yield column.name, "ADD COLUMN"', "pass"),),
+        without=("errant", "emergency", *_SPECIAL),
+    ),
 )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Plays against each mutant and returns the exit code: 0 if all were found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("names", nargs="*", help="some of the mutants; all of them if none is named")
-    parser.add_argument("--minutes", type=float, default=2, help="the budget for each")
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args(arguments)
-    unknown = set(given.names) - {mutant.name for mutant in MUTANTS}
-    if unknown:
-        parser.error(f"there is no mutant {', '.join(sorted(unknown))}")
-    alive = []
-    for mutant in MUTANTS:
-        if given.names and mutant.name not in given.names:
-            continue
-        print(f"=== {mutant.name}: {mutant.promise}", flush=True)
-        began = time.monotonic()
-        found, output = try_mutant(mutant, given.minutes, given.seed)
-        print(output)
-        print(f"--- {mutant.name}: {'found' if found else 'LIVES'} after {time.monotonic() - began:.0f} s", flush=True)
-        if not found:
-            alive.append(mutant.name)
-    print(f"{len(alive)} mutants live{': ' + ', '.join(alive) if alive else ''}")
-    return int(bool(alive))
-
-
-def try_mutant(mutant: Mutant, minutes: float, seed: int) -> tuple[bool, str]:
-    """Searches with a rule taken back; returns whether something was found, and what the search printed."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        shutil.copytree(ROOT / PACKAGE, place / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("instruments", "unit_tests"):
-            (place / name).symlink_to(ROOT / name)
-        for file, text, instead in mutant.edits:
-            edit(place / PACKAGE / file, text, instead)
-        if mutant.shown_by:
-            done = _run(place, "--play", *map(str, mutant.shown_by))
-            if done.returncode and "play it again:" in done.stdout:
-                return True, done.stdout.strip()
-        without = ("--without", *mutant.without) if mutant.without else ()
-        done = _run(place, "--minutes", str(minutes), "--seed", str(seed), *without)
-        return "made shorter:" in done.stdout, (done.stdout + done.stderr).strip()
-
-
-def _run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "instruments.model_search", *arguments],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-
-
-def edit(path: Path, text: str, instead: str) -> None:
-    """Replaces the one place of a text.
-
-    Raises:
-        ValueError: It occurs not at all, or several times.
-    """
-    source = path.read_text()
-    if source.count(text) != 1:
-        raise ValueError(f"{path.name} has {source.count(text)} places with {text!r}; the mutant is to be mended")
-    path.write_text(source.replace(text, instead))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +23,7 @@ from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_schema
 from source_vitess.proto import vtgate_pb2
 from source_vitess.replication import held_rows
-from source_vitess.replication.messages import Checkpoint, Completed, Failed, Message, Records
+from source_vitess.replication.messages import Checkpoint, Completed, Failed, Log, Message, Records
 from source_vitess.replication.patience import ask_again
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.sync import Sync
@@ -37,6 +38,8 @@ _OPTIONS = TypeOptions()
 #: Rows and bytes of each table, as far as the connector knows.
 _ESTIMATE = 100
 _META = ("_ab_cdc_updated_at", "_ab_cdc_deleted_at", "_ab_cdc_cursor")
+#: The warning that a statement may have changed values of a column (source_vitess/replication/rewritten_values.py).
+_REWRITTEN = re.compile(r"Table '(\w+)' was altered in shard .* may have changed values of column '(\w+)'")
 
 #: Schemas by what the tables look like: reading them takes longer than a sync.
 _SCHEMAS: dict[object, Schema] = {}
@@ -159,6 +162,8 @@ class Player:
     _holds_lost: tuple[str, ...] = ()
     _refreshed: set[str] = field(default_factory=set)
     _whole: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Tables and columns of which a warning advises a refresh that has not come.
+    _rewritten: set[tuple[str, str]] = field(default_factory=set)
     # The full refresh under way: whether it began in this sync, and the rows that there were when its copy began.
     _afresh: bool = False
     _there: Counter[str] | None = None
@@ -229,7 +234,7 @@ class Player:
             return self._outcome("false alarm", "; ".join(outcome.values()))
         names = self.adversary.tables if "" in outcome else tuple(outcome)
         self.adversary.trace.append(f"  the user refreshes {', '.join(names)}")
-        self._destination.clear(names)
+        self._refresh(names)
         self._refreshed.update(names)
         again = self._until_reported()
         if isinstance(again, dict):
@@ -262,7 +267,11 @@ class Player:
             if adversary.blind and name not in self._refreshed:
                 continue
             # A column that was selected after the copy had begun is empty in rows from before.
-            columns = tuple(column for column in self._whole[name] if column in adversary.cluster.tables[name].columns)
+            columns = tuple(
+                column
+                for column in self._whole[name]
+                if column in adversary.cluster.tables[name].columns and (name, column) not in self._rewritten
+            )
             wanted = Counter(
                 json.dumps({column: row[column] for column in columns}, sort_keys=True)
                 for row in adversary.cluster.rows(name)
@@ -298,7 +307,7 @@ class Player:
         self._stale = self._holds_lost = ()
         self._begin_full_refresh()
         if adversary.to_refresh:
-            destination.clear(adversary.to_refresh)
+            self._refresh(adversary.to_refresh)
             adversary.to_refresh.clear()
         if adversary.to_discover:
             with suppress(ConnectorError):  # no tablet answers; the user tries again
@@ -327,6 +336,8 @@ class Player:
                     failed[message.stream] = message.error.message
                 elif isinstance(message, Completed):
                     completed.append(message.stream)
+                elif isinstance(message, Log) and (told := _REWRITTEN.match(message.text)):
+                    self._rewritten.add((told[1], told[2]))
         except KilledError:
             if adversary.loses_state:
                 destination.lose_last_state()
@@ -346,6 +357,10 @@ class Player:
             "  " + ("; ".join(f"{name} failed: {text}" for name, text in failed.items()) or "complete")
         )
         return None, failed, completed
+
+    def _refresh(self, names: Collection[str]) -> None:
+        self._destination.clear(names)
+        self._rewritten = {(name, column) for name, column in self._rewritten if name not in names}
 
     def _begin_full_refresh(self) -> None:
         """Empties what is overwritten, unless an earlier attempt is gone on with."""

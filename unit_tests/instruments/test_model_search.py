@@ -11,9 +11,10 @@ import sys
 import pytest
 
 from instruments.model_search.adversary import NAMES, PER_STEP, SETUP
-from instruments.model_search.mutants import MUTANTS, PACKAGE, ROOT, Mutant
+from instruments.model_search.mutants import MUTANTS, Mutant
 from instruments.model_search.play import play
 from instruments.model_search.search import Schedule, Shrinking, description, draw, search
+from instruments.model_search.taken_back import PACKAGE, ROOT, schedules, shown
 
 #: Enough to meet each kind of step.
 SCHEDULES = 80
@@ -98,3 +99,16 @@ def test_the_texts_of_mutants_are_there(mutant: Mutant) -> None:
     for file, text, instead in mutant.edits:
         assert (ROOT / PACKAGE / file).read_text().count(text) == 1, (file, text)
         assert text != instead
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_each_mutant_is_shown_by_its_schedule(mutant: Mutant) -> None:
+    """What a rule is for happens once it is taken back. `make mutants` searches for another schedule if it does not."""
+    assert shown(mutant), f"make mutants NAMES={mutant.name}"
+
+
+@pytest.mark.parametrize("name", schedules())
+def test_the_schedules_of_mutants_end_equal(name: str) -> None:
+    """With all rules in force, that is: it is the rule that makes the difference."""
+    outcome = play(tuple(schedules()[name]))
+    assert not outcome.is_wrong, description(tuple(schedules()[name]), outcome)

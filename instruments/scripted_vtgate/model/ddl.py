@@ -128,7 +128,8 @@ class SchemaChanges(Database):
                 columns = list(old.columns.items())
                 return replace(old, columns=dict([*columns[:index], (name, column), *columns[index:]]))
 
-            statement = f"alter table `{table}` add column `{name}` {declaration}{place}"
+            filled = "" if default is None else f" default {default!r}"
+            statement = f"alter table `{table}` add column `{name}` {declaration}{filled}{place}"
             self._alter(table, statement, define, lambda row: (*row[:index], value, *row[index:]))
 
     def drop_column(self, table: str, name: str) -> None:
