@@ -33,16 +33,21 @@ SETUP = {
     "tables": len(SETS),
     "shards": 3,
     "replicas": 3,
-    "type": 3,
+    "type": 4,
     "rows": 5,
     "batch": 3,
     "checkpoint": 3,
     "held": 2,
     "removed": 3,
+    "streaming": 4,
 }
 #: The shards, and the replicas of each, that these numbers stand for.
 _SHARD_NAMES = (("-",), ("-",), ("-80", "80-"))
 _REPLICAS = (2, 1, 3)
+#: What is streamed from, by these numbers. Beside tablets of type RDONLY there is one REPLICA, which can be promoted.
+_TYPES = ("REPLICA", "PRIMARY", "REPLICA", "RDONLY")
+#: Seconds for which a sync goes on to read changes as they happen, by these numbers.
+_STREAMING = (0, 90, 0, 0)
 PER_STEP = 4
 
 #: Reshards in one schedule, and shards in one keyspace.
@@ -131,7 +136,10 @@ class Adversary(World):
         self.cluster.world = self
         self.cluster.batch_rows = self.setup["batch"] + 1
         create(self.cluster, self.tables)
-        self.cluster.make_uneven("PRIMARY", *["REPLICA"] * _REPLICAS[self.setup["replicas"]])
+        replicas = ["REPLICA"] * _REPLICAS[self.setup["replicas"]]
+        if self.tablet_type == "RDONLY":
+            replicas = ["REPLICA", *["RDONLY"] * len(replicas)]
+        self.cluster.make_uneven("PRIMARY", *replicas)
         for name in self.tables:
             for number in range(2 * self.setup["rows"]):
                 self.cluster.insert(name, SHAPES[name].row(number, number))
@@ -166,7 +174,12 @@ class Adversary(World):
     @property
     def tablet_type(self) -> str:
         """What the connector streams from."""
-        return "PRIMARY" if self.setup["type"] == 1 else "REPLICA"
+        return _TYPES[self.setup["type"]]
+
+    @property
+    def streaming_seconds(self) -> float:
+        """For how long changes are read as they happen."""
+        return _STREAMING[self.setup["streaming"]]
 
     # --- what the model asks -----------------------------------------------------------------------------------------
 
@@ -342,6 +355,12 @@ def _replica(shard: Shard, number: int) -> Tablet | None:
     return there[number % len(there)] if there else None
 
 
+def _promotable(shard: Shard, number: int) -> Tablet | None:
+    """Returns a replica that can be the next primary: one of type RDONLY is not made it."""
+    there = [one for one in shard.tablets if one.tablet_type == "REPLICA" and one.running]
+    return there[number % len(there)] if there else None
+
+
 def _one_of(adversary: Adversary, number: int, which: Callable[[Shard, Tablet], object]) -> tuple[Shard, Tablet] | None:
     """Returns one of the replicas of all shards for which something holds."""
     there = [
@@ -485,7 +504,7 @@ def _release(adversary: Adversary, a: int, b: int) -> str:
 
 def _planned(adversary: Adversary, a: int, b: int) -> str:
     shard = _shard(adversary, a)
-    tablet = _replica(shard, b)
+    tablet = _promotable(shard, b)
     if tablet is None or not shard.writable:
         return ""
     adversary.cluster.promote(shard.name, tablet, dead=False)
@@ -494,7 +513,7 @@ def _planned(adversary: Adversary, a: int, b: int) -> str:
 
 def _emergency(adversary: Adversary, a: int, b: int) -> str:
     shard = _shard(adversary, a)
-    tablet = _replica(shard, b)
+    tablet = _promotable(shard, b)
     if tablet is None or not shard.writable:
         return ""
     lost = shard.executed.minus(tablet.data.executed)

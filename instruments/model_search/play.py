@@ -195,7 +195,9 @@ class Player:
             }
         )
         self._settings = replace(
-            sync_settings(self._config), checkpoint_records=(1, 3, 100)[adversary.setup["checkpoint"]]
+            sync_settings(self._config),
+            checkpoint_records=(1, 3, 100)[adversary.setup["checkpoint"]],
+            streaming_seconds=adversary.streaming_seconds,
         )
         self._catalog = _configured(self._schema())
         self._destination = Destination({name: SHAPES[name].identity for name in adversary.tables})
