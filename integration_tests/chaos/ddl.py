@@ -39,6 +39,7 @@ class SchemaChanges:
     Attributes:
         schema: The tables' present columns.
         columns: By table, the columns that were touched since it was discovered and read anew.
+        gone: By table, those of them that were dropped or renamed. A copy needs all that are selected.
         allowed: By table, why its stream may ask for a refresh.
         misnoted: Tables of which tablets have noted wrong columns, until a sync has come past the changes concerned:
             their streams may ask for a refresh, and may hold values under wrong names.
@@ -48,6 +49,7 @@ class SchemaChanges:
         self._place = place
         self.schema = schema
         self.columns: dict[str, set[str]] = defaultdict(set)
+        self.gone: dict[str, set[str]] = defaultdict(set)
         self.allowed: dict[str, str] = {}
         self.misnoted: set[str] = set()
         self._noted = NotedColumns(place.cluster, place.keyspace, frozenset(schema.tables))
@@ -57,6 +59,7 @@ class SchemaChanges:
         """Notes that tables are read with a new catalog, and from a new copy."""
         for table in tables:
             self.columns.pop(table, None)
+            self.gone.pop(table, None)
             self.allowed.pop(table, None)
 
     def declarations(self, table: str) -> dict[str, str]:
@@ -119,6 +122,7 @@ class SchemaChanges:
             elif set(names) != {*own, *extras}:
                 present = {name: extras.get(name, names[name]) for name in names if name not in own}
                 self.columns[table] |= set(present) ^ set(extras)
+                self.gone[table] |= extras.keys() - present.keys()
                 self.schema.extras[table] = present
         self._settle()
         return recreated
@@ -163,6 +167,7 @@ class SchemaChanges:
     def _drop(self, rnd: random.Random, table: str) -> str:
         extras = self.schema.extras[table]
         name = rnd.choice(list(extras))
+        self.gone[table].add(name)
         done = self._alter(rnd, table, f"DROP [COLUMN] {{{name}}}", name)
         del extras[name]
         return done
@@ -182,6 +187,7 @@ class SchemaChanges:
         extras = self.schema.extras[table]
         name, new = rnd.choice(list(extras)), self.schema.new_name()
         clause = rnd.choice([f"RENAME COLUMN {{{name}}} TO", f"CHANGE [COLUMN] {{{name}}}"]) + f" {{{new}}}"
+        self.gone[table].add(name)
         done = self._alter(rnd, table, f"{clause} {extras[name] if 'CHANGE' in clause else ''}", name, new)
         extras[new] = extras.pop(name)
         return done

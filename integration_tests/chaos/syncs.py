@@ -270,7 +270,7 @@ class Syncs:
         statuses = self.store.statuses
         failed = {error["stream_descriptor"]["name"]: error["message"] for error in errors if _is_config(error)}
         for name, message in failed.items():
-            lacks_column = name not in copied and self._changes.columns.get(name)
+            lacks_column = name not in copied and self._changes.gone.get(name)
             if name not in self._changes.allowed and name not in self._changes.misnoted and not lacks_column:
                 raise OracleError(f"stream {name} failed without a reason: {message}")
         self._streams_failed |= set(failed)
