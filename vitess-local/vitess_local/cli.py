@@ -232,6 +232,12 @@ def _add_faults(subparsers: Any) -> None:
     restart = _command(subparsers, "restart-vtgate", commands.restart_vtgate, "end VTGate and start it again")
     restart.add_argument("--signal", type=with_reason(parse_signal), default=signal.SIGTERM)
 
+    change = _command(
+        subparsers, "change-vitess", commands.change_vitess, "restart servers with another release, and keep their data"
+    )
+    change.add_argument("version", help="the release, such as 24.4")
+    change.add_argument("servers", nargs="+", metavar="SERVER", help="vtctld, vtgate, zone1-0000000100, 100, ks/-80 …")
+
     purge = _command(subparsers, "purge-binlogs", commands.purge_binlogs, "make MySQL servers forget old positions")
     only = purge.add_mutually_exclusive_group(required=True)
     only.add_argument("--shard", type=keyspace_shard, metavar="KEYSPACE/SHARD")

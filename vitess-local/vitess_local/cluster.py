@@ -35,8 +35,19 @@ from vitess_local.cache import Cache
 from vitess_local.errors import VitessLocalError
 from vitess_local.install.account import server_account
 from vitess_local.install.pair import Pair
-from vitess_local.install.steps import ensure_installed
-from vitess_local.operations import binlogs, failover, faults, lifecycle, replication, resharding, schema, tablets
+from vitess_local.install.releases import find_release
+from vitess_local.install.steps import ensure_installed, ensure_vitess
+from vitess_local.operations import (
+    binlogs,
+    failover,
+    faults,
+    lifecycle,
+    replication,
+    resharding,
+    schema,
+    tablets,
+    versions,
+)
 from vitess_local.operations.resharding import Reshard, ReshardStep
 from vitess_local.operations.routing import read_routing
 from vitess_local.operations.serving import wait_for_service
@@ -320,6 +331,17 @@ class Cluster:
     def restart_vtgate(self, *, number: signal.Signals = signal.SIGTERM) -> None:
         """End VTGate, which cuts every connection and stream, and start it again."""
         faults.restart_vtgate(self._deployment, number=number, report=self._report)
+
+    def change_vitess(self, server: str, version: str) -> None:
+        """Restart `vtctld`, `vtgate` or a tablet's vttablet with another release of Vitess, such as `24.4`.
+
+        Its data, and the tablet's MySQL server, stay. In Vitess' own order vtctld comes first, then each shard's
+        replicas and its primary, then VTGate.
+        """
+        release = find_release(version)
+        root = ensure_vitess(self._cache, release)
+        with self._exclusively():
+            self._deployment = versions.change_vitess(self._deployment, server, release, root, self._report)
 
     @contextmanager
     def extra_gate(self, name: str, *args: str) -> Iterator[Gate]:

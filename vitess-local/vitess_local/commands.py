@@ -166,6 +166,13 @@ def restart_vtgate(arguments: argparse.Namespace) -> None:
     Cluster.find(arguments.name).restart_vtgate(number=arguments.signal)
 
 
+def change_vitess(arguments: argparse.Namespace) -> None:
+    """Restart servers with another release, one after the other."""
+    cluster = Cluster.find(arguments.name)
+    for server in arguments.servers:
+        cluster.change_vitess(server, arguments.version)
+
+
 def purge_binlogs(arguments: argparse.Namespace) -> None:
     """Purge binary logs and print each tablet's `gtid_purged`."""
     cluster = Cluster.find(arguments.name)

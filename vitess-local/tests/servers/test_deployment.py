@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_a_connector_configuration_is_written_per_keyspace(deployment: Deploymen
 def test_a_saved_cluster_is_loaded_as_it_was(deployment: Deployment) -> None:
     """Another process works with the same values."""
     assert Deployment.load(deployment.data_dir, deployment.account) == deployment
+
+
+def test_a_server_with_another_release_keeps_it(deployment: Deployment) -> None:
+    """Also for another process, and only that server."""
+    newer = replace(deployment.toolchain, vitess_root=Path("/y"), vitess_version="24.0.4")
+    changed = deployment.with_other(deployment.vtgate, newer)
+    changed.save()
+
+    loaded = Deployment.load(deployment.data_dir, deployment.account)
+
+    assert loaded == changed
+    assert loaded.toolchain_of(loaded.vtgate) == newer
+    assert loaded.toolchain_of(loaded.vtctld) == deployment.toolchain
 
 
 def test_servers_are_ended_gate_first_and_topology_last(deployment: Deployment) -> None:

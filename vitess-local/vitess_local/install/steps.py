@@ -13,6 +13,7 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from vitess_local.cache import Cache
@@ -40,11 +41,25 @@ def ensure_installed(cache: Cache, pair: Pair | None = None) -> Toolchain:
     if (ready := find_installed(cache, wanted)) is not None:
         return ready
 
+    with _installing_alone(cache):
+        return find_installed(cache, wanted) or _install(cache, wanted)
+
+
+def ensure_vitess(cache: Cache, release: Release) -> Path:
+    """Return the folder of a release of Vitess, building it if need be, for servers whose MySQL is there already."""
+    vitess = vitess_build.target_folder(cache, release)
+    if not vitess_build.is_built(vitess):
+        with _installing_alone(cache):
+            if not vitess_build.is_built(vitess):
+                _install_vitess(cache, release, vitess)
+    return vitess
+
+
+def _installing_alone(cache: Cache) -> AbstractContextManager[None]:
     def on_wait(holder: str) -> None:
         report_to_stderr(f"process {holder} is installing; waiting for it")
 
-    with locked(cache.locks / "install.lock", timeout=_LOCK_SECONDS, on_wait=on_wait):
-        return find_installed(cache, wanted) or _install(cache, wanted)
+    return locked(cache.locks / "install.lock", timeout=_LOCK_SECONDS, on_wait=on_wait)
 
 
 def find_installed(cache: Cache, pair: Pair) -> Toolchain | None:
@@ -75,12 +90,7 @@ def _install(cache: Cache, pair: Pair) -> Toolchain:
     if servers is None:
         raise VitessLocalError("MySQL or etcd is missing although the step succeeded.")
     if not vitess_build.is_built(vitess):
-        _run_step(
-            cache,
-            f"Vitess {pair.vitess.name}",
-            "vitess",
-            lambda log, current: _build(cache, pair.vitess, vitess, log, current),
-        )
+        _install_vitess(cache, pair.vitess, vitess)
     toolchain = _toolchain(cache, pair.vitess, vitess, servers)
     if not toolchain.mysql_template.is_dir():
         _run_step(
@@ -90,6 +100,10 @@ def _install(cache: Cache, pair: Pair) -> Toolchain:
             lambda log, _: _create_template(toolchain, servers, account, log),
         )
     return toolchain
+
+
+def _install_vitess(cache: Cache, release: Release, vitess: Path) -> None:
+    _run_step(cache, f"Vitess {release.name}", "vitess", lambda log, step: _build(cache, release, vitess, log, step))
 
 
 def _run_step(cache: Cache, title: str, log_name: str, action: Callable[[Path, Step], None]) -> None:

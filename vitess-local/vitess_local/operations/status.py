@@ -41,6 +41,8 @@ def describe(deployment: Deployment) -> dict[str, Any]:
         "pids": {name: server.pid() for name, server in deployment.servers().items()},
         "vitess_version": deployment.toolchain.vitess_version,
         "mysql_version": deployment.toolchain.mysql_version,
+        # Of servers that `change-vitess` has restarted with another release.
+        "other_vitess_versions": {name: other.vitess_version for name, other in deployment.others.items()},
     }
 
 

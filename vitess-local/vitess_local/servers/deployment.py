@@ -2,7 +2,7 @@
 
 The data folder:
 
-    cluster.json    layout and toolchain
+    cluster.json    layout and toolchains
     run/            one record per running process
     logs/           one log per server
     config/         one ready connector configuration per keyspace
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vitess_local.atomic import write_file
@@ -40,11 +40,15 @@ _MAX_DATA_DIR_LENGTH = 107 - len("/vt_0000000100/mysql.sock.lock")
 
 @dataclass(frozen=True)
 class Deployment:
-    """Everything needed to start, find and end the servers of one cluster."""
+    """Everything needed to start, find and end the servers of one cluster.
+
+    `others` has, by server, the toolchain of those that run another release of Vitess than the cluster began with.
+    """
 
     layout: Layout
     toolchain: Toolchain
     account: Account
+    others: Mapping[str, Toolchain] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -110,17 +114,25 @@ class Deployment:
         """Return the same deployment with other tablets."""
         return replace(self, layout=layout)
 
+    def toolchain_of(self, server: Server) -> Toolchain:
+        """Return what a server is started with."""
+        return self.others.get(server.name, self.toolchain)
+
+    def with_other(self, server: Server, toolchain: Toolchain) -> Deployment:
+        """Return the same deployment with another toolchain for a server, from its next start on."""
+        return replace(self, others={**self.others, server.name: toolchain})
+
     def start_etcd(self) -> None:
         """Start the topology server."""
         self.start(self.etcd, command_lines.etcd_argv(self.toolchain, self.layout))
 
     def start_vtctld(self) -> None:
         """Start the server of administrative commands."""
-        self.start(self.vtctld, command_lines.vtctld_argv(self.toolchain, self.layout))
+        self.start(self.vtctld, command_lines.vtctld_argv(self.toolchain_of(self.vtctld), self.layout))
 
     def start_vtgate(self) -> None:
         """Start the gate."""
-        self.start(self.vtgate, command_lines.vtgate_argv(self.toolchain, self.layout))
+        self.start(self.vtgate, command_lines.vtgate_argv(self.toolchain_of(self.vtgate), self.layout))
 
     def start_mysqld(self, tablet: Tablet) -> None:
         """Start a tablet's MySQL server, giving it a data folder first if it has none."""
@@ -144,7 +156,8 @@ class Deployment:
 
     def start_vttablet(self, tablet: Tablet) -> None:
         """Start the Vitess half of a tablet."""
-        self.start(self.vttablet(tablet), command_lines.vttablet_argv(self.toolchain, self.layout, tablet))
+        server = self.vttablet(tablet)
+        self.start(server, command_lines.vttablet_argv(self.toolchain_of(server), self.layout, tablet))
 
     def start(self, server: Server, argv: Sequence[str | Path]) -> None:
         """Start one of the cluster's servers with the toolchain's environment."""
@@ -152,7 +165,7 @@ class Deployment:
             argv,
             account=self.account,
             cwd=self.data_dir,
-            env=self.toolchain.environment(self.data_dir),
+            env=self.toolchain_of(server).environment(self.data_dir),
         )
 
     def create_folders(self) -> None:
@@ -167,7 +180,9 @@ class Deployment:
 
     def save(self) -> None:
         """Write `cluster.json` and the connector configurations."""
-        text = json.dumps({**self.layout.to_json(), "toolchain": self.toolchain.to_json()}, indent=2)
+        others = {name: toolchain.to_json() for name, toolchain in self.others.items()}
+        data = {**self.layout.to_json(), "toolchain": self.toolchain.to_json(), "others": others}
+        text = json.dumps(data, indent=2)
         write_file(self.data_dir / CLUSTER_FILE, text + "\n")
         for keyspace, config in self.connector_configs().items():
             write_file(self.config_file(keyspace), json.dumps(config, indent=2) + "\n")
@@ -190,7 +205,8 @@ class Deployment:
     def load(cls, data_dir: Path, account: Account) -> Deployment:
         """Read `cluster.json`."""
         data = json.loads((data_dir / CLUSTER_FILE).read_text(encoding="utf-8"))
-        return cls(Layout.from_json(data), Toolchain.from_json(data["toolchain"]), account)
+        others = {name: Toolchain.from_json(toolchain) for name, toolchain in data.get("others", {}).items()}
+        return cls(Layout.from_json(data), Toolchain.from_json(data["toolchain"]), account, others)
 
 
 def check_data_dir(data_dir: Path) -> None:

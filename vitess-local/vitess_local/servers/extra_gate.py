@@ -56,7 +56,9 @@ def extra_gate(cache: Cache, deployment: Deployment, name: str, args: Sequence[s
             own = replace(deployment.layout.ports, vtgate_http=http, vtgate_grpc=grpc, vtgate_mysql=mysql)
             layout = replace(deployment.layout, ports=own)
             stack.callback(server.stop, _END_SECONDS)
-            deployment.start(server, [*command_lines.vtgate_argv(deployment.toolchain, layout), *args])
+            deployment.start(
+                server, [*command_lines.vtgate_argv(deployment.toolchain_of(deployment.vtgate), layout), *args]
+            )
             wait_until(
                 lambda: None if accepts_connections(grpc) and accepts_connections(mysql) else "it does not listen yet",
                 what=server.name,

@@ -46,7 +46,8 @@ def topo_command(deployment: Deployment, *words: str) -> str:
 
 
 def _argv(deployment: Deployment, *flags: str) -> list[str]:
-    return [str(word) for word in deployment.toolchain.vitess_argv("vtctldclient", [*flags, "--log-format=text"])]
+    toolchain = deployment.toolchain_of(deployment.vtctld)
+    return [str(word) for word in toolchain.vitess_argv("vtctldclient", [*flags, "--log-format=text"])]
 
 
 def _run(argv: list[str], words: tuple[str, ...], server: Server) -> str:
