@@ -18,7 +18,8 @@ from typing import Any
 import pymysql
 from pymysql.constants import ER
 
-#: Seconds in which VTGate's schema tracker hears of what was altered on the MySQL servers, past Vitess.
+#: Seconds in which VTGate's schema tracker hears of what was altered on the MySQL servers, past Vitess. It may never:
+#: tablets of shards that a reshard has begun, and that do not serve yet, tell it of their columns as well.
 _TRACKER_SECONDS = 30
 
 Row = dict[str, Any]
@@ -59,27 +60,38 @@ def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = Fa
         )
         columns = [(str(name), _text(column_type)) for name, column_type in cursor.fetchall()]
         names = ", ".join(_expression(name, column_type, exact_floats) for name, column_type in columns)
-        _execute(cursor, f"select {names} from `{table.replace('`', '``')}`")
         converters = [_converter(column_type) for _, column_type in columns]
-        for row in cursor.fetchall():
+        for row in _rows(cursor, keyspace, f"select {names} from `{table.replace('`', '``')}`"):
             yield {
                 name: None if value is None else convert(value)
                 for (name, _), convert, value in zip(columns, converters, row, strict=True)
             }
 
 
-def _execute(cursor: pymysql.cursors.Cursor, statement: str) -> None:
-    """Runs a statement, again while VTGate has not heard from a tablet of a column that was just added."""
+def _rows(cursor: pymysql.cursors.Cursor, keyspace: str, statement: str) -> Iterator[tuple[Any, ...]]:
+    """Yields a statement's rows, of one shard after the other if VTGate does not come to know a column.
+
+    A statement to a shard goes past its planner.
+    """
     deadline = time.monotonic() + _TRACKER_SECONDS
     while True:
         try:
             cursor.execute(statement)
-        except pymysql.MySQLError as error:
-            if error.args[:1] != (ER.BAD_FIELD_ERROR,) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
+            yield from cursor.fetchall()
             return
+        except pymysql.MySQLError as error:
+            if error.args[:1] != (ER.BAD_FIELD_ERROR,):
+                raise
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    cursor.execute("show vitess_shards")
+    for [name] in cursor.fetchall():
+        owner, shard = str(name).split("/", 1)
+        if owner == keyspace:
+            cursor.execute(f"use `{keyspace}:{shard}@primary`")
+            cursor.execute(statement)
+            yield from cursor.fetchall()
 
 
 def _expression(name: str, column_type: str, exact_floats: bool) -> str:
