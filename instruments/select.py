@@ -43,7 +43,7 @@ def connect(port: int, target: str) -> pymysql.Connection[pymysql.cursors.Cursor
     return connection
 
 
-def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = False) -> Iterator[Row]:
+def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = False, where: str = "") -> Iterator[Row]:
     """Yields the table's rows over all shards.
 
     Args:
@@ -51,6 +51,7 @@ def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = Fa
         keyspace: The keyspace.
         table: The table.
         exact_floats: FLOAT with every digit, as in the change stream, instead of the six that MySQL shows.
+        where: A condition on the rows; empty for all.
     """
     with connect(port, keyspace) as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -60,8 +61,9 @@ def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = Fa
         )
         columns = [(str(name), _text(column_type)) for name, column_type in cursor.fetchall()]
         names = ", ".join(_expression(name, column_type, exact_floats) for name, column_type in columns)
+        condition = f" where {where}" if where else ""
         converters = [_converter(column_type) for _, column_type in columns]
-        for row in _rows(cursor, keyspace, f"select {names} from `{table.replace('`', '``')}`"):
+        for row in _rows(cursor, keyspace, f"select {names} from `{table.replace('`', '``')}`{condition}"):
             yield {
                 name: None if value is None else convert(value)
                 for (name, _), convert, value in zip(columns, converters, row, strict=True)

@@ -261,8 +261,8 @@ def _expect_values(before: Mapping[str, State], after: Mapping[str, State], writ
             told = set()
             every: dict[str, dict[str, object]] = {column: {} for column in (*state.columns, *now.columns)}
             table = Table(name, tuple(discovered.columns.values()), key=("id",))
-            for text in RewrittenValues({name: StreamedTable(table, every)}).changed("0", written, lambda _: True):
-                told |= set(text.split(" values of ")[1].split(" in rows")[0].split(" and of "))
+            for change in RewrittenValues({name: StreamedTable(table, every)}).changed("0", written, lambda _: True):
+                told |= set(change.text.split(" values of ")[1].split(" in rows")[0].split(" and of "))
             any_told |= bool(told) and discovered is state
             texts = {column for column, each in now.columns.items() if each.charset}
             named = {column for column in changed if f"column {column!r}" in told}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from source_vitess.check_report import FoundKeyspace, report
@@ -23,6 +23,7 @@ from source_vitess.errors import (
     TransientError,
 )
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.filtered_columns import read_column_details
 from source_vitess.mysql.inventory import read_inventory
 from source_vitess.mysql.lineage import read_lineage
 from source_vitess.mysql.replication_status import read_lags
@@ -36,6 +37,8 @@ from source_vitess.network.port_probe import Listener, Speech
 from source_vitess.network.tunnel import reachable
 from source_vitess.position.lag import Lag, stopped_message
 from source_vitess.replication.messages import Log
+from source_vitess.row_filters.row_filter import RowFilter, RowFilters
+from source_vitess.schema import Schema
 from source_vitess.settings.config import Config
 from source_vitess.settings.table_patterns import choose_tables
 from source_vitess.vstream.client import VStreamClient
@@ -122,6 +125,7 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
         )
     chosen = choose_tables(config.table_patterns, schema.tables)
     schema = replace(schema, tables={name: schema.tables[name] for name in chosen})
+    row_filters = _check_filters(session, config, topology, shards, schema)
     deadline.begin("asking the shards for the sizes of the tables, and for how long they keep binary logs")
     last = time.monotonic() + _INVENTORY_SECONDS
     inventory = read_inventory(
@@ -136,7 +140,25 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
     deadline.begin("asking the shards' primaries for their positions")
     for shard in shards:
         read_lineage(session, topology, shard)
-    return FoundKeyspace(topology, shards, tablet_type, inventory, routed, settings, lags)
+    return FoundKeyspace(topology, shards, tablet_type, inventory, routed, settings, lags, row_filters)
+
+
+def _check_filters(
+    session: VtgateSession, config: Config, topology: Topology, shards: Sequence[str], schema: Schema
+) -> Mapping[str, RowFilter]:
+    """Returns the conditions on rows by table, if there is such a table, and it has such columns."""
+    conditions = {one.table: one.condition for one in config.row_filters}
+    for name in conditions:
+        if name not in schema.tables:
+            raise ConfigError(
+                f"The field row_filters has a condition for the table {name!r}, which is none of the "
+                f"{len(schema.tables)} tables that can be read (upper and lower case differ"
+                f"{'; table_patterns chooses them' if config.table_patterns else ''}). Correct the name, or remove it."
+            )
+    details = read_column_details(session, topology, shards, conditions)
+    filters = RowFilters(conditions, details, topology.release)
+    found = {name: filters.of(schema.tables[name]) for name in conditions}
+    return {name: row_filter for name, row_filter in found.items() if row_filter is not None}
 
 
 def _check_grpc(config: Config, deadline: Deadline, grpc: Listener, found: FoundKeyspace) -> None:

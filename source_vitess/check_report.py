@@ -6,7 +6,7 @@ Lists of shards and of tables are cut, so that a keyspace with a thousand of eac
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from source_vitess.mysql.binlog_settings import ShardSettings
 from source_vitess.mysql.inventory import Inventory
@@ -15,6 +15,7 @@ from source_vitess.mysql.topology import Topology, cell_warnings
 from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.position.lag import Lag, lag_warnings
 from source_vitess.replication.messages import Log
+from source_vitess.row_filters.row_filter import RowFilter, whole_rows_warnings
 from source_vitess.schema import Table, engine_warning
 from source_vitess.settings.config import Config
 from source_vitess.types.column_type import parse_column_type
@@ -39,6 +40,7 @@ class FoundKeyspace:
         routed: The tables whose queries are sent to another keyspace.
         settings: By shard, how its MySQL writes binary logs.
         lags: How far the tablets that are read from are behind.
+        row_filters: By table, which of its rows are read.
     """
 
     topology: Topology
@@ -48,6 +50,7 @@ class FoundKeyspace:
     routed: Mapping[str, Routed]
     settings: Mapping[str, ShardSettings]
     lags: Sequence[Lag]
+    row_filters: Mapping[str, RowFilter] = field(default_factory=dict)
 
 
 def report(config: Config, found: FoundKeyspace) -> Iterator[Log]:
@@ -76,6 +79,12 @@ def _facts(config: Config, found: FoundKeyspace) -> Iterator[str]:
             f"(initial_load_timeout_hours: {config.initial_load_timeout_hours})."
             if any(kept.values())
             else "MySQL keeps its binary logs until somebody purges them."
+        )
+    if found.row_filters:
+        chosen = [f"{name!r} with {made.condition}" for name, made in found.row_filters.items()]
+        yield (
+            f"Rows that are read: {_listed(chosen, '; ')}. In a copy MySQL chooses them, for which it reads the whole "
+            "table unless an index helps; changes are chosen by the tablets."
         )
     if names := [table.name for table in found.inventory.tables.values() if not table.key]:
         yield (f"Tables without a key, whose rows can be appended but not deduplicated: {_named(names)}.")
@@ -107,6 +116,7 @@ def _warnings(config: Config, found: FoundKeyspace) -> Iterator[str]:
             f"Tables whose rows a foreign key deletes or changes by itself: {_named(inventory.cascading)}. This MySQL "
             "does not write such changes to its binary log, so they reach no destination."
         )
+    yield from whole_rows_warnings([*found.row_filters])
     yield from _unsigned_warnings(config, inventory.tables.values())
     yield from _routing_warnings(config.keyspace, found.routed)
 

@@ -29,6 +29,7 @@ from source_vitess.replication.beginning import verify_start
 from source_vitess.replication.patience import Answer, ask_again
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.sync import Sync
+from source_vitess.row_filters.row_filter import whole_rows_warnings
 from source_vitess.rows import compiled
 from source_vitess.schema import engine_warning
 from source_vitess.settings.config import Config, InitialCopy, InvalidPositionBehavior, TruncateBehavior
@@ -141,10 +142,13 @@ class Commands:
         schema = yield from self._retried(vitess.schema, retries)
         names = [stream.name for stream in catalog.streams if stream.name in schema.tables]
         routed = yield from self._retried(lambda: vitess.routed(names), retries)
-        selection = select_streams(catalog, schema, _type_options(config), routed)
+        filters = yield from self._retried(vitess.filters, retries)
+        selection = select_streams(catalog, schema, _type_options(config), routed, filters)
+        filtered = [stream.name for stream in selection.streams if stream.row_filter is not None]
+        vitess.require_whole_rows(filtered)
         changed = [stream.streamed for stream in selection.streams if stream.incremental]
         values = [text for streamed in changed for text in vitess.value_warnings(streamed.table, streamed.selected)]
-        for warning in (*selection.warnings, *values):
+        for warning in (*selection.warnings, *values, *whole_rows_warnings(filtered)):
             yield log_line("WARN", warning)
         return selection
 

@@ -32,6 +32,8 @@ None of the following reaches a user: whoever catches it knows what it means.
 
     ValueError
     ├── GtidError                     position                         mysql.lineage, replication.checkpoint and .state
+    ├── NotComparableError            row_filters                      row_filters, which names table and condition
+    ├── WrongConditionError           conditions                       settings.row_filters, which names the field
     ├── _WrongUrlError                settings.url                     settings.url, which names the field
     ├── _UserInformationError         settings.url                     settings.url, which shows nothing of the URL
     ├── UnreadableError               ddl.tokens                       ddl.tokens: a quotation or comment does not end
@@ -174,6 +176,10 @@ class InternalError(ConnectorError):
 
 class GtidError(ValueError):
     """A text is not a GTID set that Vitess can stream from."""
+
+
+class WrongConditionError(ValueError):
+    """A text is no condition on rows; its message says what was expected, and what is there."""
 
 
 class MisfitError(Exception):

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 
 from source_vitess.clock import SystemClock
-from source_vitess.errors import TransientError
+from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
+from source_vitess.mysql.filtered_columns import read_column_details
 from source_vitess.mysql.lineage import read_lineage, read_shard_gtids, read_tablets
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
@@ -21,6 +22,7 @@ from source_vitess.position.lag import Lag
 from source_vitess.position.lineage import Finding, TabletGtids, Verdict, judge, judge_ended
 from source_vitess.position.vgtid import Vgtid, gtid_set, intersection
 from source_vitess.proto import query_pb2
+from source_vitess.row_filters.row_filter import RowFilters
 from source_vitess.schema import Schema, StreamedTable, Table
 from source_vitess.settings.config import Config
 from source_vitess.types.charset import NO_COLLATION
@@ -153,6 +155,35 @@ class LiveVitess:
         """
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
+
+    def filters(self) -> RowFilters:
+        """Returns the configured conditions on rows, with what is needed to check them.
+
+        Raises:
+            ConfigError: A shard is gone.
+            TransientError: The server cannot be reached now.
+        """
+        conditions = {one.table: one.condition for one in self._config.row_filters}
+        if not conditions:
+            return RowFilters()
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            shards = topology.select_shards(self._config.shards)
+            details = read_column_details(session, topology, shards, conditions)
+        return RowFilters(conditions, details, self.topology.release)
+
+    def require_whole_rows(self, filtered: Sequence[str]) -> None:
+        """Refuses to read filtered tables from servers whose binary logs do not have what their conditions need.
+
+        Raises:
+            ConfigError: VTTablet would take values that are left out for NULL, and leave the changes out.
+        """
+        if filtered and (shards := [shard for shard, image in self._row_images.items() if image == "MINIMAL"]):
+            raise ConfigError(
+                f"The MySQL of shard {', '.join(shards)} runs with binlog_row_image=MINIMAL, which leaves out values "
+                f"that the conditions of row_filters need (tables {', '.join(map(repr, filtered[:20]))}). Set it to "
+                "FULL, and refresh these streams."
+            )
 
     def routed(self, tables: Sequence[str]) -> Mapping[str, Routed]:
         """Returns those of the tables whose queries VTGate sends to another keyspace.

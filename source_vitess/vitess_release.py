@@ -95,6 +95,15 @@ class VitessRelease:
         return not self._is_before(20)
 
     @property
+    def filters_rows(self) -> bool:
+        """Whether VTTablet knows IN and IS NULL in a filter, and passes its condition on to MySQL in a copy.
+
+        Up to v21 it knows comparisons and IS NOT NULL alone, and reads all rows in a copy (go/vt/vttablet/tabletserver/
+        vstreamer/planbuilder.go, analyzeWhere and whereExprsToPushDown).
+        """
+        return not self._is_before(22)
+
+    @property
     def answers_for_mysql(self) -> bool:
         """Whether VTGate answers `@@global.version` by itself, with what it calls itself to MySQL's clients."""
         return self._is_before(20)

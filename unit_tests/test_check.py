@@ -418,3 +418,24 @@ def test_table_patterns(shop: Vitess) -> None:
     assert "the pattern 'nothing%', which none of the 3 tables matches" in message_for(
         shop.url, table_patterns=["p%", "nothing%"]
     )
+
+
+def test_row_filters(shop: Vitess) -> None:
+    """What is read is told in the connector's own words; a table or a column that is not there is an error."""
+
+    def lines(condition: str, table: str = "product", **fields: object) -> list[str]:
+        filters = [{"table": table, "condition": condition}]
+        return [line.text for line in check(Config.from_json({"url": shop.url, "row_filters": filters, **fields}))]
+
+    told = "\n".join(lines("id>5 and ID <> 7"))
+    assert "Rows that are read: 'product' with `id` > 5 AND `ID` != 7. In a copy MySQL chooses them" in told
+    assert "binlog_row_image=MINIMAL may be left out" in told
+    assert "The table has no column 'n'" in message_for(
+        shop.url, row_filters=[{"table": "product", "condition": "n = 1"}]
+    )
+    assert "a condition for the table 'nope', which is none of the 2 tables that can be read" in message_for(
+        shop.url, row_filters=[{"table": "nope", "condition": "id = 1"}]
+    )
+    assert "none of the 1 tables that can be read (upper and lower case differ; table_patterns chooses them)" in (
+        message_for(shop.url, table_patterns=["pu%"], row_filters=[{"table": "product", "condition": "id = 1"}])
+    )

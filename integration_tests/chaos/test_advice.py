@@ -22,7 +22,7 @@ def _read(*statements: str) -> Advice:
     )
     advice = Advice()
     for statement in statements:
-        advice.read(rewritten.changed("-80", statement, lambda _: True))
+        advice.read(change.text for change in rewritten.changed("-80", statement, lambda _: True))
     return advice
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,7 @@ from source_vitess.errors import ConfigError, StreamError
 from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.naming import can_be_streamed
 from source_vitess.replication.settings import SelectedStream
+from source_vitess.row_filters.row_filter import RowFilters
 from source_vitess.schema import Schema, StreamedTable, Table, engine_warning
 from source_vitess.types.codec import TypeOptions
 
@@ -41,6 +42,7 @@ def select_streams(
     schema: Schema,
     options: TypeOptions,
     routed: Mapping[str, Routed] = MappingProxyType({}),
+    filters: RowFilters = RowFilters(),  # noqa: B008 - a frozen value
 ) -> Selection:
     """Checks the configured catalog against the schema.
 
@@ -49,6 +51,7 @@ def select_streams(
         schema: The keyspace's schema.
         options: The user's choices that change types.
         routed: Tables whose queries go to another keyspace.
+        filters: The conditions on rows.
 
     Raises:
         ConfigError: The catalog has no streams, or one stream twice.
@@ -71,7 +74,8 @@ def select_streams(
                 if not routed[name].is_followed:
                     raise StreamError(name, message)
                 warnings.append(message)
-            streams.append(_select(configured, schema, options, warnings, unread))
+            selected = _select(configured, schema, options, warnings, unread)
+            streams.append(replace(selected, row_filter=filters.of(selected.streamed.table)))
         except StreamError as error:
             refused.append(error)
     engines = {stream.streamed.table.name: stream.streamed.table.engine for stream in streams if stream.incremental}
@@ -79,6 +83,11 @@ def select_streams(
         warnings.append(found)
     if unread:
         warnings.append(_unread_warning(unread))
+    if unknown := [name for name in filters.conditions if name not in schema.tables]:
+        warnings.append(
+            f"The field row_filters names tables that keyspace {schema.keyspace!r} does not have: "
+            f"{', '.join(map(repr, unknown[:_LISTED]))}. Correct the names, or remove them."
+        )
     return Selection(tuple(streams), tuple(refused), tuple(warnings))
 
 

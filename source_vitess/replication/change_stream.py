@@ -25,6 +25,7 @@ from source_vitess.position.vgtid import Vgtid, gtid_set
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
 from source_vitess.replication.exclusions import Exclusions
+from source_vitess.replication.filtered_rows import conditions
 from source_vitess.replication.goal import Goal
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.messages import Message
@@ -144,6 +145,7 @@ class ChangeStream:
             self._start.shards,
             tables,
             heartbeat_seconds=STREAMING_HEARTBEAT_SECONDS if self._streaming else HEARTBEAT_SECONDS,
+            where=conditions(self._context.streams, tables),
         )
         streamed = {name: self._context.streams[name].streamed for name in tables}
         with self._sync.vitess.stream(request, streamed) as events:

@@ -21,6 +21,7 @@ from source_vitess.replication.change_stream import PASSING, ChangeContext, Chan
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
 from source_vitess.replication.exclusions import Exclusions
+from source_vitess.replication.filtered_rows import conditions
 from source_vitess.replication.lost_position import explain_no_tablet, explain_stall
 from source_vitess.replication.messages import Message
 from source_vitess.replication.oversized_rows import blamed_shards, explain_changes
@@ -165,7 +166,8 @@ class Changes:
         return frozenset()
 
     def _explain(self, at: Vgtid, shards: Collection[str], tables: tuple[str, ...]) -> ConfigError | None:
-        return explain_changes(self._context.vitess, self._context.clock, at, shards, tables)
+        where = conditions(self._streams, tables)
+        return explain_changes(self._context.vitess, self._context.clock, at, shards, tables, where)
 
     def _is_streaming(self, until: float) -> bool:
         return self._context.clock.monotonic() < until

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Estimate, Log, Message
+from source_vitess.row_filters.row_filter import RowFilter
 from source_vitess.schema import Table
 
 #: Seconds between two lines that report how far a copy is.
@@ -18,14 +19,16 @@ class CopyReport:
     Args:
         clock: Time.
         table: The table.
+        row_filter: Which of its rows are copied; None for all.
 
     Attributes:
         records: How many rows were emitted so far.
     """
 
-    def __init__(self, clock: Clock, table: Table) -> None:
+    def __init__(self, clock: Clock, table: Table, row_filter: RowFilter | None = None) -> None:
         self._clock = clock
         self._table = table
+        self._filter = row_filter
         self.records = 0
         self._began = 0.0
         self._reported_at = 0.0
@@ -35,7 +38,10 @@ class CopyReport:
         """Yields what is known of the table's size, and that its copy begins."""
         self._began = self._reported_at = self._clock.monotonic()
         table, about = self._table, ""
-        if table.estimated_rows:
+        if self._filter is not None:
+            # How many rows fit is not known.
+            about = f"rows with {self._filter.condition}, "
+        elif table.estimated_rows:
             # Statistics that were never gathered report 0, which would be a wrong promise.
             yield Estimate(table.name, table.estimated_rows, table.estimated_bytes)
             about = f"about {table.estimated_rows:,} rows, "

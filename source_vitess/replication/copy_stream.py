@@ -20,6 +20,7 @@ from source_vitess.errors import CopyTimeUpError, InternalError, MissingColumnEr
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
 from source_vitess.replication.copy_report import CopyReport
+from source_vitess.replication.filtered_rows import misfit
 from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.oversized_rows import stalled
 from source_vitess.replication.patience import Retry, Silence
@@ -36,6 +37,10 @@ from source_vitess.vstream.events import (
     key_of_lastpk,
 )
 from source_vitess.vstream.request import StreamRequest
+
+#: Of a filtered table nothing comes while MySQL looks for the next row that fits, which may take it through the whole
+#: table. After an hour VTTablet ends such a search (--vreplication-copy-phase-duration), and it begins anew.
+FILTERED_SECONDS = 3900.0
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ class CopyStream:
             (self._table.name,),
             lastpks,
             columns=self._columns,
+            where=self._stream.where,
         )
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
@@ -191,6 +197,8 @@ class CopyStream:
                 f"Shard {fields.shard!r} sends the columns {', '.join(fields.columns)} instead of "
                 f"{', '.join(self._columns)}.",
             )
+        if (wrong := misfit(self._stream, fields)) is not None:
+            raise wrong
         missing = [name for name in self._stream.streamed.selected if name not in fields.columns]
         if missing:
             raise MissingColumnError(
@@ -293,9 +301,15 @@ class CopyStream:
             yield self._context.checkpointer.now()
 
     def _check_time(self) -> None:
-        if self._silence.seconds >= self._context.settings.no_progress_seconds:
+        patience = self._context.settings.no_progress_seconds
+        if self._stream.row_filter is not None:
+            patience = max(patience, FILTERED_SECONDS)
+        if self._silence.seconds >= patience:
             positions = {shard: part.gtid for shard, part in self._progress.shards.items()}
-            raise stalled(self._silence.seconds, positions, self._unfinished, f" of table {self._table.name!r}")
+            what = f" of table {self._table.name!r}"
+            if self._stream.row_filter is not None:
+                what += f" that fits {self._stream.row_filter.condition} (an index may help MySQL to find such rows)"
+            raise stalled(self._silence.seconds, positions, self._unfinished, what)
         if self._context.clock.monotonic() > self._to_copy.deadline:
             raise CopyTimeUpError(
                 f"The time for copying in one sync is over while table {self._table.name!r} is being copied. The next "

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from source_vitess.errors import ConfigError, ConnectorError, MessageTooLargeError, RowTooLargeError, StallError
 from source_vitess.position.vgtid import Vgtid
@@ -66,7 +67,12 @@ def blamed_shards(error: MessageTooLargeError, shards: Collection[str]) -> tuple
 
 
 def explain_changes(
-    vitess: Vitess, clock: Clock, start: Vgtid, stalled: Collection[str], tables: Sequence[str]
+    vitess: Vitess,
+    clock: Clock,
+    start: Vgtid,
+    stalled: Collection[str],
+    tables: Sequence[str],
+    where: Mapping[str, str] = MappingProxyType({}),
 ) -> ConfigError | None:
     """Finds out whether a change that is too large holds the change stream up.
 
@@ -76,6 +82,7 @@ def explain_changes(
         start: From where nothing comes.
         stalled: The shards of which nothing comes.
         tables: The tables that are followed.
+        where: By table, the condition on its rows, as a request has it.
 
     Returns:
         What to report. None if the stream gets on when it is opened anew, or the tablets send nothing without the
@@ -86,7 +93,7 @@ def explain_changes(
     """
 
     def passing(names: tuple[str, ...], shards: Collection[str], seconds: float) -> set[str]:
-        return _passing(vitess, clock, StreamRequest(start.keyspace, start.shards, names), shards, seconds)
+        return _passing(vitess, clock, StreamRequest(start.keyspace, start.shards, names, where=where), shards, seconds)
 
     silent = set(stalled) - passing(tuple(tables), stalled, PROBE_SECONDS)
     began = clock.monotonic()

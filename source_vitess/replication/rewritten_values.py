@@ -25,6 +25,7 @@ Not reported: MODIFY without a character set, in a table whose text columns all 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import parse
@@ -45,7 +46,23 @@ from source_vitess.schema import StreamedTable, Table
 
 _NONE: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({})
 _ANY = "its columns"
-_TEXTS = "its text columns"
+#: All of a table's text columns.
+TEXTS = "its text columns"
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A statement may have changed stored values.
+
+    Attributes:
+        table: Of which table.
+        column: Of which column; `TEXTS` for all of text, and empty if that is not known.
+        text: What to report.
+    """
+
+    table: str
+    column: str
+    text: str
 
 
 class RewrittenValues:
@@ -67,8 +84,8 @@ class RewrittenValues:
         }
         self._reported: set[tuple[str, str]] = set()
 
-    def changed(self, shard: str, statement: str, is_news: Callable[[str], bool]) -> Iterator[str]:
-        """Notes a statement that was carried out, and yields what to report of it: once for each table and column.
+    def changed(self, shard: str, statement: str, is_news: Callable[[str], bool]) -> Iterator[Rewritten]:
+        """Notes a statement that was carried out, and yields what it may have done: once for each table and column.
 
         Args:
             shard: Where.
@@ -79,22 +96,26 @@ class RewrittenValues:
             if table in self._tables:
                 self._shards.pop((shard, table), None)
                 if is_news(table) and self._is_first(table, _ANY):
-                    yield (
+                    yield Rewritten(
+                        table,
+                        "",
                         f"An online schema change of table {table!r} ended in shard {shard!r}. The change stream does "
                         "not show what it did. If it changed stored values, as by a narrower type or a new column "
-                        "with a default, the destination keeps the old ones: then refresh this stream."
+                        "with a default, the destination keeps the old ones: then refresh this stream.",
                     )
         match parse(statement).statement:
             case AlterTable(named, actions) if (streamed := self._tables.get(named.name)) is not None:
                 columns = self._shards.setdefault((shard, named.name), _TableColumns(streamed))
                 for column, how in columns.altered(actions):
                     if is_news(named.name) and self._is_first(named.name, column):
-                        what = column if column == _TEXTS else f"column {column!r}"
+                        what = column if column == TEXTS else f"column {column!r}"
                         what += " and of columns that are computed from it" if how == "MODIFY COLUMN" else ""
-                        yield (
+                        yield Rewritten(
+                            named.name,
+                            column,
                             f"Table {named.name!r} was altered in shard {shard!r} with {how}, which may have changed "
                             f"values of {what} in rows that exist already, without row events. The destination "
-                            "keeps what it has of them: refresh this stream if they matter."
+                            "keeps what it has of them: refresh this stream if they matter.",
                         )
 
     def _is_first(self, table: str, column: str) -> bool:
@@ -150,7 +171,7 @@ class _TableColumns:
                     self._known.pop(new.lower(), None)
                 case ConvertTo():
                     if self._reads_text():
-                        yield _TEXTS, "CONVERT TO CHARACTER SET"
+                        yield TEXTS, "CONVERT TO CHARACTER SET"
                     self._known.clear()
                 case _:
                     pass

@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 
 from source_vitess.errors import SchemaMismatchError, StreamError
 from source_vitess.position.gtid import GtidSet
@@ -21,6 +22,7 @@ from source_vitess.replication.ddl_effects import (
     shadows_swapped,
 )
 from source_vitess.replication.exclusions import Exclusions
+from source_vitess.replication.filtered_rows import misfit, renamed, rewritten
 from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.new_columns import NewColumns
 from source_vitess.replication.rewritten_values import RewrittenValues
@@ -66,6 +68,8 @@ class SchemaChanges:
         """Takes note of a table's columns, and returns what is wrong with them."""
         if self._announced.are_stale(fields):
             return _stale_columns(fields.shard, fields.table)
+        if (stream := self._streams.get(fields.table)) is not None and (wrong := misfit(stream, fields)) is not None:
+            return wrong
         self._columns[fields.shard, fields.table] = fields.columns
         return None
 
@@ -86,12 +90,15 @@ class SchemaChanges:
         self._restart_copies(statement)
         self._announced.changed(shard, statement, str(transaction or ""))
         if (changes := column_changes(statement)) is not None:
+            yield from self._condition_lost(changes.table, is_news, partial(renamed, shard, changes))
             yield from self._columns_added(shard, transaction, changes)
             if isinstance(self._state.tables.get(changes.table), FOLLOWED):
                 for text in self._new_columns.added(shard, changes):
                     yield Log(text, warning=True)
-        for text in self._rewritten.changed(shard, statement, is_news):
-            yield Log(text, warning=True)
+        for change in self._rewritten.changed(shard, statement, is_news):
+            lost = yield from self._condition_lost(change.table, is_news, partial(rewritten, shard, change))
+            if not lost:
+                yield Log(change.text, warning=True)
         yield from self._not_understood(event, transaction)
 
     def _is_news(self, table: str, shard: str, transaction: GtidSet | None) -> bool:
@@ -110,6 +117,16 @@ class SchemaChanges:
             else:
                 remedy = "Refresh this stream and choose to remove its old records."
                 yield self._context.give_up(StreamError(name, f"{what} {remedy}"))
+
+    def _condition_lost(
+        self, table: str, is_news: Callable[[str], bool], judge: Callable[[SelectedStream], StreamError | None]
+    ) -> Generator[Message, None, bool]:
+        """Ends the stream whose condition may choose other rows since a statement. Returns whether that is so."""
+        stream = self._streams.get(table)
+        error = judge(stream) if stream is not None and is_news(table) else None
+        if error is not None:
+            yield self._context.give_up(error)
+        return error is not None
 
     def _charset_changed(self, event: Ddl, transaction: GtidSet | None) -> Iterator[Message]:
         """Ends the stream whose text is in another character set from a statement on, if changes do not name it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.row_filters.row_filter import RowFilter
 from source_vitess.schema import StreamedTable
 
 
@@ -47,6 +49,7 @@ class SelectedStream:
         with_meta: Whether records carry the `_ab_cdc_*` members.
         sync_id: The platform's number of this sync, if it gives any.
         generation_id: The platform's number of how often the stream was cleared or refreshed, if it gives any.
+        row_filter: Which rows are read; None for all.
     """
 
     streamed: StreamedTable
@@ -54,8 +57,14 @@ class SelectedStream:
     with_meta: bool = True
     sync_id: int | None = None
     generation_id: int | None = None
+    row_filter: RowFilter | None = None
 
     @property
     def name(self) -> str:
         """The table's name, which is the stream's."""
         return self.streamed.table.name
+
+    @property
+    def where(self) -> Mapping[str, str]:
+        """The condition on its rows by table, as a request has it."""
+        return {self.name: self.row_filter.where} if self.row_filter is not None else {}

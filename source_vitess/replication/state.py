@@ -13,6 +13,7 @@ from source_vitess.replication.table_state import (
     FOLLOWED,
     Copied,
     CopiedAt,
+    RefreshNeeded,
     TableState,
     json_kind,
     refused_state,
@@ -21,6 +22,21 @@ from source_vitess.replication.table_state import (
 )
 
 VERSION = 2
+
+_FILTER = "filter"
+
+
+@dataclass(frozen=True)
+class FilterState:
+    """The condition that a stream was copied with.
+
+    Attributes:
+        condition: Its text.
+        columns: By column that it names, of what kind that was (`row_filters.comparable`).
+    """
+
+    condition: str
+    columns: Mapping[str, str]
 
 
 @dataclass
@@ -37,6 +53,7 @@ class SyncState:
         dropped_columns: By shard and table, the names, in lower case, of columns that were dropped at or before the
             position, and that no tablet has left out of a change since (see `AnnouncedColumns`); each with the GTID of
             the statement, empty if it is not known.
+        filters: By table, the condition that its state is of; a table that is missing is read whole.
     """
 
     keyspace: str
@@ -45,6 +62,7 @@ class SyncState:
     tables: dict[str, TableState] = field(default_factory=dict)
     dropped_columns: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
+    filters: dict[str, FilterState] = field(default_factory=dict)
 
     def lower(self, shard: str, gtid: str, table: str) -> bool:
         """Takes a shard's shared position back to what a copy contains, if the copy's position does not contain it.
@@ -98,7 +116,11 @@ class SyncState:
 
     def tables_to_json(self) -> dict[str, dict[str, Any]]:
         """Returns each table's state."""
-        return {name: table_to_json(self.keyspace, table) for name, table in self.tables.items()}
+        states = {name: table_to_json(self.keyspace, table) for name, table in self.tables.items()}
+        for name, made in self.filters.items():
+            if name in states and not isinstance(self.tables[name], RefreshNeeded):
+                states[name][_FILTER] = {"condition": made.condition, "columns": dict(made.columns)}
+        return states
 
     @classmethod
     def from_json(cls, keyspace: str, shared: Any, tables: Mapping[str, Any]) -> SyncState:
@@ -122,15 +144,34 @@ class SyncState:
                 raise refused_state(f"its vgtid cannot be used: {error}") from None
             if vgtid.keyspace != keyspace:
                 raise refused_state(f"it is of keyspace {vgtid.keyspace!r}, and the source reads {keyspace!r}")
-        parsed = {name: table_from_json(name, table) for name, table in tables.items()}
+        filters = {name: made for name, table in tables.items() if (made := _filter(name, table)) is not None}
+        parsed = {
+            name: table_from_json(name, _without_filter(table) if name in filters else table)
+            for name, table in tables.items()
+        }
         if vgtid is None and any(isinstance(table, FOLLOWED) for table in parsed.values()):
             raise refused_state("it has tables that are being followed, and no vgtid")
-        return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid), _known_streams(shared))
+        return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid), _known_streams(shared), filters)
 
 
 def dropped_by(dropped: Mapping[str, str], position: str) -> Mapping[str, str]:
     """Returns the columns that were dropped at or before a position, as far as that is known."""
     return {name: gtid for name, gtid in dropped.items() if gtid and contains(position, gtid)}
+
+
+def _filter(name: str, table: Any) -> FilterState | None:
+    if not isinstance(table, Mapping) or _FILTER not in table:
+        return None
+    match table[_FILTER]:
+        case {"condition": str() as condition, "columns": Mapping() as columns} if all(
+            isinstance(text, str) for text in (*columns, *columns.values())
+        ):
+            return FilterState(condition, dict(columns))
+    raise refused_state(f"the filter of stream {name!r} is not a condition with its columns")
+
+
+def _without_filter(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in table.items() if key != _FILTER}
 
 
 def _known_streams(shared: Mapping[str, Any]) -> set[str]:

@@ -31,6 +31,7 @@ from source_vitess.replication.changes import Changes
 from source_vitess.replication.checkpoint import Checkpointer
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copies import Copies
+from source_vitess.replication.filtered_rows import compare_filters
 from source_vitess.replication.freshness import Freshness
 from source_vitess.replication.interfaces import Clock, Vitess
 from source_vitess.replication.lineage_check import LineageCheck
@@ -95,6 +96,7 @@ class Sync:
         for name in self._streams:
             yield Started(name)
         self._drop_unselected()
+        yield from compare_filters(self._context, [*self._streams.values()])
         yield from self._report_refused()
         try:
             for message in self._run():

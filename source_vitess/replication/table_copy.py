@@ -33,8 +33,8 @@ from source_vitess.replication.copy_stream import CopyStream, TableToCopy
 from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.oversized_rows import blamed_shards, explain_copy
 from source_vitess.replication.patience import Retry
+from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.table_state import ShardCopy
-from source_vitess.schema import StreamedTable
 
 
 class TableCopy:
@@ -50,9 +50,9 @@ class TableCopy:
         self._to_copy = to_copy
         self._table = to_copy.stream.streamed.table
         self._incremental = to_copy.stream.incremental
-        self._columns = _columns_to_ask_for(to_copy.stream.streamed)
+        self._columns = _columns_to_ask_for(to_copy.stream)
         self._progress = CopyProgress(context, to_copy.stream)
-        self._report = CopyReport(context.clock, self._table)
+        self._report = CopyReport(context.clock, self._table, to_copy.stream.row_filter)
         self._stalled_at: Mapping[str, ShardCopy] | None = None
 
     @property
@@ -178,12 +178,13 @@ class TableCopy:
         return explain_copy(self._context.vitess, self._context.clock, probe, silent, self._table)
 
 
-def _columns_to_ask_for(streamed: StreamedTable) -> tuple[str, ...]:
-    """Returns the selected columns and the key's, in the table's order; nothing for all of them.
+def _columns_to_ask_for(stream: SelectedStream) -> tuple[str, ...]:
+    """Returns the selected columns, the key's and the condition's, in the table's order; nothing for all of them.
 
     VTTablet sends a message when it has so many bytes of values, and a NULL has none: of a table without a key it could
     put all rows into one, which is more than gRPC takes.
     """
-    table = streamed.table
-    wanted = tuple(column.name for column in table.columns if column.name in {*streamed.selected, *table.key})
+    table = stream.streamed.table
+    names = {*stream.streamed.selected, *table.key, *(dict(stream.row_filter.kinds) if stream.row_filter else ())}
+    wanted = tuple(column.name for column in table.columns if column.name in names)
     return wanted if table.key and len(wanted) < len(table.columns) else ()

@@ -20,6 +20,7 @@ from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.settings import table_patterns
 from source_vitess.settings.encryption import Tls, TlsMode, Tunnel, is_loopback, read_tls, read_tunnel
 from source_vitess.settings.json_fields import JsonFields
+from source_vitess.settings.row_filters import TableCondition, read_row_filters
 from source_vitess.settings.url import VitessUrl
 
 # go/vt/topo/shard.go, IsShardUsingRangeBasedSharding and ValidateShardName.
@@ -83,6 +84,7 @@ class Config:
         cells: Cells whose tablets may be used; empty for VTGate's own cell.
         shards: Shards to read; empty for all.
         table_patterns: What the names of tables match that are offered as streams; empty for all.
+        row_filters: By table, the condition on the rows that are read of it.
         initial_copy: What a stream that is new to the connection begins with.
         start_position: Where changes begin if nothing is copied: a position as JSON, empty for now.
         tinyint1_as_boolean: Makes `tinyint(1)` a boolean.
@@ -107,6 +109,7 @@ class Config:
     cells: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
     table_patterns: tuple[str, ...] = ()
+    row_filters: tuple[TableCondition, ...] = ()
     initial_copy: InitialCopy = InitialCopy.ALL
     start_position: str = ""
     tinyint1_as_boolean: bool = False
@@ -232,6 +235,7 @@ class Config:
             table_patterns=given.list_of_names(
                 "table_patterns", table_patterns.FORM, 'patterns of names such as "order%"'
             ),
+            row_filters=read_row_filters(given),
             initial_copy=initial_copy,
             start_position=start_position,
             tinyint1_as_boolean=given.boolean("tinyint1_as_boolean", default=cls.tinyint1_as_boolean),

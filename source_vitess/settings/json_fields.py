@@ -55,6 +55,13 @@ class JsonFields:
         value = self._given.get(name)
         return None if value is None else JsonFields(value, f"{self._path}{name}.")
 
+    def sections(self, name: str, expected: str) -> tuple[JsonFields, ...]:
+        """Returns the fields of each object of a list; nothing if it is not there."""
+        values = self._given.get(name, [])
+        if not isinstance(values, list) or not all(isinstance(value, Mapping) for value in values):
+            raise self.wrong(name, f"a list of {expected}", values)
+        return tuple(JsonFields(value, f"{self._path}{name}[{index}].") for index, value in enumerate(values))
+
     def text(self, name: str, *, required: bool = False, multiline: bool = False) -> str:
         """Returns a text, on one line unless more may come; empty if it is missing."""
         value = self._given.get(name, "")

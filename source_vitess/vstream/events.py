@@ -37,8 +37,9 @@ class Fields:
         table: The table.
         columns: Their names.
         exist: Whether the tablet's table has all of them now: a change of before may have had more.
-        kinds: Of each column of a copy, what VTTablet compares keys by: see `KeyColumn`.
-        types: Of each column of a copy, MySQL's text for its type, which names the labels of an ENUM in their order.
+        kinds: Of each column, what VTTablet compares keys by: see `KeyColumn`.
+        types: Of each column, MySQL's text for its type, which names the labels of an ENUM in their order. In changes
+            it is the column's of now, and empty if there is none any more.
         copying: Whether they are those of a copy's rows.
     """
 

@@ -205,8 +205,8 @@ class EventReader:
             name,
             tuple(field.name for field in event.fields),
             exist,
-            tuple(KeyColumn(field.name, field.type, field.charset) for field in event.fields) if copying else (),
-            tuple(field.column_type for field in event.fields) if copying else (),
+            tuple(KeyColumn(field.name, field.type, field.charset) for field in event.fields),
+            tuple(field.column_type for field in event.fields),
             copying,
         )
         return (fields,)

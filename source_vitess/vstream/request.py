@@ -14,7 +14,7 @@ HEARTBEAT_SECONDS = 5
 #: A transaction larger than this many bytes is sent in pieces by VTGate ≥ v24 instead of being held in its memory.
 TRANSACTION_CHUNK_BYTES = 4 * 1024 * 1024
 
-_QUERY = "select {} from {}"
+_QUERY = "select {} from {}{}"
 
 #: A name that no table has. A stream of changes may name it: it has none.
 NO_TABLE = "source_vitess_no_such_table"
@@ -31,6 +31,7 @@ class StreamRequest:
         lastpks: By shard, how far a copy of `tables[0]` has come: VTGate's own bytes.
         heartbeat_seconds: Seconds of silence after which VTGate sends a heartbeat.
         columns: The columns to send, the key's among them; empty for all.
+        where: By table, the condition on the rows to send, as VTTablet takes it (`row_filters`); none for all rows.
     """
 
     keyspace: str
@@ -39,6 +40,7 @@ class StreamRequest:
     lastpks: Mapping[str, bytes] = field(default_factory=dict)
     heartbeat_seconds: int = HEARTBEAT_SECONDS
     columns: tuple[str, ...] = ()
+    where: Mapping[str, str] = field(default_factory=dict)
 
     def to_proto(self, *, tablet_type: str, cells: str = "", plain_names: bool = False) -> vtgate_pb2.VStreamRequest:
         """Returns the request as VTGate takes it.
@@ -72,10 +74,7 @@ class StreamRequest:
                 ]
             ),
             filter=binlogdata_pb2.Filter(
-                rules=[
-                    binlogdata_pb2.Rule(match=table, filter=_QUERY.format(columns, quote_identifier(table)))
-                    for table in self.tables
-                ]
+                rules=[binlogdata_pb2.Rule(match=table, filter=self._query(table, columns)) for table in self.tables]
             ),
             flags=vtgate_pb2.VStreamFlags(
                 heartbeat_interval=self.heartbeat_seconds,
@@ -85,3 +84,7 @@ class StreamRequest:
                 and not any(table.startswith(self.keyspace + ".") for table in self.tables),
             ),
         )
+
+    def _query(self, table: str, columns: str) -> str:
+        where = self.where.get(table)
+        return _QUERY.format(columns, quote_identifier(table), f" where {where}" if where else "")

@@ -227,6 +227,16 @@ EVENT_RULES: tuple[Rule, ...] = (
         "(vttablet --queryserver-config-schema-reload-time).",
     ),
     Rule(
+        # go/mysql/datetime/timeparts.go, toDateTime, knows no other date without a day than 0000-00-00.
+        pattern=r"Incorrect (?P<type>DATE|DATETIME|TIMESTAMP) value",
+        example="INVALID_ARGUMENT: " + GIVING_UP + "rpc error: code = InvalidArgument desc = Incorrect DATE value: "
+        "'2026-00-00'",
+        error=ConfigError,
+        message="A row of a table with a condition on a {type} column (the field row_filters) holds a date whose "
+        "day is zero, while the month or the time is not. A tablet cannot compare it, and ends the stream. Remove that "
+        "condition, and refresh its stream.",
+    ),
+    Rule(
         # The cause stands before it, in a line of its own, or behind it (go/vt/vterrors/vterrors.go, Format and Error).
         pattern=rf"failed to build table replication plan for table {_TABLE}(: |\n|$)",
         example=_UNKNOWN

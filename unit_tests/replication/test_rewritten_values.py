@@ -38,7 +38,7 @@ def rewritten(columns: tuple[Column, ...] = COLUMNS) -> RewrittenValues:
 def columns_told(*statements: str, watch: RewrittenValues | None = None) -> list[str]:
     """Lists the columns that were told of."""
     watch = watch or rewritten()
-    told = [text for statement in statements for text in watch.changed("0", statement, lambda _: True)]
+    told = [change.text for statement in statements for change in watch.changed("0", statement, lambda _: True)]
     return [
         text.split("values of ")[1].split(" in rows")[0].split(" and of ")[0].removeprefix("column ").strip("'")
         for text in told
@@ -178,7 +178,7 @@ def test_each_column_is_told_of_once() -> None:
     statement = "alter table t modify price decimal(10,1), modify at date"
 
     assert len(list(watch.changed("-80", statement, lambda _: False))) == 0
-    first, second = watch.changed("80-", statement, lambda table: table == "t")
+    first, second = (change.text for change in watch.changed("80-", statement, lambda table: table == "t"))
     assert "'t'" in first
     assert "'price'" in first
     assert "'80-'" in first
@@ -200,7 +200,7 @@ def test_the_end_of_an_online_schema_change() -> None:
     watch = rewritten()
 
     [told] = watch.changed("0", "rename table t to _t_del, _t_gho to t", lambda _: True)
-    assert "online schema change" in told
+    assert "online schema change" in told.text
     assert list(watch.changed("1", "rename table t to _t_del, _t_gho to t", lambda _: True)) == []
     assert list(watch.changed("0", "rename table u to _u_del, _u_gho to u", lambda _: True)) == []
 

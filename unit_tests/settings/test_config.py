@@ -6,13 +6,16 @@ import dataclasses
 import json
 import logging
 import re
+from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from source_vitess.conditions.values import Comparison, Condition, NullTest, Operator
 from source_vitess.errors import ConfigError
 from source_vitess.settings.config import Config, InitialCopy, InvalidPositionBehavior, TruncateBehavior
+from source_vitess.settings.row_filters import TableCondition
 from source_vitess.settings.url import VitessUrl
 
 URL = "vitess://gate/main"
@@ -56,6 +59,7 @@ def test_everything_is_read() -> None:
             "cells": ["zone1", "zone2"],
             "shards": ["-80", "80-c0"],
             "table_patterns": ["order%", r"a\_b"],
+            "row_filters": [{"table": "t", "condition": "\nn  >= 5 "}, {"table": "u", "condition": "a is null"}],
             "initial_copy": "None: changes only",
             "start_position": " [\n] ",
             "tinyint1_as_boolean": True,
@@ -80,6 +84,10 @@ def test_everything_is_read() -> None:
             cells=("zone1", "zone2"),
             shards=("-80", "80-c0"),
             table_patterns=("order%", r"a\_b"),
+            row_filters=(
+                TableCondition("t", Condition((Comparison("n", Operator.GREATER_OR_EQUAL, Decimal(5)),))),
+                TableCondition("u", Condition((NullTest("a", is_null=True),))),
+            ),
             initial_copy=InitialCopy.NONE,
             start_position="[\n]",
             tinyint1_as_boolean=True,
@@ -142,6 +150,25 @@ def test_a_url_with_a_user_is_refused(before: str, fields: dict[str, str]) -> No
         ({"table_patterns": ["a\nb"]}, r"found 'a\nb'"),
         ({"table_patterns": ["a%" * 5000]}, "found 'a%a%a%"),
         ({"table_patterns": ["a%", "a%"]}, "field table_patterns lists 'a%' twice"),
+        ({"row_filters": "a = 1"}, "row_filters must be a list of objects such as"),
+        ({"row_filters": ["a = 1"]}, "row_filters must be a list of objects such as"),
+        ({"row_filters": [{"table": "t"}]}, "field row_filters[0].condition is missing"),
+        ({"row_filters": [{"table": "t", "condition": " "}]}, "has the condition '' for the table 't', which is none"),
+        ({"row_filters": [{"condition": "a = 1"}]}, "field row_filters[0].table is missing"),
+        (
+            {"row_filters": [{"table": 7, "condition": "a = 1"}]},
+            "row_filters[0].table must be text without line breaks",
+        ),
+        ({"row_filters": [{"table": "t", "condition": ["a"]}]}, "row_filters[0].condition must be text, found ['a']"),
+        (
+            {"row_filters": [{"table": "t", "condition": "a = 1"}, {"table": "t", "condition": "a = 2"}]},
+            "field row_filters lists the table 't' twice",
+        ),
+        (
+            {"row_filters": [{"table": "u", "condition": "a = 1"}, {"table": "t", "condition": "a = 1 or 1 = 1"}]},
+            "for the table 't', which is none. At character 7 stands 'or 1 = 1' instead of AND or the end.",
+        ),
+        ({"row_filters": [{"table": "t", "condition": "a = 'x" + "'" * 10_000}]}, "It has 10,006 characters"),
         ({"initial_copy": "none"}, "initial_copy must be one of All rows, None: changes only, found 'none'"),
         ({"start_position": [1]}, "start_position must be text, found [1]"),
         ({"start_position": "[]"}, 'start_position is set, and initial_copy is "All rows"'),

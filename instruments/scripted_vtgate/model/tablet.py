@@ -24,6 +24,7 @@ from instruments.scripted_vtgate.model.storage import (
 )
 from instruments.scripted_vtgate.model.tables import LastPkError, Row, Table
 from instruments.scripted_vtgate.model.tablet_events import TabletEvents
+from instruments.scripted_vtgate.model.where import UnknownColumnError, Where
 from instruments.scripted_vtgate.vstream_server import StreamStatusError
 from instruments.scripted_vtgate.wire import row_of, values_of
 from source_vitess.naming import is_internal_table
@@ -31,7 +32,7 @@ from source_vitess.proto import binlogdata_pb2, query_pb2
 
 _QUOTED, _INTEGRAL = 2048, 256
 _NAME = r"(?:`(?:[^`]|``)+`|\w+)"
-_QUERY = re.compile(rf"select (\*|{_NAME}(?:, {_NAME})*) from {_NAME}", re.IGNORECASE)
+_QUERY = re.compile(rf"select (\*|{_NAME}(?:, {_NAME})*) from {_NAME}(?: where (.+))?", re.IGNORECASE)
 
 #: MySQL's flag of the last row event of a statement.
 _END_OF_STATEMENT = 1
@@ -182,6 +183,7 @@ class TabletStream:
         table, held = self._table_and_rows(name)
         try:
             rows = table.rows_after(held, plans[name] or b"")
+            rows = [row for row in rows if self._fits(table, row, grpc.StatusCode.FAILED_PRECONDITION)]
         except LastPkError as error:
             raise StreamStatusError(grpc.StatusCode.UNKNOWN, str(error)) from error
         snapshot = self._executed
@@ -252,6 +254,30 @@ class TabletStream:
                 raise StreamStatusError(code, f"column {name} not found in table {table}")
             chosen.append(names.index(name.lower()))
         return chosen
+
+    def _where(self, table: str) -> Where | None:
+        rule = self.rule_for(table)
+        match = _QUERY.fullmatch(rule.filter) if rule is not None else None
+        return Where(match[2]) if match is not None and match[2] else None
+
+    def _fits(self, table: Table, row: Row, code: grpc.StatusCode) -> bool:
+        """Returns whether a row is sent.
+
+        Raises:
+            StreamStatusError: The condition names a column that is not there.
+        """
+        where = self._where(table.name)
+        try:
+            return where is None or where.fits([*table.columns], row)
+        except UnknownColumnError as error:
+            raise StreamStatusError(code, f"column {error} not found in table {table.name}") from error
+
+    def _images(self, table: Table, before: Row | None, after: Row | None) -> tuple[Row | None, Row | None]:
+        """Returns what is sent of a change (vstreamer.go, processRowEvent)."""
+        fits = [row is not None and self._fits(table, row, grpc.StatusCode.UNKNOWN) for row in (before, after)]
+        if any(fits) and (where := self._where(table.name)) is not None and not where.is_by_image:
+            return before, after
+        return before if fits[0] else None, after if fits[1] else None
 
     def rule_for(self, table: str) -> binlogdata_pb2.Rule | None:
         """Returns the first rule that matches a table."""
@@ -326,9 +352,10 @@ class TabletStream:
                 before=None if before is None else _cut(table.changed(before), chosen),
                 after=None if after is None else _cut(table.changed(after), chosen),
             )
-            for before, after in written.changes
+            for before, after in (self._images(table, *images) for images in written.changes)
+            if before is not None or after is not None
         ]
-        size = self._rows_per_event or len(row_changes)
+        size = self._rows_per_event or max(len(row_changes), 1)
         for start in range(0, len(row_changes), size):
             part = row_changes[start : start + size]
             flags = _END_OF_STATEMENT if start + size >= len(row_changes) else 0
