@@ -35,6 +35,7 @@ from source_vitess.vstream.events import Event
 from source_vitess.vstream.journal import JOURNAL_TIMEOUT, read_journals
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
+from source_vitess.vstream.stream_position import ShardPlaces
 
 #: Of a SET, in MySQL.
 _MOST_MEMBERS = 64
@@ -197,7 +198,9 @@ class LiveVitess:
     @contextmanager
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
         """Opens a VStream; see `replication.interfaces.Vitess`."""
-        reader = EventReader(tables, self._codec, self._row_images)
+        reader = EventReader(
+            tables, self._codec, self._row_images, ShardPlaces() if request.has_many_positions else None
+        )
         proto = request.to_proto(
             tablet_type=self.tablet_type, cells=",".join(self._config.cells), plain_names=self.topology.apart
         )

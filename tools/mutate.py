@@ -100,8 +100,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "terminator",
         "a position is passed on before the transaction that it belongs to has ended",
         "source_vitess/vstream/reader.py",
-        "self._position = self._last_position = StreamPosition(raw)\n",
-        "self._position = self._last_position = StreamPosition(raw)\n"
+        "self._position = self._last_position = self._position_of(raw)\n",
+        "self._position = self._last_position = self._position_of(raw)\n"
         '                        yield Committed("-80", self._position, 1)\n',
         ("unit_tests/vstream/test_reader.py", *_SYNC_TESTS),
     ),

@@ -129,6 +129,16 @@ def _changes(count: int, transaction: int) -> _Counter:
         return _count(syncs, count)
 
 
+def _many_shards(count: int, shards: int) -> _Counter:
+    with Vitess(shards=[f"shard{number:03d}" for number in range(shards)]) as vitess:
+        vitess.create_table("t", _COLUMNS, key=["id"])
+        syncs = Syncs(vitess)
+        assert syncs.run() is None
+        for number in range(count):
+            vitess.insert("t", *_rows(10_000 + number, 1), shard="shard000")
+        return _count(syncs, count)
+
+
 def _check(measure: Callable[[int], _Counter], *, instructions: float, calls: float) -> None:
     few, many = measure(_FEW), measure(_MANY)
     instructions_per_row = (many.instructions - few.instructions) / (_MANY - _FEW)
@@ -184,3 +194,15 @@ _COMPILED_CHANGES = [
 def test_a_changed_row_is_left_to_compiled_code(transaction: int, instructions: float, calls: float) -> None:
     """What is left for Python if there is a compiled decoder: mostly what each transaction costs."""
     _check(lambda count: _changes(count, transaction), instructions=instructions, calls=calls)
+
+
+@needs_compiled
+def test_other_shards_cost_no_instructions() -> None:
+    """A transaction costs as much among thirty shards as alone, although VGTIDs name all of them."""
+    few, many = 20, 60
+    costs = [
+        (_many_shards(many, shards).instructions - _many_shards(few, shards).instructions) / (many - few)
+        for shards in (1, 30)
+    ]
+
+    assert costs[1] <= costs[0] * 1.1

@@ -132,8 +132,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 "replication/goal.py",
-                "                del self._missing[shard]\n        return self.is_reached\n",
-                "                del self._missing[shard]\n        return shard not in self._missing\n",
+                "            del self._missing[shard]\n        return not self._missing\n",
+                "            del self._missing[shard]\n        return shard not in self._missing\n",
             ),
         ),
         without=("errant", "reshard", *_SCHEMA, *_SPECIAL),

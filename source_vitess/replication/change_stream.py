@@ -37,8 +37,9 @@ from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.table_state import FOLLOWED
 from source_vitess.rows.columns import Rows
 from source_vitess.schema import is_transactional
-from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, StreamPosition, TableFailed, Unpositioned
+from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, TableFailed, Unpositioned
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
+from source_vitess.vstream.stream_position import StreamPosition
 
 #: Seconds of waiting without a transaction after which a new end position is asked for: the old one may hold
 #: transactions that no server has any more (a failover), and then it would never be reached.
@@ -117,7 +118,7 @@ class ChangeStream:
         self._held = HeldRows()
         self._statements: list[Ddl] = []
         # By shard, the position that its last transaction ended at.
-        self._last: dict[str, StreamPosition | str] = dict(start.shards)
+        self._last: dict[str, str | None] = dict(start.shards)
         # By shard, transactions without a position since the last one with one, and the tables that they had rows of.
         self._unpositioned: dict[str, int] = {}
         self._unpositioned_tables: dict[str, set[str]] = {}
@@ -197,15 +198,16 @@ class ChangeStream:
 
     def _committed(self, event: Committed) -> Iterator[Message]:
         shard, position = event.shard, event.position
+        gtid = position.gtid(shard)
         self._in_transaction = False
         is_errant = False
         if self._held or self._statements or self._context.exclusions.knows_errant(shard):
-            gtid = position.gtid(shard)
             transaction = self._transaction(shard, gtid) if gtid is not None else None
             is_errant = self._context.exclusions.is_errant(shard, transaction)
             if self._held or self._statements:
                 yield from self._end_transaction(shard, transaction)
-        self._last[shard] = position
+        # Not the whole of it: that names every shard, each time.
+        self._last[shard] = gtid
         if self._unpositioned or self._unpositioned_tables:
             self._unpositioned_tables.pop(shard, None)
             self._unpositioned.pop(shard, None)
@@ -221,7 +223,7 @@ class ChangeStream:
             self._silence.end()
             if not self._streaming and not self._waiting:
                 self._retry.progressed()
-        if self._goal.reached(shard, position) and not self._streaming:
+        if self._goal.reached(shard, gtid) and not self._streaming:
             self._ended = True
             return
         yield from self._checkpointer.due()
@@ -261,8 +263,6 @@ class ChangeStream:
         A stream that has just gone over to the shard does not report where it began: then the whole position counts.
         """
         before = self._last.get(shard)
-        if isinstance(before, StreamPosition):
-            before = before.gtid(shard)
         return gtid_set(gtid) - gtid_set(before) if before else gtid_set(gtid)
 
     def _committed_without_position(self, shard: str) -> Iterator[Message]:

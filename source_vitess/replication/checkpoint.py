@@ -12,7 +12,7 @@ from source_vitess.replication.messages import Checkpoint, Message, Records
 from source_vitess.replication.records import Cursor
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.state import SyncState
-from source_vitess.vstream.events import StreamPosition
+from source_vitess.vstream.stream_position import StreamPosition
 
 #: While changes are read as they happen, a state follows a transaction at once, so that a consumer can commit it. Under
 #: load it waits, for so many seconds of each record since the last one, and at most for so many in all: a consumer is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from source_vitess.position.vgtid import Distance, Vgtid, contains
-from source_vitess.vstream.events import StreamPosition
 
 
 class Goal:
@@ -35,14 +34,12 @@ class Goal:
         """Returns whether a shard has not reached its end position yet."""
         return shard in self._missing
 
-    def reached(self, shard: str, position: StreamPosition) -> bool:
-        """Notes a shard's new position, and returns whether no shard is missing any more."""
+    def reached(self, shard: str, gtid: str | None) -> bool:
+        """Notes a shard's new position, if it has one, and returns whether no shard is missing any more."""
         distance = self._missing.get(shard)
-        if distance is not None:
-            gtid = position.gtid(shard)
-            if gtid is not None and distance.reached(gtid):
-                del self._missing[shard]
-        return self.is_reached
+        if distance is not None and gtid is not None and distance.reached(gtid):
+            del self._missing[shard]
+        return not self._missing
 
     @property
     def is_reached(self) -> bool:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
-
-from source_vitess.errors import InternalError, StreamError
-from source_vitess.position.vgtid import Vgtid
-from source_vitess.proto import binlogdata_pb2, query_pb2
+from source_vitess.errors import StreamError
+from source_vitess.proto import query_pb2
 from source_vitess.rows.columns import Rows
+from source_vitess.vstream.stream_position import StreamPosition
 
 
 class KeyColumn(NamedTuple):
@@ -69,67 +66,6 @@ class Unpositioned:
     """
 
     shard: str
-
-
-def parse_event(raw: bytes) -> binlogdata_pb2.VEvent:
-    """Returns an event of a response.
-
-    Raises:
-        InternalError: The bytes are none.
-    """
-    try:
-        return binlogdata_pb2.VEvent.FromString(raw)
-    except DecodeError as error:
-        # Its text names the place, and nothing of the content.
-        raise InternalError("VTGate sent an event that is none of the VStream protocol's.", detail=str(error)) from None
-
-
-class StreamPosition:
-    """The position that VTGate sent with a transaction, read only as far as it is asked for: it names every shard.
-
-    Args:
-        raw: A VGTID event.
-    """
-
-    __slots__ = ("_message", "_raw")
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self._message: binlogdata_pb2.VGtid | None = None
-
-    @property
-    def _shards(self) -> Sequence[binlogdata_pb2.ShardGtid]:
-        if self._message is None:
-            self._message = parse_event(self._raw).vgtid
-        return self._message.shard_gtids
-
-    def gtid(self, shard: str) -> str | None:
-        """Returns the shard's position, None if the shard is not part of the stream any more.
-
-        Raises:
-            InternalError: As the other methods: the event is not one.
-        """
-        for entry in self._shards:
-            if entry.shard == shard:
-                return entry.gtid
-        return None
-
-    def lastpk(self, shard: str, table: str) -> bytes | None:
-        """Returns how far the table's copy is on the shard, None if no copy of it is under way there."""
-        for entry in self._shards:
-            if entry.shard == shard:
-                for copy in entry.table_p_ks:
-                    if copy.table_name == table:
-                        return copy.lastpk
-        return None
-
-    def to_vgtid(self, keyspace: str) -> Vgtid:
-        """Returns the position as one that can be stored.
-
-        Raises:
-            GtidError: A shard has not spoken yet, so that its position is `current` or empty.
-        """
-        return Vgtid(keyspace, {entry.shard: entry.gtid for entry in self._shards})
 
 
 def key_of_lastpk(lastpk: bytes | None) -> tuple[KeyColumn, ...]:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import opens_transaction
@@ -37,11 +38,10 @@ from source_vitess.vstream.events import (
     Heartbeat,
     KeyColumn,
     Snapshot,
-    StreamPosition,
     TableFailed,
     Unpositioned,
-    parse_event,
 )
+from source_vitess.vstream.stream_position import PlacedPosition, ShardPlaces, StreamPosition, parse_event
 
 _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogdata_pb2.UPDATE, binlogdata_pb2.DELETE})
 # MySQL's NOT_NULL_FLAG in query.Field.flags, and the types that binlog_row_image=NOBLOB leaves out (not JSON, not
@@ -68,6 +68,7 @@ class EventReader:
         tables: The tables of the request, by name.
         codec_of: Gives a column's codec.
         row_images: By shard, MySQL's `binlog_row_image`, where that is known: FULL, NOBLOB or MINIMAL.
+        places: Of a stream of changes of many shards: where each one's position is in those of all.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class EventReader:
         tables: Mapping[str, StreamedTable],
         codec_of: CodecOf,
         row_images: Mapping[str, str] = MappingProxyType({}),
+        places: ShardPlaces | None = None,
     ) -> None:
         self._tables = tables
         self._codec_of = codec_of
         self._row_images = row_images
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
         self._failed: set[str] = set()
+        self._position_of = StreamPosition if places is None else partial(PlacedPosition, places=places)
         #: Of a transaction whose end is still to come.
         self._position: StreamPosition | None = None
         self._last_position: StreamPosition | None = None
@@ -110,7 +113,7 @@ class EventReader:
                     if self._batch is not None:
                         yield self._end_batch(self._batch)
                     if event is None or event.type == binlogdata_pb2.VGTID:
-                        self._position = self._last_position = StreamPosition(raw)
+                        self._position = self._last_position = self._position_of(raw)
                     else:
                         yield from self._without_rows(event)
                     index += 1
