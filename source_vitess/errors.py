@@ -106,7 +106,7 @@ class LostTransactionsError(StreamError):
     def __init__(self, table: str, shard: str) -> None:
         super().__init__(
             table,
-            f"Rows of table {table!r} were copied from a server of shard {shard!r} whose last transactions are lost, "
+            f"Rows of table {table!r} were read from a server of shard {shard!r} whose last transactions are lost, "
             "as in a failover without semi-synchronous replication. Which rows these are is not known. Refresh this "
             "stream and choose to remove its old records.",
         )

@@ -230,6 +230,10 @@ SHARED = mostly(
             "cursor": mostly(st.integers(0, 2**63 - 1), st.integers() | JSON),
         },
         optional={
+            "emitted_beyond": mostly(
+                st.lists(st.just({"table": "t", "shard": "-80", "gtid": GTID}), max_size=1),
+                JSON,
+            ),
             "dropped_columns": mostly(
                 st.lists(
                     st.just(
@@ -244,7 +248,7 @@ SHARED = mostly(
                     max_size=1,
                 ),
                 JSON,
-            )
+            ),
         },
     )
 )

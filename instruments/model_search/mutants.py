@@ -335,4 +335,29 @@ MUTANTS: tuple[Mutant, ...] = (
         (("replication/rewritten_values.py", 'yield column.name, "ADD COLUMN"', "pass"),),
         without=("errant", "emergency", *_SPECIAL),
     ),
+    Mutant(
+        "emitted-before-lowered",
+        "changes that were emitted before the shared position was lowered are remembered, should a failover lose them",
+        (
+            (
+                "replication/state.py",
+                "                self.beyond.note(name, {shard: shared})\n",
+                "                pass\n",
+            ),
+        ),
+        without=("errant", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "emitted-by-copies",
+        "rows of a copy that started over, or is not exact, are remembered, should a failover lose them",
+        (
+            (
+                "replication/state.py",
+                "                    self.beyond.note(table, {shard: part.gtid})\n",
+                "                    pass\n",
+            ),
+            (_PROGRESS, "            state.beyond.note(self._table.name, positions)\n", ""),
+        ),
+        without=("errant", *_SCHEMA, *_SPECIAL),
+    ),
 )

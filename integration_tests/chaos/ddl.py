@@ -41,6 +41,8 @@ class SchemaChanges:
         columns: By table, the columns that were touched since it was discovered and read anew.
         gone: By table, those of them that were dropped or renamed. A copy needs all that are selected.
         allowed: By table, why its stream may ask for a refresh.
+        ahead: By table, the same once it was refreshed: a sync may come to the statement only afterwards, as long as
+            replicas lag.
         misnoted: Tables of which tablets have noted wrong columns, until a sync has come past the changes concerned:
             their streams may ask for a refresh, and may hold values under wrong names.
     """
@@ -51,6 +53,7 @@ class SchemaChanges:
         self.columns: dict[str, set[str]] = defaultdict(set)
         self.gone: dict[str, set[str]] = defaultdict(set)
         self.allowed: dict[str, str] = {}
+        self.ahead: dict[str, str] = {}
         self.misnoted: set[str] = set()
         self._noted = NotedColumns(place.cluster, place.keyspace, frozenset(schema.tables))
         self._statements = Statements(place.cluster, place.keyspace, seed)
@@ -60,7 +63,8 @@ class SchemaChanges:
         for table in tables:
             self.columns.pop(table, None)
             self.gone.pop(table, None)
-            self.allowed.pop(table, None)
+            if reason := self.allowed.pop(table, None):
+                self.ahead[table] = reason
 
     def declarations(self, table: str) -> dict[str, str]:
         """Returns a table's columns with their declarations."""

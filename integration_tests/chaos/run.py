@@ -248,6 +248,7 @@ class Chaos:
             faults.heal(self._place)
             self._place.wait_for_replicas()
             self._sync_to_the_end()
+            self._syncs.passed_all()
             self._compare_tables("with old catalogs")
             self._syncs.refresh(*self._syncs.repeated)
             self._sync_to_the_end()

@@ -129,6 +129,10 @@ class Syncs:
             self.advice.followed(table)
         self._epoch = len(self.store.states)
 
+    def passed_all(self) -> None:
+        """Notes that a sync has come past every statement: it was green, and nothing lagged."""
+        self._changes.ahead.clear()
+
     def refresh_failed(self) -> list[str]:
         """Refreshes the streams that asked for it or may be wrong, and everything after a lost position; returns which.
 
@@ -271,7 +275,8 @@ class Syncs:
         failed = {error["stream_descriptor"]["name"]: error["message"] for error in errors if _is_config(error)}
         for name, message in failed.items():
             lacks_column = name not in copied and self._changes.gone.get(name)
-            if name not in self._changes.allowed and name not in self._changes.misnoted and not lacks_column:
+            reasons = {*self._changes.allowed, *self._changes.ahead, *self._changes.misnoted}
+            if name not in reasons and not lacks_column:
                 raise OracleError(f"stream {name} failed without a reason: {message}")
         self._streams_failed |= set(failed)
         match ended:

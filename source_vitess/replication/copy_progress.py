@@ -248,14 +248,17 @@ class CopyProgress:
             done = CopiedAt(positions)
         else:
             # Interrupted, or of other shards than the change stream starts with: every change is replayed over it.
+            state.beyond.note(self._table.name, positions)
             done = Copied()
         state.tables[self._table.name] = done
 
     def _store(self) -> None:
         copy = Copying(self.attempt, dict(self.shards))
-        self._context.state.tables[self._table.name] = (
-            copy if self._stream.incremental else Refreshing(self._stream.sync_id, copy)
-        )
+        state = self._context.state
+        if self._stream.incremental:
+            state.set_copying(self._table.name, copy)
+        else:
+            state.tables[self._table.name] = Refreshing(self._stream.sync_id, copy)
 
 
 def _names(lastpk: bytes) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ class Exclusions:
                 self.leave_out(shard, self._errant[shard] - gtid_set(lineage[shard]))
 
     def drop_passed(self, position: Vgtid) -> None:
-        """Drops the copy positions that the shared position has passed."""
+        """Drops the copy positions that the shared position has passed, and what was emitted beyond it before."""
+        self._state.beyond.drop_passed(position)
         for name, state in list(self._state.tables.items()):
             if isinstance(state, CopiedAt):
                 for shard, copied_at in state.shards.items():
@@ -83,6 +84,7 @@ class Exclusions:
         for name, state in list(self._state.tables.items()):
             if isinstance(state, CopiedAt):
                 for shard in state.shards.keys() - shards:
+                    self._state.beyond.note(name, {shard: state.shards[shard]})
                     self._drop(name, shard)
 
     def _drop(self, table: str, shard: str) -> None:

@@ -71,6 +71,7 @@ class LineageCheck:
         yield from self._report_errant_read(saved, findings)
         self._state.vgtid = saved.replaced({shard: finding.position for shard, finding in findings.items()})
         self._leave_out_of_copies((yield from self._check_tables(ending=False)))
+        self._state.beyond.drop_other_shards(saved.shards)
 
     def check_copies(self) -> Generator[Message, None, frozenset[str]]:
         """Checks what the copies of this sync hold, and takes out of their positions what is errant.
@@ -87,6 +88,7 @@ class LineageCheck:
 
     def _leave_out_of_copies(self, lineage: Mapping[str, str]) -> None:
         """Takes out of the copies' positions what is errant: it would never be reached."""
+        self._state.beyond.leave_out(lineage)
         for name, state in self._state.tables.items():
             if isinstance(state, CopiedAt):
                 self._state.tables[name] = CopiedAt(
@@ -187,6 +189,7 @@ class LineageCheck:
     def _held(self) -> Mapping[str, Mapping[str, str]]:
         """Returns by table and shard the positions that its copy is of."""
         held: dict[str, dict[str, str]] = {name: dict(positions) for name, positions in self._copied.items()}
+        beyond = self._state.beyond.by_table()
         for name, state in self._state.tables.items():
             shards: Mapping[str, str] = {}
             if isinstance(state, CopiedAt):
@@ -194,7 +197,7 @@ class LineageCheck:
             elif isinstance(state, Copying):
                 shards = {shard: part.gtid for shard, part in state.shards.items()}
             known = held.setdefault(name, {})
-            for shard, gtid in shards.items():
+            for shard, gtid in (*shards.items(), *beyond.get(name, {}).items()):
                 known[shard] = union(known[shard], gtid) if shard in known else gtid
         return {
             name: positions
@@ -204,6 +207,7 @@ class LineageCheck:
 
     def _lost(self, error: LostTransactionsError, *, ending: bool) -> Iterator[Message]:
         self._copied.pop(error.stream, None)
+        self._state.beyond.drop_other_tables(self._state.tables.keys() - {error.stream})
         if not self._context.settings.resync_lost_position:
             yield self._context.give_up(error)
             return

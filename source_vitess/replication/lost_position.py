@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from source_vitess.errors import NoTabletError, PositionLostError, StallError, TransientError
 from source_vitess.position.lineage import Verdict
-from source_vitess.position.vgtid import Vgtid
+from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.messages import Message
 
@@ -16,7 +16,8 @@ def explain_no_tablet(context: SyncContext, error: NoTabletError) -> Iterator[Me
     """Finds out whether no tablet takes the position because it is lost, which a check before could not know.
 
     - A shard that the position's shard was resharded to has purged its binary logs since the reshard, or a failover has
-      lost what it had by then.
+      lost what it had by then. Or all of its tablets have purged errant transactions: a position can be given these,
+      the one that VTGate takes from the journal cannot.
     - A resharded shard's primary has purged its binary logs. It cannot be asked. But it was there before, with the
       position, and if it is there now as well, and VTGate has found it unfit for that position again and again in
       between, nothing else is left (go/vt/discovery/tablet_error_action.go).
@@ -40,7 +41,10 @@ def explain_no_tablet(context: SyncContext, error: NoTabletError) -> Iterator[Me
     if finding.verdict is Verdict.FOREIGN:
         raise foreign(here.keyspace, shard) from error
     is_there = finding.verdict is Verdict.NOT_SERVING and finding.lineage is not None
-    if finding.verdict is Verdict.PURGED or (is_there and context.vitess.tablet_type == "PRIMARY"):
+    is_refused = finding.verdict is Verdict.PURGED or (
+        finding.verdict is Verdict.OK and shard not in here.shards and not contains(gtid, finding.position)
+    )
+    if is_refused or (is_there and context.vitess.tablet_type == "PRIMARY"):
         raise purged(here.keyspace, shard) from error
 
 

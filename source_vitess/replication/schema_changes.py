@@ -155,7 +155,7 @@ class SchemaChanges:
         for name in altered:
             state = self._state.tables.get(name)
             if isinstance(state, Copying):
-                self._state.tables[name] = Copying(state.attempt)
+                self._state.set_copying(name, Copying(state.attempt))
 
     def _columns_added(self, shard: str, transaction: GtidSet | None, changes: ColumnChanges) -> Iterator[Message]:
         """Looks at the rows that came before a column was added: their columns must not have had its name already."""

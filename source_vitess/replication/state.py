@@ -9,10 +9,12 @@ from typing import Any
 from source_vitess.errors import GtidError
 from source_vitess.position.gtid import GtidSet
 from source_vitess.position.vgtid import Vgtid, contains, intersection, union
+from source_vitess.replication.emitted_beyond import EmittedBeyond
 from source_vitess.replication.table_state import (
     FOLLOWED,
     Copied,
     CopiedAt,
+    Copying,
     RefreshNeeded,
     TableState,
     json_kind,
@@ -54,6 +56,7 @@ class SyncState:
             position, and that no tablet has left out of a change since (see `AnnouncedColumns`); each with the GTID of
             the statement, empty if it is not known.
         filters: By table, the condition that its state is of; a table that is missing is read whole.
+        beyond: What was emitted beyond the position.
     """
 
     keyspace: str
@@ -63,6 +66,17 @@ class SyncState:
     dropped_columns: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     filters: dict[str, FilterState] = field(default_factory=dict)
+    beyond: EmittedBeyond = field(default_factory=EmittedBeyond)
+
+    def set_copying(self, table: str, copy: Copying) -> None:
+        """Sets how far a table's copy is. What it does not name any more of rows that were emitted is remembered."""
+        before = self.tables.get(table)
+        if isinstance(before, Copying):
+            for shard, part in before.shards.items():
+                now = copy.shards.get(shard)
+                if now is None or not contains(now.gtid, part.gtid):
+                    self.beyond.note(table, {shard: part.gtid})
+        self.tables[table] = copy
 
     def lower(self, shard: str, gtid: str, table: str) -> bool:
         """Takes a shard's shared position back to what a copy contains, if the copy's position does not contain it.
@@ -85,6 +99,9 @@ class SyncState:
                 before = state.shards if isinstance(state, CopiedAt) else {}
                 exact_at = union(before[shard], shared) if shard in before else shared
                 self.tables[name] = CopiedAt({**before, shard: exact_at})
+            elif isinstance(state, Copying) and (name != table or state.attempt > 1):
+                # Its changes were emitted up to here, and rows stay of those that a failover may lose by now.
+                self.beyond.note(name, {shard: shared})
         self.vgtid = self.vgtid.replaced({shard: intersection(gtid, shared)})
         for key in [key for key in self.dropped_columns if key[0] == shard]:
             # What is read again names those again that were dropped behind it.
@@ -112,6 +129,9 @@ class SyncState:
                 }
                 for (shard, table), columns in self.dropped_columns.items()
             ]
+        self.beyond.drop_other_tables([name for name, table in self.tables.items() if isinstance(table, FOLLOWED)])
+        if beyond := self.beyond.to_json():
+            shared["emitted_beyond"] = beyond
         return shared
 
     def tables_to_json(self) -> dict[str, dict[str, Any]]:
@@ -151,7 +171,11 @@ class SyncState:
         }
         if vgtid is None and any(isinstance(table, FOLLOWED) for table in parsed.values()):
             raise refused_state("it has tables that are being followed, and no vgtid")
-        return cls(keyspace, vgtid, cursor, parsed, _dropped_columns(shared, vgtid), _known_streams(shared), filters)
+        beyond = EmittedBeyond.from_json(shared.get("emitted_beyond", []))
+        # A stream that was refreshed or cleared has none of these rows any more.
+        beyond.drop_other_tables([name for name, table in parsed.items() if isinstance(table, FOLLOWED)])
+        dropped, known = _dropped_columns(shared, vgtid), _known_streams(shared)
+        return cls(keyspace, vgtid, cursor, parsed, dropped, known, filters, beyond)
 
 
 def dropped_by(dropped: Mapping[str, str], position: str) -> Mapping[str, str]:

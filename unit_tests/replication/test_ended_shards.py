@@ -250,7 +250,7 @@ def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
     for merge_or_back in (1, 2):
         steps += [("reshard", merge_or_back, 0), ("reshard", 0, 0), ("reshard", 0, 1)]
     steps += [("write", 0, number) for number in (1, 2, 3)]
-    numbers = [0, 2, 1, 0, 2, 1, 0, 0, 0]
+    numbers = [0, 2, 1, 0, 2, 1, 0, 0, 0, 0]
     for at, (name, a, b) in enumerate(steps):
         numbers += [20 if at == len(steps) - 3 else 0, NAMES.index(name), a, b]
 
@@ -259,3 +259,27 @@ def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
     reported = [line for line in outcome.trace if "is from before a reshard that was reversed" in line]
     assert "PositionLostError: The saved position of shard -80" in reported[0]
     assert outcome.kind == "equal", "after a refresh"
+
+
+def test_all_tablets_have_purged_an_errant_transaction_after_the_journal() -> None:
+    """VTGate takes the position from the journal of the way back, and no tablet can be streamed from there.
+
+    A saved position is given what all tablets have purged; with that of the journal nobody can: every sync ended with
+    "no tablet", as if it passed.
+    """
+    begin = (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 14, 0, 0, 0, 14, 0, 0, 0, 14, 0, 11, 7, 12, 0, 0, 1, 19, 0, 0)
+
+    outcome = play((*begin, 30, 14, 5, 0, 0, 14, 0, 0))
+
+    assert outcome.kind == "equal", outcome.text
+    assert any("Shard - of keyspace commerce has purged" in line for line in outcome.trace)
+
+
+def test_changes_that_a_failover_of_a_new_shard_has_lost_under_a_copy() -> None:
+    """They were read from the old shard. The copy lowers the new shard's position, which hid that they are lost."""
+    begin = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13, 14, 0, 0, 3, 0, 0, 14, 0, 23, 14, 0, 14, 14, 0, 0)
+
+    outcome = play((*begin, 0, 14, 0, 0, 1, 9, 2, 0, 0, 6, 0, 0))
+
+    assert outcome.kind == "equal", outcome.text
+    assert any("t failed: Rows of table 't' were read from a server of shard '80-'" in line for line in outcome.trace)

@@ -9,6 +9,7 @@ import pytest
 
 from source_vitess.errors import ConfigError
 from source_vitess.position.vgtid import Vgtid
+from source_vitess.replication.emitted_beyond import EmittedBeyond
 from source_vitess.replication.state import SyncState
 from source_vitess.replication.table_state import (
     Copied,
@@ -41,7 +42,8 @@ def test_every_state_of_a_table_is_read_back() -> None:
     dropped: dict[tuple[str, str], Mapping[str, str]] = {
         (shard, "done"): {"a": f"{UUID}:7", "b": ""} for shard in VGTID.shards
     }
-    state = SyncState("shop", VGTID, 123, dict(TABLES), dropped)
+    beyond = EmittedBeyond({("half", "-80"): POSITION, ("done", "80-"): POSITION})
+    state = SyncState("shop", VGTID, 123, dict(TABLES), dropped, beyond=beyond)
 
     assert SyncState.from_json("shop", state.shared_to_json(), state.tables_to_json()) == state
 
@@ -105,8 +107,47 @@ def test_a_lowered_position_leaves_the_other_tables_where_they_are() -> None:
     assert itself.tables == {"copied now": Copied()}
 
 
+def test_what_was_emitted_is_remembered_when_a_position_is_lowered() -> None:
+    """Of tables whose changes were emitted while they are copied: their own states do not name these transactions."""
+
+    def up_to(last: int) -> str:
+        return f"MySQL56/{UUID}:1-{last}"
+
+    position = Vgtid("shop", {"-80": up_to(9), "80-": up_to(9)})
+    begun, first = Copying(2), Copying(1)
+    state = SyncState("shop", position, tables={"followed": Copied(), "waits": begun, "copied now": begun})
+    assert state.lower("-80", up_to(5), "copied now")
+    assert state.beyond == EmittedBeyond({("waits", "-80"): up_to(9), ("copied now", "-80"): up_to(9)})
+    state.beyond.drop_passed(Vgtid("shop", {"-80": up_to(8), "80-": up_to(9)}))
+    assert state.beyond.by_table().keys() == {"waits", "copied now"}
+    state.beyond.drop_passed(Vgtid("shop", {"-80": up_to(9), "80-": up_to(9)}))
+    assert not state.beyond.by_table()
+    new = SyncState("shop", position, tables={"copied now": first})
+    assert new.lower("-80", up_to(5), "copied now")
+    assert not new.beyond.by_table()
+
+
+def test_what_was_emitted_is_remembered_when_a_copy_starts_over() -> None:
+    """The rows stay in the destination. A refresh by the user drops both."""
+    part = ShardCopy(POSITION, b"k")
+    state = SyncState("shop", VGTID, tables={"t": Copying(1, {"-80": part, "80-": part})})
+    state.set_copying("t", Copying(2, {"80-": part}))
+    assert state.beyond == EmittedBeyond({("t", "-80"): POSITION})
+    shared, tables = state.shared_to_json(), state.tables_to_json()
+    assert SyncState.from_json("shop", shared, tables) == state
+    assert not SyncState.from_json("shop", shared, {}).beyond.by_table()
+
+
 #: What no GTIDs by column are.
 NO_GTIDS: tuple[Any, ...] = ([], 1, {"a": 1}, {"a": "yesterday"})
+#: What no positions by table and shard are.
+NO_POSITIONS: tuple[Any, ...] = (
+    "x",
+    {},
+    [1],
+    [{"table": "t", "shard": "0"}],
+    [{"table": "t", "shard": "0", "gtid": "x"}],
+)
 GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
 
 
@@ -131,6 +172,7 @@ GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
             )
             for at in NO_GTIDS
         ),
+        *(({**GOOD, "emitted_beyond": beyond}, {}, "emitted_beyond") for beyond in NO_POSITIONS),
         (GOOD, {"t": "x"}, "'t' is a text"),
         (GOOD, {"t": {"copied": False}}, "its keys are 'copied'"),
         (GOOD, {"t": {"done": True}}, "its keys are 'done'"),

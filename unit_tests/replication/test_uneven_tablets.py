@@ -280,7 +280,7 @@ def test_replication_that_stands_still_in_a_shard_of_a_reshard_meanwhile() -> No
 
     Its replicas have stopped; the sync was complete, with data as old as that.
     """
-    begin = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 16, 0, 0, 0, 6, 0, 0, 0, 14, 0, 0, 0, 14, 0, 0)
+    begin = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 16, 0, 0, 0, 6, 0, 0, 0, 14, 0, 0, 0, 14, 0, 0)
     schedule = (*begin, 0, 14, 0, 9, 0, 14, 8, 0, 5, 14, 0, 0, 0, 14, 0, 0)
 
     outcome = play(schedule)
@@ -291,7 +291,7 @@ def test_replication_that_stands_still_in_a_shard_of_a_reshard_meanwhile() -> No
 
 def test_a_failover_after_the_last_change_was_read() -> None:
     """The primaries are asked once more at the end: the sync that has read what is lost says so, not the next one."""
-    schedule = (0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 35, 0, 0, 1, 13, 9, 0, 0)
+    schedule = (0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 35, 0, 0, 1, 13, 9, 0, 0)
 
     outcome = play(schedule)
 

@@ -224,13 +224,13 @@ def test_while_changes_are_read_as_they_happen(
 
 def test_rows_that_are_held_back_of_two_shards() -> None:
     """Each is judged by its own shard's transaction: the copy of one contains what that of the other does not."""
-    schedule = (9, 2, 0, 1, 0, 0, 0, 0, 0, 26, 0, 1, 2, 12, 0, 0, 0, 4, 0, 7, 0)
+    schedule = (9, 2, 0, 1, 0, 0, 0, 0, 0, 0, 26, 0, 1, 2, 12, 0, 0, 0, 4, 0, 7, 0)
 
     assert play(schedule).kind == "equal"
 
 
 def test_a_stream_that_vtgate_opens_again_in_between() -> None:
     """What has come without a position comes again: it was counted twice, and the row that followed was left out."""
-    schedule = (9, 0, 0, 0, 0, 0, 0, 0, 0, 26, 0, 7, 0, 19, 0, 0, 0, 16, 8, 0, 0)
+    schedule = (9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 26, 0, 7, 0, 19, 0, 0, 0, 16, 8, 0, 0)
 
     assert play(schedule).kind == "equal"
