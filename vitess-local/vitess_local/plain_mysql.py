@@ -25,7 +25,7 @@ from vitess_local.install.steps import ensure_installed
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.progress import report_to_stderr
 from vitess_local.servers.mysql_client import Connection, Rows, connect, query
-from vitess_local.servers.ports import LOOPBACK, accepts_connections, choose_ports
+from vitess_local.servers.ports import LOOPBACK, ReservedPort, accepts_connections, reserve_port
 from vitess_local.servers.server import Server
 from vitess_local.servers.waiting import wait_until
 
@@ -46,8 +46,11 @@ class PlainMysql:
         data_dir: Its folder.
     """
 
-    def __init__(self, toolchain: Toolchain, account: Account, data_dir: Path, port: int) -> None:
+    def __init__(
+        self, toolchain: Toolchain, account: Account, data_dir: Path, port: int, reserved: ReservedPort | None = None
+    ) -> None:
         self.port = port
+        self._reserved = reserved
         self.data_dir = data_dir
         self._toolchain = toolchain
         self._account = account
@@ -66,8 +69,8 @@ class PlainMysql:
         account = server_account(cache.locks)
         folder = Path(tempfile.mkdtemp(prefix="vtl-mysql-", dir="/tmp"))
         # From the top of the range: clusters choose from the bottom, and do not know of this port.
-        chosen = port or choose_ports(1, set(), candidates=range(31999, 28000, -1))[0]
-        server = cls(toolchain, account, folder, chosen)
+        reserved = None if port else reserve_port(cache.locks, range(31999, 28000, -1))
+        server = cls(toolchain, account, folder, reserved.number if reserved else port or 0, reserved)
         try:
             server._initialise(settings or {})
             server.run()
@@ -109,6 +112,9 @@ class PlainMysql:
         if self._server.pid() is not None:
             self._server.stop(60)
         shutil.rmtree(self.data_dir, ignore_errors=True)
+        if self._reserved is not None:
+            self._reserved.release()
+            self._reserved = None
 
     def __enter__(self) -> PlainMysql:
         return self

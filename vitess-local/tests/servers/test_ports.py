@@ -1,11 +1,19 @@
 """The choice of ports."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from vitess_local.errors import VitessLocalError
-from vitess_local.servers.ports import LOOPBACK, PORT_RANGE, accepts_connections, choose_ports, port_is_free
+from vitess_local.servers.ports import (
+    LOOPBACK,
+    PORT_RANGE,
+    accepts_connections,
+    choose_ports,
+    port_is_free,
+    reserve_port,
+)
 
 
 def test_ports_in_use_or_reserved_are_passed_over() -> None:
@@ -38,3 +46,22 @@ def test_a_port_somebody_listens_on_is_not_free() -> None:
 
     assert port_is_free(port)
     assert not accepts_connections(port)
+
+
+def test_a_reserved_port_is_given_out_once(tmp_path: Path) -> None:
+    """A MySQL server listens seconds after its port was chosen; another one that starts meanwhile gets its own."""
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.listen()
+        taken = listener.getsockname()[1]
+        candidates = [taken, *range(31999, 28000, -1)]
+
+        first = reserve_port(tmp_path, candidates)
+        second = reserve_port(tmp_path, candidates)
+
+        assert len({taken, first.number, second.number}) == 3
+        first.release()
+        assert reserve_port(tmp_path, [first.number]).number == first.number
+        with pytest.raises(VitessLocalError, match="no free port"):
+            reserve_port(tmp_path, [taken, second.number])
+        second.release()

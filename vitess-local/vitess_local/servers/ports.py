@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 from vitess_local.errors import VitessLocalError
 
@@ -32,6 +36,40 @@ def choose_ports(
     if len(chosen) < count:
         raise VitessLocalError(f"Fewer than {count} free ports on {LOOPBACK}.")
     return chosen
+
+
+@dataclass(frozen=True)
+class ReservedPort:
+    """A port that `reserve_port` gives to nobody else, in this process or another, until `release`.
+
+    The kernel releases it too, when this process ends.
+    """
+
+    number: int
+    _descriptor: int
+
+    def release(self) -> None:
+        """Let others have it. To be called once."""
+        os.close(self._descriptor)
+
+
+def reserve_port(locks: Path, candidates: Iterable[int]) -> ReservedPort:
+    """Return a port that nobody listens on, and that nobody has reserved.
+
+    A server listens only seconds after its port was chosen; until then, others would choose the same one.
+    """
+    locks.mkdir(parents=True, exist_ok=True)
+    for port in candidates:
+        descriptor = os.open(locks / f"port-{port}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        if port_is_free(port):
+            return ReservedPort(port, descriptor)
+        os.close(descriptor)
+    raise VitessLocalError(f"There is no free port on {LOOPBACK}.")
 
 
 def port_is_free(port: int) -> bool:
