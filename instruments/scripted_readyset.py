@@ -24,6 +24,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mysql_mimic.charset import CharacterSet  # type: ignore[import-untyped]
+from mysql_mimic.results import ResultColumn  # type: ignore[import-untyped]
+from mysql_mimic.types import ColumnType  # type: ignore[import-untyped]
 from pymysql.constants import ER
 
 from instruments.scripted_vtgate.mysql_server import Answering, MysqlStatusError, Result, Statement
@@ -77,6 +80,7 @@ class ScriptedReadyset(Answering):
         created: Names, in the order in which caches were made.
         rebuilt: Names of caches that were there, and were dropped to be made again.
         upstream: Answers a SELECT that no cache answers, as the upstream database.
+        replica: Answers one that a deep cache answers, as the database that is replicated; None for the upstream one.
     """
 
     def __init__(self, *, typed: bool = True, mode: str = "deep-then-shallow") -> None:
@@ -89,6 +93,7 @@ class ScriptedReadyset(Answering):
         self.created: list[str] = []
         self.rebuilt: list[str] = []
         self.upstream: Callable[[str], Sequence[Sequence[object]]] = lambda _: []
+        self.replica: Callable[[str], Sequence[Sequence[object]]] | None = None
         self._last = ("unknown", "ok")
 
     def check_target(self, target: str) -> None:
@@ -196,8 +201,18 @@ class ScriptedReadyset(Answering):
             self._last = ("upstream", "ok")
         else:
             self._last = (f"readyset({cache.name})" if cache.kind == "deep" else "readyset_shallow", "ok")
-        rows = self.upstream(sql)
-        return rows, [f"column_{index}" for index in range(len(rows[0]))] if rows else ["column_0"]
+        is_deep = cache is not None and cache.kind == "deep"
+        rows = self.replica(sql) if is_deep and self.replica is not None else self.upstream(sql)
+        return rows, [_column(rows, index) for index in range(len(rows[0]) if rows else 1)]
+
+
+def _column(rows: Sequence[Sequence[object]], index: int) -> ResultColumn:
+    """Returns the description of a column: of text, if it has no bytes."""
+    is_binary = any(isinstance(row[index], bytes) for row in rows)
+    kind, charset = (
+        (ColumnType.BLOB, CharacterSet.binary) if is_binary else (ColumnType.VAR_STRING, CharacterSet.utf8mb4)
+    )
+    return ResultColumn(f"column_{index}", kind, charset)
 
 
 def _form(query: str) -> str:

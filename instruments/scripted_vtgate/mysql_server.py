@@ -20,8 +20,8 @@ from mysql_mimic.variables import GlobalVariables, SessionVariables  # type: ign
 #: What VTGate v24 calls itself in the handshake (vtgate --mysql-server-version).
 SERVER_VERSION = "8.4.6-Vitess"
 
-#: Rows and the names of their columns.
-Result = tuple[Sequence[Sequence[object]], Sequence[str]]
+#: Rows and the names of their columns, or mysql-mimic's descriptions of these.
+Result = tuple[Sequence[Sequence[object]], Sequence[object]]
 
 
 class MysqlStatusError(Exception):

@@ -1,0 +1,104 @@
+"""What the deep caches of a ReadySet on the served MySQL answer, over both protocols.
+
+Each test runs against a ReadySet that is played, and against a real one if there is one: `make readyset
+READYSET=/path/to/readyset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.readyset_server import KINDS, SECONDS, Readyset, any_readyset, until
+from tests.served import DELETED, SCHEMA, Served, catalog, record, state, stream
+
+pytestmark = pytest.mark.timeout(3 * SECONDS)
+
+NAME = "SELECT name FROM customers WHERE id = ?"
+
+
+@pytest.fixture(params=KINDS)
+def readyset(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Readyset]:
+    """One that has taken in a table, with a cache that the destination has made."""
+    with any_readyset(request.param, served.mysql, served.mysql.port, tmp_path) as one:
+        served.write(catalog(), [record({"id": key, "name": f"n{key}"}) for key in range(1, 101)] + [state(1)])
+        one.start()
+        served.config["readyset"] = one.config(f"CREATE CACHE by_id FROM {NAME}")
+        served.write(catalog(), [record({"id": 1, "name": "first"}), state(2)])
+        yield one
+
+
+def test_changes_are_answered_by_a_deep_cache(served: Served, readyset: Readyset) -> None:
+    """Rows that came with the snapshot, and that came with the binlog."""
+    until(lambda: readyset.cached(NAME, 1) == [("first",)])
+    until(lambda: readyset.cached(NAME, 2) == [("n2",)])
+
+    served.write(catalog(), [record({"id": 2, **DELETED}), record({"id": 101, "name": "new"}), state(3)])
+
+    until(lambda: readyset.cached(NAME, 2) == [])
+    until(lambda: readyset.cached(NAME, 101) == [("new",)])
+
+
+def test_a_query_without_a_cache_is_no_proof(readyset: Readyset) -> None:
+    """What the upstream database answers does not count, prepared or not."""
+    assert readyset.ask("SELECT count(*) FROM customers")
+    assert readyset.cached("SELECT count(*) FROM customers") is None
+    assert readyset.prepared("SELECT count(*) FROM customers") is None
+
+
+def test_a_start_leaves_caches_as_they_are(served: Served, readyset: Readyset) -> None:
+    """Neither made again nor made shallow by statements in the binlog: five times."""
+    before = readyset.ask("SHOW CACHES")
+    assert len(before[0]) == 1
+    for number in range(5):
+        served.write(catalog(), [record({"id": 3, "name": f"{number}"}), state(10 + number)])
+
+    assert [row[:3] for row in readyset.ask("SHOW CACHES")[0]] == [row[:3] for row in before[0]]
+    until(lambda: readyset.cached(NAME, 3) == [("4",)])
+    assert "Schema generation mismatch" not in served.logs
+
+
+def test_an_alter_brings_the_cache_back(served: Served, readyset: Readyset) -> None:
+    """The table is taken in again, and the cache is made again."""
+    altered = catalog(stream(schema={**SCHEMA, "more": {"type": "integer"}}))
+
+    served.write(altered, [record({"id": 1, "name": "altered"}), state(3)])
+
+    until(lambda: readyset.cached(NAME, 1) == [("altered",)])
+
+
+def test_a_refresh_deletes_what_is_gone(served: Served, readyset: Readyset) -> None:
+    """Rows of the old generation are no answer any more, and the cache is the same one."""
+    before = readyset.ask("SHOW CACHES")
+    refreshed = catalog(stream(generation_id=1, minimum_generation_id=1))
+
+    served.write(refreshed, [record({"id": 5, "name": "five"}), state(3)])
+
+    until(lambda: readyset.cached(NAME, 1) == [])
+    until(lambda: readyset.cached(NAME, 5) == [("five",)])
+    assert [row[:3] for row in readyset.ask("SHOW CACHES")[0]] == [row[:3] for row in before[0]]
+
+
+def test_a_killed_readyset_catches_up(served: Served, readyset: Readyset) -> None:
+    """What was written while it was away is in its answers, from a cache that is deep."""
+    until(lambda: readyset.cached(NAME, 1) == [("first",)])
+    readyset.kill()
+    served.config.pop("readyset")
+    served.write(catalog(), [record({"id": 1, "name": "meanwhile"}), state(3)])
+
+    readyset.start()
+
+    until(lambda: readyset.cached(NAME, 1) == [("meanwhile",)])
+
+
+def test_a_readyset_without_its_storage_is_repaired(served: Served, readyset: Readyset) -> None:
+    """The repair that the documentation gives: empty the storage, start, and the next look makes the cache."""
+    until(lambda: readyset.cached(NAME, 1) == [("first",)])
+
+    readyset.lose_storage()
+    assert readyset.ask("SHOW CACHES") == [[]]
+    served.write(catalog(), [record({"id": 1, "name": "again"}), state(3)])
+
+    until(lambda: readyset.cached(NAME, 1) == [("again",)])
