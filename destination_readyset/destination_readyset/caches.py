@@ -61,12 +61,13 @@ class CacheKeeper:
         self._watch = watch
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
+        self._stopped = threading.Event()
         #: Whose query was found to be, or made, the one of its statement.
         self._settled: set[str] = set()
         self._reported: frozenset[str] | None = None
 
     def start(self, rounds: Sequence[float]) -> None:
-        """Looks at the caches at each of these seconds from now, and then now and again until `wait`."""
+        """Looks at the caches at each of these seconds from now, and then now and again until `wait` or `stop`."""
         self._thread = threading.Thread(target=self._run, args=(rounds,), name="readyset-caches", daemon=True)
         self._thread.start()
 
@@ -76,10 +77,17 @@ class CacheKeeper:
         if self._thread is not None:
             self._thread.join()
 
+    def stop(self) -> None:
+        """Ends after the look that is under way, if there is one: somebody else will look soon."""
+        self._stopped.set()
+        self.wait()
+
     def _run(self, rounds: Sequence[float]) -> None:
         started = time.monotonic()
-        for after in rounds:
-            time.sleep(max(0.0, started + after - time.monotonic()))
+        for number, after in enumerate(rounds):
+            # Even a short sync looks once.
+            if self._stopped.wait(max(0.0, started + after - time.monotonic())) and number:
+                break
             self._round()
         while not self._ending.wait(self._watch):
             self._round()
@@ -90,9 +98,10 @@ class CacheKeeper:
         made: list[str] = []
         while True:
             lacking = self._bring(made)
-            if not lacking or time.monotonic() >= deadline:
+            if not lacking or time.monotonic() >= deadline or self._stopped.wait(self._pause):
                 break
-            time.sleep(self._pause)
+        if lacking and self._stopped.is_set():
+            return
         if lacking:
             if self._reported != frozenset(lacking):
                 reasons = "; ".join(f"{name} ({reason})" for name, reason in lacking.items())
@@ -104,7 +113,8 @@ class CacheKeeper:
                 )
         elif made or self._reported != frozenset():
             what = f"made now: {', '.join(made)}" if made else "all there already"
-            self._log("INFO", f"{len(self._statements)} deep caches are in ReadySet, {what}.")
+            count = len(self._statements)
+            self._log("INFO", f"{count} deep {'cache is' if count == 1 else 'caches are'} in ReadySet, {what}.")
         self._reported = frozenset(lacking)
 
     def _bring(self, made: list[str]) -> Mapping[str, str]:

@@ -113,7 +113,10 @@ class DestinationReadyset(Destination):
             Writer(plans, prepared, bookkeeping, sender, emit, pass_on=pass_on).run(lines)
         finally:
             sender.close()
-        if caches is not None:
+        if caches is not None and pass_on:
+            # `run` starts again at once, and looks again.
+            caches.stop()
+        elif caches is not None:
             caches.wait()
 
 

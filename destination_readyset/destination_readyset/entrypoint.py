@@ -1,30 +1,12 @@
-"""The console script: argv to commands, lines from stdin, lines to stdout, exit codes.
+"""The console script: `run`, or a command of Airbyte's.
 
-`write` goes around the CDK's `Destination.run_cmd`, which makes an object of every record (12 µs each).
 Exit codes: 0 when the command did what it should (a failed check is a message, not a failure), 1 when it did not.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import select
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-import orjson
-from airbyte_cdk.logger import init_logger
-from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, ConfiguredAirbyteCatalogSerializer, Type
-from source_vitess.airbyte.command import emit, run_command, stop_collecting_garbage
-from source_vitess.airbyte.files import read_json
-from source_vitess.errors import ConfigError
-
-from destination_readyset.destination import DestinationReadyset
-from destination_readyset.round import PASS_ON
-from destination_readyset.supervise import supervise
-
-_CHUNK = 1024 * 1024
+from collections.abc import Sequence
 
 
 def main() -> None:
@@ -38,61 +20,11 @@ def run(argv: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    # Only what the command needs: `run` is up for months, and Airbyte's CDK takes seconds to import, and 75 MB.
     if list(argv[:1]) == ["run"]:
+        from destination_readyset.supervise import supervise
+
         return supervise(argv[1:])
-    destination = DestinationReadyset()
-    args = destination.parse_args(list(argv))
-    return run_command(lambda: _write(destination, args) if args.command == "write" else _answer(destination, args))
+    from destination_readyset.commands import run_command_line
 
-
-def _answer(destination: DestinationReadyset, args: argparse.Namespace) -> int:
-    emit(orjson.dumps(AirbyteMessageSerializer.dump(_message(destination, args))) + b"\n")
-    return 0
-
-
-def _message(destination: DestinationReadyset, args: argparse.Namespace) -> AirbyteMessage:
-    """Returns the message that `spec` and `check` end with."""
-    logger = init_logger("airbyte")
-    if args.command == "spec":
-        return AirbyteMessage(type=Type.SPEC, spec=destination.spec(logger))
-    config = read_json(Path(args.config), "configuration")
-    return AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=destination.check(logger, config))
-
-
-def _write(destination: DestinationReadyset, args: argparse.Namespace) -> int:
-    config = read_json(Path(args.config), "configuration")
-    catalog_json = read_json(Path(args.catalog), "configured catalog")
-    try:
-        catalog = ConfiguredAirbyteCatalogSerializer.load(catalog_json)
-    except Exception as error:
-        raise ConfigError(f"The configured catalog cannot be used ({type(error).__name__}).") from error
-    stop_collecting_garbage()
-    stopped, stop = os.pipe()
-    destination.write_lines(
-        config,
-        catalog,
-        read_lines(sys.stdin.fileno(), stopped),
-        emit,
-        failed=lambda: os.close(stop),
-        pass_on=bool(os.environ.get(PASS_ON)),
-    )
-    return 0
-
-
-def read_lines(source: int, stopped: int) -> Iterator[bytes]:
-    """Yields lines from a file descriptor as soon as they are whole, until its end, or until `stopped` is closed."""
-    rest = b""
-    while True:
-        ready, _, _ = select.select([source, stopped], [], [])
-        if stopped in ready or not (chunk := os.read(source, _CHUNK)):
-            break
-        first, newline, after = chunk.partition(b"\n")
-        rest += first
-        if not newline:
-            continue
-        yield rest
-        lines = after.split(b"\n")
-        rest = lines.pop()
-        yield from lines
-    if rest:
-        yield rest
+    return run_command_line(argv)

@@ -28,9 +28,9 @@ def readable(message: Mapping[str, Any]) -> str:
         return line(who, "ERROR", f"{where}{error['message']}{behind}")
     if trace.get("type") == "STREAM_STATUS":
         status = trace["stream_status"]
-        if status["status"] in ("STARTED", "COMPLETE", "INCOMPLETE"):
-            level = "WARN" if status["status"] == "INCOMPLETE" else "INFO"
-            return line(who, level, f"Stream {status['stream_descriptor']['name']!r} is {status['status']}.")
+        # That streams start and complete, round after round, is no news.
+        if status["status"] == "INCOMPLETE":
+            return line(who, "WARN", f"Stream {status['stream_descriptor']['name']!r} is INCOMPLETE.")
     return ""
 
 

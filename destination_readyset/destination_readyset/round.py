@@ -42,6 +42,23 @@ class Outcome:
     states: int = 0
 
     @property
+    def trouble(self) -> str:
+        """How it ended; empty if it ended well."""
+        words = [
+            f"the {who} was killed by {signal.Signals(-code).name}" if code < 0 else f"the {who} ended with {code}"
+            for who, code in zip(("source", "destination"), self.codes, strict=True)
+            if code
+        ]
+        text = " and ".join(words)
+        return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    @property
+    def advice(self) -> str:
+        """What the user has to do, each thing once."""
+        texts = [str(error["message"]) for error in self.errors if error.get("failure_type") == "config_error"]
+        return " ".join(dict.fromkeys(texts))
+
+    @property
     def is_config_error(self) -> bool:
         """Whether only the user can mend it: the destination, if it failed, failed for such a reason too."""
         own = [error for error in self.errors if error.get("from") != "source"]

@@ -2,17 +2,18 @@
 
 - A round begins from the state that the served MySQL keeps, in one transaction with its rows: it is exactly what the
   tables hold. The state file is written at each state, and counts where the served MySQL has none.
-- A stream that has to be refreshed is, if the user wishes: its state is left out of the next round, and its table gets
-  rows of a new generation, which erases the old ones in the transaction of the first new ones. That a refresh was
-  begun is in the state file; that it has come as far as that, in the served MySQL.
+- A stream that has to be refreshed is, if the user wishes, and so are all when the saved position is lost: its state
+  is left out of the next round, and its table gets rows of a new generation, which erases the old ones in the
+  transaction of the first new ones. That a refresh was begun is in the state file; that it has come as far as that, in
+  the served MySQL.
 - What can pass is tried again, with a growing pause; what only the user can mend ends the program.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import signal
-import tempfile
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +28,10 @@ from destination_readyset.bookkeeping import Bookkeeping, states_scope
 from destination_readyset.config import Config
 from destination_readyset.health import Health
 from destination_readyset.readable import line, readable
+from destination_readyset.refreshes import FAIL, LOST_POSITION, REFRESH_ADVICE, RESYNC, Refreshes
 from destination_readyset.round import Outcome, Round
 from destination_readyset.served import connect
-from destination_readyset.state_file import Saved, load, save
+from destination_readyset.state_file import Saved, load, replace_file, save
 
 #: Seconds before the first try after a failure, and at most.
 FIRST_PAUSE = 1.0
@@ -79,8 +81,9 @@ class Runner:
         self._stopped = threading.Event()
         self._round: Round | None = None
         self._saved = Saved()
-        #: Streams of which the last state says that they have to be refreshed, and why.
-        self._refresh_needed: dict[str, str] = {}
+        self._refreshes = Refreshes(wanted=options.refresh)
+        #: The highest generation of rows that any table has.
+        self._generation = 0
 
     def stop(self, *_: object) -> None:
         """Ends after the state that comes next. A signal handler may call."""
@@ -98,28 +101,32 @@ class Runner:
             ConfigError: The user has to act.
         """
         self._saved = load(self._options.state_file)
-        failures = 0
+        failures = losses = 0
         while not self._stopped.is_set():
             outcome, trouble = Outcome(), ""
+            self._refreshes = Refreshes(wanted=self._options.refresh)
             try:
                 outcome = self._run_round()
-                trouble = _ending(outcome.codes)
+                trouble = outcome.trouble
             except ConfigError:
                 raise
             except ConnectorError as error:
                 trouble = error.message
             if self._stopped.is_set():
                 break
+            losses = losses + 1 if self._refreshes.is_position_lost else 0
             if self._begin_refreshes():
+                # A position that is lost again and again is not to empty the tables every second.
+                self._stopped.wait(_pause(losses - 1))
                 continue
             if outcome.is_config_error:
-                raise ConfigError(_text(outcome.errors))
+                raise ConfigError(f"{outcome.advice} {REFRESH_ADVICE if self._refreshes.reasons else ''}".strip())
             if not trouble:
                 failures = 0
                 self._stopped.wait(BETWEEN_ROUNDS)
                 continue
             failures = 1 if outcome.states else min(failures + 1, 10)
-            pause = min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE)
+            pause = _pause(failures)
             self._health.is_in("waiting after a failure")
             self._log("WARN", f"{trouble} Both are started again in {pause:.0f} s.")
             self._stopped.wait(pause)
@@ -130,16 +137,21 @@ class Runner:
         options = self._options
         catalog = read_json(options.catalog, "configured catalog")
         states = self._begin_from(catalog)
-        self._refresh_needed = {}
-        with tempfile.TemporaryDirectory(prefix="destination-readyset-") as folder:
-            files = Path(folder)
-            (files / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
-            (files / "state.json").write_text(json.dumps(states), encoding="utf-8")
-            shared = ["--catalog", str(files / "catalog.json")]
-            reading = ["read", "--config", str(options.source), *shared, "--state", str(files / "state.json")]
+        self._refreshes = Refreshes(
+            wanted=options.refresh,
+            followed=[
+                entry["stream"]["name"] for entry in catalog["streams"] if entry.get("sync_mode") == "incremental"
+            ],
+        )
+        # Always the same folder, so that whoever is killed leaves one at most.
+        files = options.state_file.with_name(f".{options.state_file.name}.round")
+        try:
+            source = self._source_config(files)
+            shared = ["--catalog", str(_write(files / "catalog.json", catalog))]
+            state = _write(files / "state.json", states)
             self._health.is_in("running")
             self._round = Round(
-                [*options.source_command, *reading],
+                [*options.source_command, "read", "--config", str(source), *shared, "--state", str(state)],
                 [*options.destination_command, "write", "--config", str(options.config), *shared],
             )
             try:
@@ -148,6 +160,16 @@ class Runner:
                 return self._round.run(self._take)
             finally:
                 self._round = None
+                self._say_all(self._refreshes.let_go())
+        finally:
+            shutil.rmtree(files, ignore_errors=True)
+
+    def _source_config(self, files: Path) -> Path:
+        """Returns the source's configuration: it is not to begin anew by itself where rows that are gone shall go."""
+        config = read_json(self._options.source, "source's configuration")
+        if not self._options.refresh or config.get(LOST_POSITION) != RESYNC:
+            return self._options.source
+        return _write(files / "source.json", {**config, LOST_POSITION: FAIL})
 
     def _take(self, message: Json) -> None:
         if message.get("type") == "STATE":
@@ -155,11 +177,16 @@ class Runner:
             self._saved = Saved([state], self._saved.refreshing)
             save(self._options.state_file, self._saved)
             self._health.has_state()
-            self._refresh_needed = _refresh_needed(state)
-            if self._refresh_needed and self._options.refresh and self._round is not None:
+            self._say_all(self._refreshes.take_state(state))
+            if self._refreshes.reasons and self._options.refresh and self._round is not None:
                 self._round.stop()
-        elif not self._is_obeyed(message) and (text := readable(message)):
-            self._say(text)
+        elif not self._is_obeyed(message) and not self._refreshes.holds(message):
+            self._say_all([message])
+
+    def _say_all(self, messages: Sequence[Json]) -> None:
+        for message in messages:
+            if text := readable(message):
+                self._say(text)
 
     def _is_obeyed(self, message: Json) -> bool:
         """Tells whether a message only says that the source was asked to stop, which is no error here."""
@@ -179,6 +206,7 @@ class Runner:
             known = bookkeeping.known(connection)
             kept = bookkeeping.state(connection, states_scope(stream.get("namespace") for stream in streams))
         states = [json.loads(kept)] if kept is not None else list(self._saved.states)
+        self._generation = max((table.generation or 0 for table in known.values()), default=0)
         refreshing: dict[str, int] = {}
         for entry in catalog["streams"]:
             name = entry["stream"]["name"]
@@ -195,31 +223,23 @@ class Runner:
 
     def _begin_refreshes(self) -> bool:
         """Notes that the streams that need it are refreshed from the next round on, and returns whether any is."""
-        if not self._refresh_needed or not self._options.refresh:
+        reasons = self._refreshes.reasons
+        if not reasons or not self._options.refresh:
             return False
         # Higher than any that a platform has given out, or an earlier refresh.
-        generation = int(time.time())
-        for name, reason in self._refresh_needed.items():
-            self._log("WARN", f"Stream {name!r} is refreshed: {reason}")
-        self._saved = Saved(
-            self._saved.states, {**self._saved.refreshing, **dict.fromkeys(self._refresh_needed, generation)}
-        )
+        generation = max(int(time.time()), self._generation + 1)
+        what = "copied anew, and rows that are gone are deleted, as --on-refresh-needed says."
+        if self._refreshes.is_position_lost:
+            self._log("WARN", f"All streams are {what} {next(iter(reasons.values()))}")
+        else:
+            for name, reason in reasons.items():
+                self._log("WARN", f"Stream {name!r} is {what} {reason}")
+        self._saved = Saved(self._saved.states, {**self._saved.refreshing, **dict.fromkeys(reasons, generation)})
         save(self._options.state_file, self._saved)
-        self._refresh_needed = {}
         return True
 
     def _log(self, level: str, text: str) -> None:
         self._say(line("run", level, text))
-
-
-def _refresh_needed(state: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the streams that a state of the source says cannot go on without a refresh, and why."""
-    found = {}
-    for stream in (state.get("global") or {}).get("stream_states") or []:
-        reason = (stream.get("stream_state") or {}).get("refresh_needed")
-        if reason:
-            found[stream["stream_descriptor"]["name"]] = str(reason)
-    return found
 
 
 def _without(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -229,18 +249,14 @@ def _without(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return {**state, "global": {**shared, "stream_states": left}}
 
 
-def _ending(codes: tuple[int, int]) -> str:
-    """Returns how a round ended; empty if it ended well."""
-    words = [
-        f"the {who} was killed by {signal.Signals(-code).name}" if code < 0 else f"the {who} ended with {code}"
-        for who, code in zip(("source", "destination"), codes, strict=True)
-        if code
-    ]
-    text = " and ".join(words)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+def _write(path: Path, content: Any) -> Path:
+    """Writes a file into a folder that is made, for this user alone."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+    replace_file(path, json.dumps(content), durable=False)
+    return path
 
 
-def _text(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Returns what the user has to do, each thing once."""
-    texts = [str(error["message"]) for error in errors if error.get("failure_type") == "config_error"]
-    return " ".join(dict.fromkeys(texts))
+def _pause(failures: int) -> float:
+    """Returns the seconds to wait after so many failures on end."""
+    return min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE) if failures > 0 else 0.0

@@ -3,9 +3,9 @@
     python tests/scripted_source.py read --config … --catalog … --state …
 
 Each line of the file is JSON: a row `{"id": 1, "name": "a"}`, a deleted one `{"id": 1, "gone": true}`, `{"truncate":
-true}`, or `{"end": failure_type}` for a source that ends there, once: with an error, or well for null. Like
-source-vitess it copies a stream without a state, says in the state that a stream has to be refreshed after a
-TRUNCATE, and ends with a state when it is asked to stop.
+true}`, `{"purge": 2}` if the next two lines cannot be read as changes any more, or `{"end": failure_type}` for a source
+that ends there, once: with an error, or well for null. Like source-vitess it copies a stream without a state, says in
+the state that a stream has to be refreshed after a TRUNCATE, and ends with a state when it is asked to stop.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class Source:
         while True:
             news = self._changes.read_bytes().splitlines()[self._at :]
             for line in news:
+                if "purge" in json.loads(line):
+                    self._state()
+                    return error("config_error", "Shard '0' has purged it. Re-sync the data.", position_lost=True)
                 code = self._take(json.loads(line))
                 self._at += 1
                 if code is not None:
@@ -65,10 +68,12 @@ class Source:
             time.sleep(0.02)
 
     def _copy(self) -> None:
-        """Copies what the changes that were read have made; the others follow."""
+        """Copies what the changes that were read, or are purged, have made; the others follow."""
         rows: dict[int, Json] = {}
-        for line in self._changes.read_bytes().splitlines()[: self._at]:
-            change = json.loads(line)
+        changes = [json.loads(line) for line in self._changes.read_bytes().splitlines()]
+        purged = [number + change["purge"] + 1 for number, change in enumerate(changes) if "purge" in change]
+        self._at = max([self._at, *purged])
+        for change in changes[: self._at]:
             if "truncate" in change:
                 rows.clear()
             elif "id" in change:
@@ -105,9 +110,9 @@ class Source:
         write({"type": "STATE", "state": {"type": "GLOBAL", "global": shared}})
 
 
-def error(failure_type: str, message: str, *, stream: bool = False) -> int:
+def error(failure_type: str, message: str, *, stream: bool = False, **more: Any) -> int:
     """Writes an error and returns the exit code."""
-    body: Json = {"message": message, "failure_type": failure_type}
+    body: Json = {"message": message, "failure_type": failure_type, **more}
     if stream:
         body["stream_descriptor"] = DESCRIPTOR
     write({"type": "TRACE", "trace": {"type": "ERROR", "emitted_at": 1.0, "error": body}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,3 +37,14 @@ def test_an_error_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
 
     assert code == 1
+
+
+def test_run_does_without_the_cdk() -> None:
+    """What is up for months neither waits for the import of Airbyte's CDK nor holds its memory."""
+    program = (
+        "import sys\nfrom destination_readyset import entrypoint\n"
+        "try:\n    entrypoint.run(['run', '--help'])\nexcept SystemExit:\n    pass\n"
+        "sys.exit('airbyte_cdk' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.DEVNULL).returncode == 0

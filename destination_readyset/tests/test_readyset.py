@@ -90,7 +90,7 @@ def test_a_cache_is_tried_until_it_is_deep(fake: ScriptedReadyset, address: Addr
     keeping = Keeping(address, [CACHE]).round()
 
     assert fake.kinds == {"by_id": "deep"}
-    assert keeping.logs == [("INFO", "1 deep caches are in ReadySet, made now: by_id.")]
+    assert keeping.logs == [("INFO", "1 deep cache is in ReadySet, made now: by_id.")]
 
 
 def test_a_plain_statement_makes_a_deep_cache(fake: ScriptedReadyset, address: Address) -> None:
@@ -198,7 +198,7 @@ def test_a_lost_storage_is_noticed(fake: ScriptedReadyset, address: Address) -> 
     keeping.keeper.wait()
 
     assert fake.kinds == {"by_id": "deep"}
-    assert [text for _, text in keeping.logs] == ["1 deep caches are in ReadySet, made now: by_id."] * 2
+    assert [text for _, text in keeping.logs] == ["1 deep cache is in ReadySet, made now: by_id."] * 2
 
 
 @pytest.mark.parametrize(

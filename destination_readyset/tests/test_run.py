@@ -26,6 +26,7 @@ from destination_readyset.runner import Runner, RunOptions
 from destination_readyset.state_file import Saved, load, save
 from tests import scripted_source
 from tests.served import Json, Served, catalog
+from tests.supervisor import is_running
 
 #: Each round starts two programs, which takes long on a busy machine.
 SECONDS = 300.0
@@ -118,14 +119,6 @@ def until(ready: Callable[[], bool]) -> None:
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there, and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +221,7 @@ def test_a_truncated_table_ends_it(running: Running) -> None:
 
     assert running.error is not None
     assert "Refresh this stream." in running.error.message
+    assert running.error.message.endswith("and deletes the rows that are gone.")
     assert running.rows() == [(1, "a")]
 
 
@@ -245,7 +239,74 @@ def test_a_truncated_table_is_refreshed(served: Served, tmp_path: Path) -> None:
     running.stop()
 
     assert [info for info in served.binlog("Query") if not info.startswith("BEGIN")] == []
-    assert any("Stream 'customers' is refreshed: Table 'customers' was truncated." in line for line in running.lines)
+    ((said, again),) = [[line for line in running.lines if "Stream 'customers'" in line]]
+    assert said.endswith(
+        "WARN  run: Stream 'customers' is copied anew, and rows that are gone are deleted, as --on-refresh-needed "
+        "says. Table 'customers' was truncated."
+    )
+    assert said.partition(" ")[2] == again.partition(" ")[2]
+    assert not any("ERROR" in line for line in running.lines)
+
+
+def test_a_lost_position_ends_it(running: Running) -> None:
+    """Unless the user has said otherwise: what was done since is not known, and only a new copy helps."""
+    running.start()
+    running.add({"id": 1, "name": "a"})
+    until(lambda: running.rows() == [(1, "a")])
+    running.add({"purge": 1}, {"id": 1, "gone": True})
+    running.end()
+
+    assert running.error is not None
+    assert running.error.message.startswith(
+        "Shard '0' has purged it. Re-sync the data. With --on-refresh-needed refresh"
+    )
+    assert running.rows() == [(1, "a")]
+
+
+def test_a_lost_position_is_refreshed(served: Served, tmp_path: Path) -> None:
+    """With that option: all is copied anew, rows that are gone are deleted, and the table stays the same one."""
+    running = Running(served, tmp_path, refresh=True)
+    running.start()
+    running.add({"id": 1, "name": "a"}, {"id": 2, "name": "b"})
+    until(lambda: len(running.rows()) == 2)
+    served.new_binlog()
+    running.add({"purge": 2}, {"id": 1, "gone": True}, {"id": 3, "name": "c"}, {"id": 4, "name": "d"})
+    until(lambda: running.rows() == [(2, "b"), (3, "c"), (4, "d")])
+    running.add({"purge": 1}, {"id": 2, "gone": True}, {"id": 5, "name": "e"})
+    until(lambda: running.rows() == [(3, "c"), (4, "d"), (5, "e")])
+    running.stop()
+
+    assert [info for info in served.binlog("Query") if not info.startswith("BEGIN")] == []
+    said = [line for line in running.lines if "copied anew" in line]
+    assert len(said) == 2
+    assert said[0].endswith(
+        "WARN  run: All streams are copied anew, and rows that are gone are deleted, as --on-refresh-needed says. "
+        "Shard '0' has purged it."
+    )
+    assert not any("ERROR" in line for line in running.lines)
+    assert [path.name for path in tmp_path.iterdir() if ".round" in path.name] == []
+
+
+def test_the_source_is_not_to_begin_anew_by_itself(served: Served, tmp_path: Path) -> None:
+    """Its option that leaves rows that are gone is taken back for a refresh, in a file that goes with the round."""
+    running = Running(served, tmp_path, refresh=True)
+    asked = {
+        "changes": str(running.changes),
+        "keep_streaming_minutes": 60,
+        "invalid_cdc_position_behavior": "Re-sync data",
+    }
+    running.options.source.write_text(json.dumps(asked))
+    running.start()
+    running.add({"id": 1, "name": "a"})
+    until(lambda: running.rows() == [(1, "a")])
+    given = json.loads((tmp_path / ".state.json.round" / "source.json").read_text())
+    mode = (tmp_path / ".state.json.round").stat().st_mode & 0o777
+    running.stop()
+
+    assert given == {**asked, "invalid_cdc_position_behavior": "Fail sync"}
+    assert mode == 0o700
+    assert not (tmp_path / ".state.json.round").exists()
+    assert json.loads(running.options.source.read_text()) == asked
 
 
 def test_the_served_mysql_knows_best(running: Running) -> None:

@@ -10,7 +10,7 @@ import orjson
 
 from source_vitess.airbyte.failures import failure_type
 from source_vitess.airbyte.masking import masked
-from source_vitess.errors import ConnectorError
+from source_vitess.errors import ConnectorError, PositionLostError
 
 
 def log_line(level: str, text: str) -> bytes:
@@ -26,6 +26,9 @@ def error_line(error: ConnectorError, *, stream: str | None = None, keyspace: st
     }
     if error.detail:
         body["internal_message"] = masked(error.detail)
+    if isinstance(error, PositionLostError):
+        # For programs that run the connector: no field of Airbyte's.
+        body["position_lost"] = True
     if stream is not None:
         body["stream_descriptor"] = {"name": stream, "namespace": keyspace}
     return trace_line("ERROR", {"error": body})

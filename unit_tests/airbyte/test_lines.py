@@ -17,7 +17,7 @@ from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.airbyte.lines import error_line, log_line
 from source_vitess.airbyte.masking import set_secrets
 from source_vitess.airbyte.sync_lines import LineWriter
-from source_vitess.errors import StreamError, TransientError
+from source_vitess.errors import ConfigError, PositionLostError, StreamError, TransientError
 from source_vitess.replication.messages import (
     Checkpoint,
     Completed,
@@ -292,3 +292,13 @@ def test_a_global_state_passes_the_cdk(syncs: Syncs) -> None:
     )
     assert again.records == []
     assert last["type"] == "GLOBAL"
+
+
+def test_a_lost_position_is_marked() -> None:
+    """A program that runs the connector can tell it from other things that only the user can mend."""
+    lost, other = (
+        json.loads(error_line(error))["trace"]["error"] for error in (PositionLostError("gone"), ConfigError("wrong"))
+    )
+
+    assert lost == {"message": "gone", "failure_type": "config_error", "position_lost": True}
+    assert other == {"message": "wrong", "failure_type": "config_error"}
