@@ -25,7 +25,7 @@ def supervise(argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0 after a signal, 1 if the user has to act, which the last line says; 2 for a wrong command line.
     """
-    args = _parser().parse_args(list(argv))
+    args = command_line_parser().parse_args(list(argv))
     try:
         _warn_of_rounds(args.source)
         health = Health(args.health_file, args.health_port, seconds=args.unhealthy_after)
@@ -57,7 +57,8 @@ def _run(args: argparse.Namespace, health: Health) -> int:
             signal.signal(number, handler)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line_parser() -> argparse.ArgumentParser:
+    """Returns what reads the words after `run`."""
     beside = Path(sys.executable).with_name("source-vitess")
     parser = argparse.ArgumentParser(
         prog="destination-readyset run",
