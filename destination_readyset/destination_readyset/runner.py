@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -101,6 +102,7 @@ class Runner:
             ConfigError: The user has to act.
         """
         self._saved = load(self._options.state_file)
+        self._log("INFO", f"Started as process {os.getpid()}.")
         failures = losses = 0
         while not self._stopped.is_set():
             outcome, trouble = Outcome(), ""

@@ -148,6 +148,7 @@ def test_changes_are_served_until_it_is_stopped(running: Running) -> None:
     assert running.code == 0
     assert [is_running(pid) for pid in pids] == [False, False]
     assert load(running.options.state_file).states[0]["global"]["shared_state"] == {"n": 3}
+    assert running.lines[0].endswith(f"INFO  run: Started as process {os.getpid()}.")
     assert any("INFO  source: reading from 0" in line for line in running.lines)
     assert not any("ERROR" in line for line in running.lines)
     assert not (running.folder / "health.json").exists()
