@@ -25,7 +25,9 @@ def readable(message: Mapping[str, Any]) -> str:
         where = f"Stream {stream!r}: " if stream else ""
         detail = error.get("internal_message")
         behind = f" ({detail})" if detail and detail != error["message"] else ""
-        return line(who, "ERROR", f"{where}{error['message']}{behind}")
+        # What passes is tried again: nobody is to be called for it.
+        level = "WARN" if error.get("failure_type") == "transient_error" else "ERROR"
+        return line(who, level, f"{where}{error['message']}{behind}")
     if trace.get("type") == "STREAM_STATUS":
         status = trace["stream_status"]
         # That streams start and complete, round after round, is no news.

@@ -3,8 +3,8 @@
 - A state of the source names the streams that cannot go on, as after a TRUNCATE; their errors came just before it.
 - An error of the source says that the saved position is lost: then no stream can go on.
 
-The source's errors tell the user to refresh. Where that is done for him they are held back, until it is certain that
-nothing else was meant by them.
+The source's errors tell the user to refresh. Where that is done for him they are held back until the next state, which
+tells whether something else was meant by them; if none comes, they come again with the next round.
 """
 
 from __future__ import annotations
@@ -77,10 +77,6 @@ class Refreshes:
             reason = (stream.get("stream_state") or {}).get("refresh_needed")
             if reason:
                 self._of_streams[stream["stream_descriptor"]["name"]] = short(str(reason))
-        return self.let_go()
-
-    def let_go(self) -> list[Json]:
-        """Returns errors that were held back and are not about a refresh."""
         held, self._held = self._held, []
         return [message for message in held if _stream(message) not in self._of_streams]
 

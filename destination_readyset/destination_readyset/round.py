@@ -44,9 +44,13 @@ class Outcome:
     @property
     def trouble(self) -> str:
         """How it ended; empty if it ended well."""
+        source, destination = self.codes
+        if destination and source in (1, -signal.SIGTERM):
+            # It was asked to end then, or had nobody to write to.
+            source = 0
         words = [
             f"the {who} was killed by {signal.Signals(-code).name}" if code < 0 else f"the {who} ended with {code}"
-            for who, code in zip(("source", "destination"), self.codes, strict=True)
+            for who, code in (("source", source), ("destination", destination))
             if code
         ]
         text = " and ".join(words)

@@ -162,7 +162,6 @@ class Runner:
                 return self._round.run(self._take)
             finally:
                 self._round = None
-                self._say_all(self._refreshes.let_go())
         finally:
             shutil.rmtree(files, ignore_errors=True)
 

@@ -131,7 +131,9 @@ class Readyset:
 
     def text(self, sql: str, *parameters: int | str) -> Rows | None:
         """Returns the rows of a query whose parameters are written into it; None if no deep cache answered."""
-        written = sql.replace("?", "%s") % tuple(each if isinstance(each, int) else f"'{each}'" for each in parameters)
+        written, *rest = sql.split("?")
+        for value, more in zip(parameters, rest, strict=True):
+            written += (str(value) if isinstance(value, int) else f"'{value}'") + more
         match self.ask(written, "EXPLAIN LAST STATEMENT"):
             case [rows, [(destination, *_)]] if str(destination).startswith("readyset("):
                 return rows

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from instruments.type_matrix import quote
 from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
@@ -40,14 +41,16 @@ def test_every_value_is_answered(served: Served, keyspaces: Cluster, tmp_path: P
     with (
         any_readyset(kind, served.mysql, keyspaces.mysql_port, tmp_path, "single") as readyset,
         keyspaces.connect("single:0@primary", conv={}) as vitess,
+        served.mysql.connect(conv=TEXT) as mysql,
     ):
         matrix = fill(vitess, keyspaces, pipeline)
+        mysql.select_db("single")
         readyset.start()
         answered = 0
         for number, table in enumerate(matrix):
             types = types_of(vitess, table)
-            columns = ", ".join(f"`{name}`" for name in types)
-            sql = f"SELECT {columns} FROM `{table.name}` WHERE `id` = ?"
+            served_types = types_of(mysql, table)
+            sql = f"SELECT * FROM {quote(table.name)} WHERE id = ?"
             until(lambda number=number, sql=sql: bool(readyset.ask(f"CREATE DEEP CACHE c{number} FROM {sql}")))  # type: ignore[misc]
             rows = {}
             expected = select(vitess, "", table, types)
@@ -58,7 +61,7 @@ def test_every_value_is_answered(served: Served, keyspaces: Cluster, tmp_path: P
                 if text is None or prepared is None or not are_equal(text, prepared):
                     found.append(f"{table.name}, key {key}: the two protocols differ, or no deep cache answered")
                 else:
-                    rows[key] = dict(zip(types, text[0], strict=True))
+                    rows[key] = dict(zip(served_types, text[0], strict=True))
                     answered += 1
             for name, kind_of in types.items():
                 if kind_of.startswith("vector"):
@@ -77,10 +80,11 @@ def test_prepared_statements_have_the_values_of_text(served: Served, keyspaces: 
         matrix = fill(vitess, keyspaces, Pipeline(served, keyspaces, "single"))
     with served.mysql.connect(conv=TEXT, database="single") as mysql, mysql.cursor() as cursor:
         for table in matrix:
-            cursor.execute(f"SELECT * FROM `{table.name}` ORDER BY id")
+            name = quote(table.name)
+            cursor.execute(f"SELECT * FROM {name} ORDER BY id")
             text = list(cursor.fetchall())
             assert len(text) == 2 * table.rows
-            assert are_equal(text, execute_prepared(mysql, f"SELECT * FROM `{table.name}` WHERE id > ? ORDER BY id", 0))
+            assert are_equal(text, execute_prepared(mysql, f"SELECT * FROM {name} WHERE id > ? ORDER BY id", 0))
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from destination_readyset import runner
 from destination_readyset.health import Health
 from destination_readyset.lag import LagReport
 from destination_readyset.readable import readable
+from destination_readyset.refreshes import Refreshes
+from destination_readyset.round import Outcome
 from destination_readyset.runner import Runner, RunOptions
 from destination_readyset.state_file import Saved, load, save
 from tests import scripted_source
@@ -464,10 +466,56 @@ def test_messages_become_lines() -> None:
     error = {"message": "It broke.", "failure_type": "config_error", "internal_message": "at 7"}
     trace = {"type": "TRACE", "trace": {"type": "ERROR", "error": {**error, "stream_descriptor": {"name": "a"}}}}
 
+    passing = {"type": "TRACE", "trace": {"type": "ERROR", "error": {**error, "failure_type": "transient_error"}}}
+
     assert readable({**trace, "from": "source"}).endswith("ERROR source: Stream 'a': It broke. (at 7)")
+    assert readable(passing).endswith("WARN  destination: It broke. (at 7)")
     assert readable({"type": "LOG", "log": {"level": "WARN", "message": "a\nb"}}).endswith("WARN  destination: a b")
     assert readable({"type": "STATE", "state": {}}) == ""
     assert readable({"type": "TRACE", "trace": {"type": "ESTIMATE"}}) == ""
+
+
+@pytest.mark.parametrize(
+    ("codes", "trouble"),
+    [
+        ((0, 0), ""),
+        ((-9, 0), "The source was killed by SIGKILL."),
+        ((-9, -9), "The source was killed by SIGKILL and the destination was killed by SIGKILL."),
+        ((-15, -9), "The destination was killed by SIGKILL."),
+        ((1, 1), "The destination ended with 1."),
+        ((1, 0), "The source ended with 1."),
+    ],
+)
+def test_what_ended_a_round(codes: tuple[int, int], trouble: str) -> None:
+    """A source that ends because the destination has is no cause."""
+    assert Outcome(codes).trouble == trouble
+
+
+def test_an_error_that_means_something_else_is_said() -> None:
+    """Of the errors that were held back, those of a stream that the next state does not ask to refresh."""
+    refreshes = Refreshes(wanted=True)
+    errors = [
+        {
+            "type": "TRACE",
+            "from": "source",
+            "trace": {"error": {"message": "…", "failure_type": "config_error", "stream_descriptor": {"name": name}}},
+        }
+        for name in ("truncated", "other")
+    ]
+    assert [refreshes.holds(error) for error in errors] == [True, True]
+
+    state = {
+        "global": {
+            "stream_states": [
+                {
+                    "stream_descriptor": {"name": "truncated"},
+                    "stream_state": {"refresh_needed": "Gone. Refresh this stream."},
+                }
+            ]
+        }
+    }
+    assert refreshes.take_state(state) == errors[1:]
+    assert refreshes.reasons == {"truncated": "Gone."}
 
 
 def test_the_lag_is_said_now_and_then() -> None:
