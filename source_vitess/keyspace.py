@@ -14,7 +14,7 @@ from source_vitess.mysql.lineage import read_lineage, read_shard_gtids, read_tab
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.snapshot import read_primary_key, read_schema
+from source_vitess.mysql.snapshot import read_columns, read_primary_key, read_schema
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, require_supported
 from source_vitess.naming import TabletType
 from source_vitess.position.gtid import FLAVOR
@@ -23,7 +23,7 @@ from source_vitess.position.lineage import Finding, TabletGtids, Verdict, judge,
 from source_vitess.position.vgtid import Vgtid, gtid_set, intersection
 from source_vitess.proto import query_pb2
 from source_vitess.row_filters.row_filter import RowFilters
-from source_vitess.schema import Schema, StreamedTable, Table
+from source_vitess.schema import Column, Schema, StreamedTable, Table
 from source_vitess.settings.config import Config
 from source_vitess.types.charset import NO_COLLATION
 from source_vitess.types.codec import Codec, TypeOptions
@@ -31,7 +31,7 @@ from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.current_position import read_current_position
-from source_vitess.vstream.events import Event
+from source_vitess.vstream.events import Event, Journal
 from source_vitess.vstream.journal import JOURNAL_TIMEOUT, read_journals
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
@@ -50,6 +50,7 @@ class LiveVitess:
     Attributes:
         topology: The keyspace's shards and tablets when it was connected.
         tablet_type: The type of tablet that is streamed from.
+        row_images: By shard, MySQL's `binlog_row_image`, once `inspect_binlogs` has asked for it.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class LiveVitess:
         self._options = TypeOptions(config.tinyint1_as_boolean, config.bigint_unsigned_as)
         self.topology = topology
         self.tablet_type: TabletType = tablet_type
-        self._row_images: Mapping[str, str] = {}
+        self.row_images: Mapping[str, str] = {}
 
     @classmethod
     def connect(cls, config: Config, clock: SystemClock) -> LiveVitess:
@@ -120,7 +121,7 @@ class LiveVitess:
         settings = self._read_settings()
         for shard, setting in settings.items():
             setting.require_whole_updates(shard, self.topology.release)
-        self._row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
+        self.row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
         return [warning for shard, setting in settings.items() for warning in setting.warnings(shard)]
 
     def _read_settings(self) -> Mapping[str, ShardSettings]:
@@ -179,7 +180,7 @@ class LiveVitess:
         Raises:
             ConfigError: VTTablet would take values that are left out for NULL, and leave the changes out.
         """
-        if filtered and (shards := [shard for shard, image in self._row_images.items() if image == "MINIMAL"]):
+        if filtered and (shards := [shard for shard, image in self.row_images.items() if image == "MINIMAL"]):
             raise ConfigError(
                 f"The MySQL of shard {', '.join(shards)} runs with binlog_row_image=MINIMAL, which leaves out values "
                 f"that the conditions of row_filters need (tables {', '.join(map(repr, filtered[:20]))}). Set it to "
@@ -199,7 +200,11 @@ class LiveVitess:
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Event]]:
         """Opens a VStream; see `replication.interfaces.Vitess`."""
         reader = EventReader(
-            tables, self._codec, self._row_images, ShardPlaces() if request.has_many_positions else None
+            tables,
+            self._codec,
+            self.row_images,
+            ShardPlaces() if request.has_many_positions else None,
+            tell_bounds=request.tell_bounds,
         )
         proto = request.to_proto(
             tablet_type=self.tablet_type, cells=",".join(self._config.cells), plain_names=self.topology.apart
@@ -312,15 +317,24 @@ class LiveVitess:
 
     def ends_with(self, shard: str, gtid: str) -> frozenset[str]:
         """Returns the shards that a shard ends together with after a position; see `replication.interfaces.Vitess`."""
-        journals = read_journals(
+        journals = self._journals(shard, gtid, _ENDED_TIMEOUT)
+        return frozenset(name for journal in journals for name in journal.participants if name != shard)
+
+    def next_journal(self, shard: str, gtid: str) -> Journal:
+        """Returns the journal that comes next after a shard's position; see `shard_reading.interfaces.Keyspace`."""
+        for journal in self._journals(shard, gtid, JOURNAL_TIMEOUT):
+            return journal
+        raise TransientError(f"VTGate ended the stream of shard {shard} before a journal came.")
+
+    def _journals(self, shard: str, gtid: str, timeout: float) -> Sequence[Journal]:
+        return read_journals(
             self._client,
             Vgtid(self._config.keyspace, {shard: gtid}),
             self.tablet_type,
             ",".join(self._config.cells),
-            timeout=_ENDED_TIMEOUT,
+            timeout=timeout,
             watch=self._clock.watch,
         )
-        return frozenset(name for journal in journals for name in journal.participants if name != shard)
 
     def lags(self) -> Sequence[Lag]:
         """Returns how far the tablets that are streamed from are behind; see `replication.interfaces.Vitess`."""
@@ -333,6 +347,12 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             return {shard: read_primary_key(session, topology, shard, table) for shard in shards}
+
+    def columns(self, table: str, shard: str) -> tuple[Column, ...] | None:
+        """Returns a table's columns in a shard now; see `shard_reading.interfaces.Keyspace`."""
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            return read_columns(session, topology, shard, table) if shard in topology.shards else None
 
     def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
         return codec_for(

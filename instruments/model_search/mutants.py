@@ -32,6 +32,7 @@ _NOTHING_TWICE = ("u", "p", "s", "e", "q", "f", "m", "reshard", "alter", *_FAILU
 _CHANGES, _SYNC = "replication/change_stream.py", "replication/sync.py"
 _EXCLUSIONS, _COPIES = "replication/exclusions.py", "replication/copies.py"
 _LINEAGE, _CHANGES_RUN = "replication/lineage_check.py", "replication/changes.py"
+_LOST = "replication/lost_position.py"
 _COPY, _PROGRESS = "replication/copy_stream.py", "replication/copy_progress.py"
 
 #: Where a copy is not continued, because its key is not the one that its lastpk was made with.
@@ -184,7 +185,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a shared position with transactions that a failover lost ends the sync",
         (
             (
-                _LINEAGE,
+                _LOST,
                 "            return foreign(keyspace, shard)\n",
                 "            return None\n",
             ),

@@ -15,9 +15,7 @@ from collections.abc import Generator, Iterator, Mapping
 
 from source_vitess.errors import (
     ConfigError,
-    ConnectorError,
     LostTransactionsError,
-    PositionLostError,
     TransientError,
 )
 from source_vitess.position.gtid import GtidSet
@@ -25,7 +23,7 @@ from source_vitess.position.lineage import Finding, Verdict
 from source_vitess.position.vgtid import Vgtid, contains, gtid_set, intersection, union
 from source_vitess.replication.changes import Changes
 from source_vitess.replication.context import SyncContext
-from source_vitess.replication.lost_position import foreign, purged
+from source_vitess.replication.lost_position import foreign, refusal
 from source_vitess.replication.messages import Failed, Log, Message
 from source_vitess.replication.table_state import CopiedAt, Copying, RefreshNeeded
 
@@ -142,8 +140,8 @@ class LineageCheck:
                 "the field shards back, or clear the connection's data to copy everything again."
             )
         for shard, finding in sorted(findings.items()):
-            if refusal := _refusal(saved.keyspace, shard, finding.verdict, self._vitess.tablet_type):
-                raise refusal
+            if error := refusal(saved.keyspace, shard, finding.verdict, self._vitess.tablet_type):
+                raise error
         return findings
 
     def _check_tables(self, *, ending: bool) -> Generator[Message, None, Mapping[str, str]]:
@@ -249,35 +247,3 @@ class LineageCheck:
 def _shown(gtids: GtidSet) -> str:
     text = str(gtids)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-
-
-def _refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> ConnectorError | None:
-    """Returns why a sync cannot start from a saved position; None if it can."""
-    match verdict:
-        case Verdict.SHARD_GONE:
-            return PositionLostError(
-                f"The saved position is on shard {shard}, which keyspace {keyspace} does not have any more: its "
-                "changes since then are gone. Re-sync the data; and after a reshard let a sync run before the old "
-                "shards are deleted."
-            )
-        case Verdict.OUT_OF_REACH:
-            return PositionLostError(
-                f"Shard {shard} of keyspace {keyspace} was resharded since the saved position, and a VTGate before v20 "
-                "cannot stream from a shard that has stopped serving. Re-sync the data; or switch the traffic back, "
-                "upgrade VTGate, and reshard then."
-            )
-        case Verdict.PURGED:
-            return purged(keyspace, shard)
-        case Verdict.FOREIGN:
-            return foreign(keyspace, shard)
-        case Verdict.BEHIND:
-            return TransientError(
-                f"No {tablet_type} tablet of shard {shard} has replicated up to the saved position yet."
-            )
-        case Verdict.UNKNOWN:
-            return TransientError(
-                f"The saved position of shard {shard} holds transactions that the primary does not have, and not all "
-                f"{tablet_type} tablets answered whether they do."
-            )
-        case _:
-            return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from source_vitess.errors import NoTabletError, PositionLostError, StallError, TransientError
+from source_vitess.errors import ConnectorError, NoTabletError, PositionLostError, StallError, TransientError
 from source_vitess.position.lineage import Verdict
 from source_vitess.position.vgtid import Vgtid, contains
 from source_vitess.replication.context import SyncContext
@@ -87,3 +87,35 @@ def foreign(keyspace: str, shard: str) -> PositionLostError:
         "was restored from a backup, or a failover without semi-synchronous replication has lost them. Re-sync the "
         "data."
     )
+
+
+def refusal(keyspace: str, shard: str, verdict: Verdict, tablet_type: str) -> ConnectorError | None:
+    """Returns why changes cannot be followed from a saved position; None if they can."""
+    match verdict:
+        case Verdict.SHARD_GONE:
+            return PositionLostError(
+                f"The saved position is on shard {shard}, which keyspace {keyspace} does not have any more: its "
+                "changes since then are gone. Re-sync the data; and after a reshard let a sync run before the old "
+                "shards are deleted."
+            )
+        case Verdict.OUT_OF_REACH:
+            return PositionLostError(
+                f"Shard {shard} of keyspace {keyspace} was resharded since the saved position, and a VTGate before v20 "
+                "cannot stream from a shard that has stopped serving. Re-sync the data; or switch the traffic back, "
+                "upgrade VTGate, and reshard then."
+            )
+        case Verdict.PURGED:
+            return purged(keyspace, shard)
+        case Verdict.FOREIGN:
+            return foreign(keyspace, shard)
+        case Verdict.BEHIND:
+            return TransientError(
+                f"No {tablet_type} tablet of shard {shard} has replicated up to the saved position yet."
+            )
+        case Verdict.UNKNOWN:
+            return TransientError(
+                f"The saved position of shard {shard} holds transactions that the primary does not have, and not all "
+                f"{tablet_type} tablets answered whether they do."
+            )
+        case _:
+            return None

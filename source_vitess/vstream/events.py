@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,6 +59,18 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A transaction begins, in a stream that asked for that.
+
+    Attributes:
+        ended: The position of the one before, if that has come and its end has not: it is complete. None if it has
+            ended, and also if it breaks off, because VTGate has gone over to another tablet and sends it again.
+    """
+
+    ended: StreamPosition | None
+
+
+@dataclass(frozen=True)
 class Unpositioned:
     """A transaction ended to which VTGate gave no position: its tables' storage engine knows no transactions.
 
@@ -109,6 +122,30 @@ class Ddl:
 
 
 @dataclass(frozen=True)
+class ShardEnded:
+    """The shard ends in the journal of a reshard, in a stream that asked for that. A `Committed` of it follows.
+
+    Attributes:
+        shard: The shard.
+    """
+
+    shard: str
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The end of shards by a reshard.
+
+    Attributes:
+        participants: The shards that end together.
+        begun: By new shard, the position at which it begins.
+    """
+
+    participants: frozenset[str]
+    begun: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class CopyCompleted:
     """The copy of a shard is complete; without a shard, of all shards."""
 
@@ -133,4 +170,16 @@ class Heartbeat:
     """VTGate had nothing to send for a while. Shows nothing of the tablets, whose heartbeats it keeps to itself."""
 
 
-Event = Rows | Fields | Snapshot | Committed | Unpositioned | Ddl | CopyCompleted | TableFailed | Heartbeat
+Event = (
+    Rows
+    | Fields
+    | Snapshot
+    | Begun
+    | Committed
+    | Unpositioned
+    | Ddl
+    | ShardEnded
+    | CopyCompleted
+    | TableFailed
+    | Heartbeat
+)

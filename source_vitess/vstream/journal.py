@@ -7,31 +7,18 @@ as well, but is not to be read on a primary that answers no queries any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 from source_vitess.naming import TabletType
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.vstream.client import VStream, VStreamClient
+from source_vitess.vstream.events import Journal
 from source_vitess.vstream.request import NO_TABLE, StreamRequest
 
 #: Seconds to come to a journal that the stream has been led by already.
 JOURNAL_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class Journal:
-    """The end of shards by a reshard.
-
-    Attributes:
-        participants: The shards that end together.
-        begun: By new shard, the position at which it begins.
-    """
-
-    participants: frozenset[str]
-    begun: Mapping[str, str]
 
 
 def read_journals(

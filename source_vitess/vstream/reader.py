@@ -30,6 +30,7 @@ from source_vitess.rows.decoder import RowDecoder
 from source_vitess.schema import StreamedTable
 from source_vitess.types.codec import Codec
 from source_vitess.vstream.events import (
+    Begun,
     Committed,
     CopyCompleted,
     Ddl,
@@ -37,6 +38,7 @@ from source_vitess.vstream.events import (
     Fields,
     Heartbeat,
     KeyColumn,
+    ShardEnded,
     Snapshot,
     TableFailed,
     Unpositioned,
@@ -69,6 +71,7 @@ class EventReader:
         codec_of: Gives a column's codec.
         row_images: By shard, MySQL's `binlog_row_image`, where that is known: FULL, NOBLOB or MINIMAL.
         places: Of a stream of changes of many shards: where each one's position is in those of all.
+        tell_bounds: Whether `Begun` and `ShardEnded` are told.
     """
 
     def __init__(
@@ -77,7 +80,10 @@ class EventReader:
         codec_of: CodecOf,
         row_images: Mapping[str, str] = MappingProxyType({}),
         places: ShardPlaces | None = None,
+        *,
+        tell_bounds: bool = False,
     ) -> None:
+        self._tell_bounds = tell_bounds
         self._tables = tables
         self._codec_of = codec_of
         self._row_images = row_images
@@ -107,6 +113,11 @@ class EventReader:
                 start = raw[:2]
                 if start == _BEGIN:
                     index += 1
+                    if self._tell_bounds:
+                        if self._batch is not None:
+                            yield self._end_batch(self._batch)
+                        ended, self._position = self._position, None
+                        yield Begun(ended)
                     continue
                 event = None if start == _VGTID else parse_event(raw)
                 if event is None or event.type != binlogdata_pb2.ROW:
@@ -173,6 +184,8 @@ class EventReader:
             return self._fields(event.field_event, copying=event.timestamp == 0)
         if kind == binlogdata_pb2.HEARTBEAT:
             return (Heartbeat(),)
+        if kind == binlogdata_pb2.JOURNAL and self._tell_bounds:
+            return (ShardEnded(event.shard),)
         if kind == binlogdata_pb2.COPY_COMPLETED:
             return (*self._commit(event), CopyCompleted(event.shard))
         if kind in _STATEMENTS:

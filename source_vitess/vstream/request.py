@@ -36,6 +36,9 @@ class StreamRequest:
         heartbeat_seconds: Seconds of silence after which VTGate sends a heartbeat.
         columns: The columns to send, the key's among them; empty for all.
         where: By table, the condition on the rows to send, as VTTablet takes it (`row_filters`); none for all rows.
+        stop_on_reshard: The journal of a reshard is sent, and ends the stream of its shard. Else VTGate goes on with
+            the new shards.
+        tell_bounds: The events `Begun` and `ShardEnded` are told. Nothing that VTGate is asked for.
     """
 
     keyspace: str
@@ -45,6 +48,8 @@ class StreamRequest:
     heartbeat_seconds: int = HEARTBEAT_SECONDS
     columns: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
+    stop_on_reshard: bool = False
+    tell_bounds: bool = False
 
     @property
     def has_many_positions(self) -> bool:
@@ -90,6 +95,7 @@ class StreamRequest:
             ),
             flags=vtgate_pb2.VStreamFlags(
                 heartbeat_interval=self.heartbeat_seconds,
+                stop_on_reshard=self.stop_on_reshard,
                 cells=cells,
                 transaction_chunk_size=TRANSACTION_CHUNK_BYTES,
                 exclude_keyspace_from_table_name=plain_names
