@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PROTO_VENV := .venv-proto
 LOCK_VENV := .venv-lock
 CLIENTS_VENV := .venv-clients
+SPARK_VENV := .venv-spark
 AUDIT_VENV := .venv-audit
 SHIPPED_VENV := .venv-shipped
 BASE ?= python:3.11-slim-bookworm
@@ -38,10 +39,10 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 # compiled decoder may be left. Without editable_mode, setuptools makes the package visible to a running Python only, and
 # not to mypy.
 $(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py source_vitess/rows/_decoder.c \
-    vitess-local/pyproject.toml destination_readyset/pyproject.toml
+    vitess-local/pyproject.toml destination_readyset/pyproject.toml vitess_spark/pyproject.toml
 	@rm -rf source_vitess/rows/_decoder.*.so build/temp.* build/lib.*
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat \
-	  -e . -e vitess-local -e destination_readyset
+	  -e . -e vitess-local -e destination_readyset -e vitess_spark
 	@touch $@
 
 $(PROTO_VENV)/.locked: requirements/proto.txt tools/make_venv.sh
@@ -60,6 +61,19 @@ $(CLIENTS_VENV)/.locked: requirements/clients.txt $(LOCK_VENV)/.locked
 	@$(LOCK_VENV)/bin/uv venv --quiet --clear --python "$(PYTHON)" $(CLIENTS_VENV)
 	@VIRTUAL_ENV=$(CLIENTS_VENV) $(LOCK_VENV)/bin/uv pip sync --quiet --require-hashes --only-binary :all: \
 	  requirements/clients.txt
+	@touch $@
+
+# PySpark comes as a source distribution, of which nothing is compiled; the rest is what the connector runs with, but
+# Airbyte's CDK. The packages of this checkout are there in place.
+$(SPARK_VENV)/.locked: requirements/spark.txt pyproject.toml vitess_spark/pyproject.toml $(LOCK_VENV)/.locked
+	@test -z "$$CI" || { echo "Spark is half a gigabyte, and is not tried on CI" >&2; exit 1; }
+	@java -version >/dev/null 2>&1 || { echo "Spark needs Java 17 or later, and there is no java" >&2; exit 1; }
+	@echo "making $(SPARK_VENV) from requirements/spark.txt" >&2
+	@$(LOCK_VENV)/bin/uv venv --quiet --clear --python "$(PYTHON)" $(SPARK_VENV)
+	@VIRTUAL_ENV=$(SPARK_VENV) $(LOCK_VENV)/bin/uv pip sync --quiet --require-hashes --only-binary :all: \
+	  --no-binary pyspark requirements/spark.txt
+	@echo "$(CURDIR)" >"$$($(SPARK_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
+	@echo "$(CURDIR)/vitess_spark" >>"$$($(SPARK_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 	@touch $@
 
 .PHONY: vitess
@@ -94,6 +108,7 @@ lint: venv $(PROTO_VENV)/.locked ## style, formatting, types, layers, generated 
 	check $(BIN)/mypy; \
 	cd vitess-local && check ../$(BIN)/mypy vitess_local tests && check ../$(BIN)/lint-imports; cd ..; \
 	cd destination_readyset && check ../$(BIN)/mypy destination_readyset tests && check ../$(BIN)/lint-imports; cd ..; \
+	cd vitess_spark && check ../$(BIN)/mypy vitess_spark tests && check ../$(BIN)/lint-imports; cd ..; \
 	check $(BIN)/lint-imports; \
 	PYTHON=$(PROTO_VENV)/bin/python check bash tools/compile_protos.sh --check; \
 	exit $$failed
@@ -147,6 +162,13 @@ clients-venv: $(CLIENTS_VENV)/.locked ## make .venv-clients: PyAirbyte and airby
 clients: venv ## others' programs run the connector, on a real Vitess
 	@$(BIN)/python -m tools.tiers clients
 
+.PHONY: spark-venv
+spark-venv: $(SPARK_VENV)/.locked ## make .venv-spark: PySpark, to try vitess_spark/ with (half a gigabyte; needs Java 17)
+
+.PHONY: spark
+spark: venv ## tests of vitess-spark, on a real Spark and a real Vitess that they start
+	@$(BIN)/python -m tools.tiers spark spark-real
+
 .PHONY: container-image
 container-image: ## build the images with Debian's buildah, on a base by debootstrap (needs root)
 	@BASE=$(TEST_BASE) BUILD_BASE=$(TEST_BASE)-build IMAGE=localhost/source-vitess:test DESTINATION=localhost/destination-readyset:test \
@@ -199,6 +221,7 @@ lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrad
 	$(LOCK) --group build -o requirements/build.txt
 	$(LOCK) --group audit -o requirements/audit.txt
 	$(LOCK) --group clients -o requirements/clients.txt
+	$(LOCK) --group spark --constraint requirements/runtime.txt -o requirements/spark.txt
 	$(LOCK) --group lock -o requirements/lock.txt
 
 .PHONY: debezium
@@ -227,7 +250,8 @@ form-picture: ## render spec.json as a form in Chromium, to docs/connection-form
 
 .PHONY: clean
 clean: ## delete what was made in this checkout (not the Vitess cache)
-	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) $(AUDIT_VENV) $(SHIPPED_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(PROTO_VENV) $(LOCK_VENV) $(CLIENTS_VENV) $(SPARK_VENV) $(AUDIT_VENV) $(SHIPPED_VENV) build dist demo-output benchmarks/debezium/target .tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache vitess-local/.mypy_cache vitess-local/.pytest_cache vitess-local/.import_linter_cache \
-	  destination_readyset/.mypy_cache destination_readyset/.pytest_cache destination_readyset/.import_linter_cache
+	  destination_readyset/.mypy_cache destination_readyset/.pytest_cache destination_readyset/.import_linter_cache \
+	  vitess_spark/.mypy_cache vitess_spark/.pytest_cache vitess_spark/.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

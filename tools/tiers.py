@@ -110,6 +110,8 @@ def _pytest(
     return Tier([sys.executable, *module], prepare=prepare, environment=environment or {}, measures=measures)
 
 
+_SPARK = ("vitess_spark/tests", "--rootdir=vitess_spark", "-c", "vitess_spark/pyproject.toml")
+
 TIERS = {
     "lint": Tier(["make", "--no-print-directory", "lint"], reports=False),
     "unit": _pytest("unit", "unit_tests", measures=True),
@@ -155,6 +157,8 @@ TIERS = {
     "clients": _pytest(
         "clients", "integration_tests/clients", prepare=["make", "--no-print-directory", "clients-venv"]
     ),
+    "spark": _pytest("spark", *_SPARK, "-m", "not spark"),
+    "spark-real": _pytest("spark-real", *_SPARK, "-m", "spark", prepare=["make", "--no-print-directory", "spark-venv"]),
     # The compiled decoder as it is published, and under sanitizers.
     "decoder": _pytest("decoder", "integration_tests/decoder", prepare=["make", "--no-print-directory", "wheels"]),
     "container": _pytest(

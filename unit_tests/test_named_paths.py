@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("source_vitess", "destination_readyset/destination_readyset", "vitess-local/vitess_local")
+PACKAGES = (
+    "source_vitess",
+    "destination_readyset/destination_readyset",
+    "vitess-local/vitess_local",
+    "vitess_spark/vitess_spark",
+)
 
 #: What looks like a path or a module of this repository, and is none: a file of Vitess', attributes, a file of MySQL's.
 FOREIGN = {"proto/binlogdata.proto", "vstream.requests", "mysql.statements", "mysql.sock"}

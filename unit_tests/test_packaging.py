@@ -170,7 +170,7 @@ def test_the_connector_does_without_what_the_image_leaves_out() -> None:
     assert set(listed[1].split()) & set(loaded.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev", "build", "proto", "audit", "clients", "lock"])
+@pytest.mark.parametrize("name", ["runtime", "dev", "build", "proto", "audit", "clients", "spark", "lock"])
 def test_locks_are_whole(name: str) -> None:
     """Every requirement of a lock is pinned and hashed, and no lock names where packages come from."""
     text = _read(f"requirements/{name}.txt")

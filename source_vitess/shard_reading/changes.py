@@ -158,6 +158,7 @@ class _SpanStream:
                         case Begun(None):
                             # What was sent of a transaction comes again.
                             self._held.clear()
+                            self._at_journal = False
                         case Begun(StreamPosition() as position):
                             yield from self._ended_at(position)
                             if self._is_over:

@@ -10,7 +10,7 @@ from instruments.scripted_vtgate.model.storage import RowsWritten
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import PositionLostError, SchemaMismatchError, StallError, StreamError, TransientError
 from source_vitess.position.vgtid import gtid_set
-from source_vitess.proto.binlogdata_pb2 import VGTID
+from source_vitess.proto.binlogdata_pb2 import JOURNAL, VGTID, VEvent
 from unit_tests.shard_reading.conftest import Chosen, Reading, nth, streamed_table
 from unit_tests.syncing import is_commit, is_row, rows
 
@@ -139,6 +139,24 @@ def test_a_resharded_shard_is_read_up_to_its_journal(vitess: Vitess, reading: Re
     assert journal.participants == {"-80"}
     reading.changes(journal.begun["-40"], reading.position("-40"), "-40")
     assert reading.given_ids == [20, 21, 22, 23]
+
+
+@pytest.mark.parametrize("kind", [JOURNAL, VGTID])
+def test_a_tablet_that_fails_at_the_journal(vitess: Vitess, reading: Reading, span: tuple[str, str], kind: int) -> None:
+    """It comes again, or has come: the shard ends there in any case."""
+    vitess.reshard(["-80"], ["-40", "40-80"], reverse=True)
+    vitess.insert("a", *rows(4, start=20), shard="-40")
+    seen: list[bool] = []
+
+    def at_the_journal(event: VEvent) -> bool:
+        seen.append(event.type == JOURNAL)
+        return any(seen) and event.type == kind
+
+    vitess.faults.restart_after(at_the_journal)
+
+    reading.changes(span[0], None)
+
+    assert reading.given_ids == [4, 5, 6, 7, 8, 9, 10, 11, 12]
 
 
 def test_a_reshard_that_was_taken_back_is_read_over(vitess: Vitess, reading: Reading, span: tuple[str, str]) -> None:

@@ -1,0 +1,96 @@
+"""What a user writes, run by tests in .venv-spark: a batch or a stream into Parquet-like files of plain JSON.
+
+    python spark_program.py batch OPTIONS OUTPUT
+    python spark_program.py stream OPTIONS OUTPUT CHECKPOINT TRIGGER
+
+OPTIONS is JSON; TRIGGER is `availableNow` or a processing time such as `1 second`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+# What runs for a minute is not worth being compiled well.
+os.environ["PYSPARK_SUBMIT_ARGS"] = '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" pyspark-shell'
+
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as f
+
+from vitess_spark import VitessDataSource
+
+
+def session(master: str) -> SparkSession:
+    """Starts Spark on the loopback interface."""
+    spark = (
+        SparkSession.builder.master(master)
+        .appName("vitess")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .getOrCreate()
+    )
+    spark.dataSource.register(VitessDataSource)
+    return spark
+
+
+def merge_into(target: Path, key: list[str]) -> Any:
+    """Returns a function for foreachBatch that merges changes into a file by key: the last of each key counts."""
+
+    # begin of the example in docs/spark.md
+    def merge(batch: DataFrame, _number: int) -> None:
+        newest_first = Window.partitionBy(*key).orderBy(f.col("_vt_seq").desc())
+        last = batch.withColumn("_n", f.row_number().over(newest_first)).where("_n = 1").drop("_n")
+        last.persist()  # else each action reads from Vitess
+        upsert(last.where("_vt_op <> 'delete'"), last.where("_vt_op = 'delete'").select(*key))
+        last.unpersist()
+
+    # end of the example
+
+    def upsert(rows: DataFrame, gone: DataFrame) -> None:
+        held = json.loads(target.read_text()) if target.exists() else {}
+        for row in gone.collect():
+            held.pop(json.dumps(list(row)), None)
+        for row in rows.toJSON().collect():
+            found = json.loads(row)
+            held[json.dumps([found[name] for name in key])] = {
+                name: value for name, value in found.items() if not name.startswith("_vt_")
+            }
+        temporary = target.with_suffix(".new")
+        temporary.write_text(json.dumps(held))
+        temporary.replace(target)
+
+    return merge
+
+
+def main(kind: str, options: str, output: str, *more: str) -> None:
+    """Runs a batch or a stream."""
+    spark = session(os.environ.get("SPARK_MASTER", "local[2]"))
+    given = json.loads(options)
+    if kind == "batch":
+        frame = spark.read.format("vitess").options(**given).load()
+        # All digits of a fraction, which are three unless said.
+        digits = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSX"}
+        as_text = frame.select(f.to_json(f.struct("*"), digits).alias("row"))
+        rows = [json.loads(row.row) for row in as_text.collect()]
+        plan = as_text._jdf.queryExecution().toString()  # noqa: SLF001 - what Spark's UI shows
+        Path(output).write_text(json.dumps({"rows": rows, "schema": frame.schema.jsonValue(), "plan": plan}))
+        return
+    checkpoint, trigger = more
+    stream = spark.readStream.format("vitess").options(**given).load()
+    writer = stream.writeStream.foreachBatch(merge_into(Path(output), ["id"])).option("checkpointLocation", checkpoint)
+    started = writer.trigger(availableNow=True) if trigger == "availableNow" else writer.trigger(processingTime=trigger)
+    started.start().awaitTermination()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

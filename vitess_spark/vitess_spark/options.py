@@ -1,0 +1,175 @@
+"""The options of a read: from Spark's texts to values, with the connector's own messages.
+
+Where Vitess is, and how it is reached, are the fields of the connector's configuration under their own names. They are
+given as options, or in a JSON file on the driver that the option `config` names; a secret belongs there, or in the
+option `password`, which Spark hides by its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from source_vitess.errors import ConfigError
+from source_vitess.position.start_position import parse_start_position
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.settings.config import Config
+
+#: Fields of the connector's configuration. Lists are given with commas, objects as JSON.
+_TEXTS = ("url", "username", "password", "grpc_authentication", "tablet_type")
+_LISTS = ("cells", "shards")
+_OBJECTS = ("tls", "tunnel_method")
+_BOOLEANS = ("tinyint1_as_boolean", "allow_unsupported_vitess")
+_NUMBERS = ("no_progress_timeout_seconds",)
+FIELDS = (*_TEXTS, *_LISTS, *_OBJECTS, *_BOOLEANS, *_NUMBERS)
+
+_COPY, _CURRENT = "copy", "current"
+
+#: In the spelling of messages and documents. Spark takes any.
+OWN = ("config", "table", "columns", "startingPosition", "maxTransactionsPerShard")
+_STREAM_ONLY = ("startingPosition", "maxTransactionsPerShard")
+
+#: What others may look for.
+_NOT_YET = {
+    "partitionspershard": "a table is read with one partition for each shard",
+    "tables": "a query reads one table, which the option table names",
+}
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What is read, and from where.
+
+    Attributes:
+        config: Where Vitess is. Its secrets are no part of `repr`.
+        table: The table.
+        columns: The columns to read; empty for all.
+        copies: Whether a stream begins with a copy of the table.
+        start: Where a stream begins that does not; None for the position of now.
+        most_transactions: Transactions of a shard that a batch of a stream has at most; None for no limit.
+    """
+
+    config: Config = field(repr=False)
+    table: str
+    columns: tuple[str, ...] = ()
+    copies: bool = True
+    start: Vgtid | None = None
+    most_transactions: int | None = None
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str], *, streaming: bool | None = None) -> ReadOptions:
+        """Reads the options.
+
+        Args:
+            given: The options; the case of their names does not count.
+            streaming: Whether they are of a stream; None where that is not known yet.
+
+        Raises:
+            ConfigError: One is missing, wrong or not known, or two contradict each other.
+        """
+        options = {name.lower(): value for name, value in given.items()}
+        _check_names(options, streaming=streaming)
+        fields = {name: _read_field(name, options[name]) for name in FIELDS if name in options}
+        config = Config.from_json(_with_file(options.get("config"), fields))
+        table = options.get("table", "").strip()
+        if not table:
+            raise ConfigError("The option table is missing. Name the table to read, without its keyspace.")
+        copies, start = _read_beginning(options.get("startingposition", _COPY), config.keyspace)
+        return cls(
+            config,
+            table,
+            _names("columns", options["columns"]) if "columns" in options else (),
+            copies,
+            start,
+            _read_limit(options.get("maxtransactionspershard")),
+        )
+
+
+def _check_names(options: Mapping[str, str], *, streaming: bool | None) -> None:
+    known = {name.lower() for name in (*FIELDS, *OWN)}
+    for name in options:
+        if name in _NOT_YET:
+            raise ConfigError(f"The option {name} is not there yet: {_NOT_YET[name]}.")
+        if name not in known:
+            raise ConfigError(f"The option {name[:80]!r} is not known. Options are {', '.join((*OWN, *FIELDS))}.")
+    if streaming is False:
+        for name in _STREAM_ONLY:
+            if name.lower() in options:
+                raise ConfigError(f"The option {name} is of a stream (readStream); a batch reads what is there now.")
+
+
+def _with_file(path: str | None, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    if path is None:
+        return fields
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        # Nothing of the file is shown.
+        raise ConfigError(
+            f"The file of the option config, {path!r}, cannot be read ({type(error).__name__})."
+        ) from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"The file of the option config, {path!r}, has to hold a JSON object.")
+    if twice := sorted(found.keys() & fields.keys()):
+        raise ConfigError(f"The option {', '.join(twice)} is given, and in the file of the option config too.")
+    if unknown := sorted(found.keys() - set(FIELDS)):
+        raise ConfigError(
+            f"The file of the option config, {path!r}, has the field {', '.join(map(repr, unknown))}, which is not "
+            f"known. Fields are {', '.join(FIELDS)}."
+        )
+    return {**found, **fields}
+
+
+def _read_field(name: str, text: str) -> Any:
+    if name in _LISTS:
+        return list(_names(name, text))
+    if name in _OBJECTS:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise ConfigError(f"The option {name} has to be a JSON object.") from None
+    if name in _BOOLEANS:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"The option {name} must be true or false, found {text[:80]!r}.")
+        return text.lower() == "true"
+    if name in _NUMBERS:
+        return _whole_number(name, text)
+    return text
+
+
+def _names(name: str, text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise ConfigError(f"The option {name} must be a list of names with commas between them, found {text[:80]!r}.")
+    if twice := [one for index, one in enumerate(names) if one in names[:index]]:
+        raise ConfigError(f"The option {name} lists {twice[0]!r} twice.")
+    return names
+
+
+def _read_beginning(text: str, keyspace: str) -> tuple[bool, Vgtid | None]:
+    if text.strip().lower() in (_COPY, _CURRENT):
+        return text.strip().lower() == _COPY, None
+    if not text.strip().startswith(("[", "{")):
+        raise ConfigError(
+            f"The option startingPosition must be {_COPY}, {_CURRENT} or a position as JSON, found {text[:80]!r}."
+        )
+    return False, parse_start_position(text, keyspace)
+
+
+def _read_limit(text: str | None) -> int | None:
+    if text is None:
+        return None
+    number = _whole_number("maxTransactionsPerShard", text)
+    if number < 1:
+        raise ConfigError(f"The option maxTransactionsPerShard must be at least 1, found {text!r}.")
+    return number
+
+
+def _whole_number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigError(f"The option {name} must be a whole number, found {text[:80]!r}.") from None

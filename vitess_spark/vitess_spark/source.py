@@ -1,0 +1,140 @@
+"""The classes that Spark calls. What they do is elsewhere: `stream`, `parts`, `arrow`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
+from pyspark.sql.types import StructType
+from source_vitess.errors import ConfigError
+
+from vitess_spark.arrow import record_batches
+from vitess_spark.options import ReadOptions
+from vitess_spark.parts import Part, read_part
+from vitess_spark.spark_types import spark_schema
+from vitess_spark.stream import Json, TableStream, batch_parts, look_up_table
+from vitess_spark.table import ReadTable
+
+
+@dataclass
+class VitessPartition(InputPartition):
+    """What one task reads, with all that it needs for that.
+
+    Attributes:
+        part: The part.
+        table: The table.
+    """
+
+    part: Part
+    table: ReadTable
+
+
+class VitessDataSource(DataSource):
+    """A table of Vitess. Its name in Spark is `vitess`."""
+
+    @classmethod
+    def name(cls) -> str:
+        """Returns the name of the format."""
+        return "vitess"
+
+    def schema(self) -> StructType:
+        """Returns the table's columns, and `_vt_op`, `_vt_seq`, `_vt_shard`, `_vt_time` and `_vt_position`."""
+        return spark_schema(look_up_table(ReadOptions.parse(self._given), followed=False))
+
+    def reader(self, schema: StructType) -> VitessReader:
+        """Returns the reader of a batch."""
+        options = ReadOptions.parse(self._given, streaming=False)
+        return VitessReader(options, _table(options, schema, followed=False), schema)
+
+    def streamReader(self, schema: StructType) -> VitessStreamReader:  # noqa: N802 - Spark's name
+        """Returns the reader of a stream."""
+        options = ReadOptions.parse(self._given, streaming=True)
+        return VitessStreamReader(options, _table(options, schema, followed=True), schema)
+
+    @property
+    def _given(self) -> dict[str, str]:
+        return dict(self.options.items())
+
+
+def _table(options: ReadOptions, schema: StructType, *, followed: bool) -> ReadTable:
+    table = look_up_table(options, followed=followed)
+    if spark_schema(table) != schema:
+        raise ConfigError(
+            f"The schema that is given, or was read a moment ago, is not that of table {options.table!r}. Give none: "
+            "it is read from Vitess, and the option columns chooses columns."
+        )
+    return table
+
+
+def _read(options: ReadOptions, schema: StructType, partition: VitessPartition) -> Iterator[pa.RecordBatch]:
+    arrow_schema = to_arrow_schema(schema, timezone="UTC")
+    return record_batches(read_part(options, partition.table, partition.part), partition.table, arrow_schema)
+
+
+class VitessReader(DataSourceReader):
+    """Reads a table as it is now: one partition for each shard, each at a position of its own."""
+
+    def __init__(self, options: ReadOptions, table: ReadTable, schema: StructType) -> None:
+        self._options = options
+        self._table = table
+        self._schema = schema
+
+    def partitions(self) -> Sequence[InputPartition]:
+        """Returns a partition for each shard."""
+        return [VitessPartition(part, self._table) for part in batch_parts(self._options)]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a shard."""
+        return _read(self._options, self._schema, partition)
+
+
+class VitessStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
+    """Reads a table and then its changes, or its changes alone."""
+
+    def __init__(self, options: ReadOptions, table: ReadTable, schema: StructType) -> None:
+        self._options = options
+        self._table = table
+        self._schema = schema
+
+    @cached_property
+    def _stream(self) -> TableStream:
+        return TableStream(self._options, self._table)
+
+    def initialOffset(self) -> Json:  # noqa: N802 - Spark's name, as those that follow
+        """Returns where the first batch begins."""
+        return self._stream.initial()
+
+    def getDefaultReadLimit(self) -> ReadLimit:  # noqa: N802
+        """Returns the limit of the options: Spark has none of transactions, and hands back the one that it is given."""
+        most = self._options.most_transactions
+        return ReadAllAvailable() if most is None else ReadMaxRows(most)
+
+    def latestOffset(self, start: Json, limit: ReadLimit) -> Json:  # noqa: N802
+        """Returns where the next batch ends."""
+        return self._stream.latest(start, limit.max_rows if isinstance(limit, ReadMaxRows) else None)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
+        """Takes the position of now for all that there is to read."""
+        self._stream.prepare_available_now()
+
+    def partitions(self, start: Json, end: Json) -> Sequence[InputPartition]:
+        """Returns what a batch is made of."""
+        parts = self._stream.parts(start, end)
+        table = self._stream.read_table(end) if parts else self._table
+        return [VitessPartition(part, table) for part in parts]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a task."""
+        return _read(self._options, self._schema, partition)
+
+    def commit(self, end: dict[str, Any]) -> None:
+        """Does nothing: what was read is the business of the checkpoint."""
+
+    def stop(self) -> None:
+        """Does nothing: no connection is kept."""

@@ -1,0 +1,171 @@
+"""Which parts a batch is made of, and what a stream reads next. Spark asks; nothing is kept but what it is told.
+
+- A stream that copies begins with the position of now, P0, and Spark has written that down before a task starts. Each
+  task of the copy refuses a position that does not contain P0, and all changes since P0 follow, deletes included. So a
+  copy that was repeated in part, or whose rows are of later positions, becomes right by the changes.
+- A batch of changes is a set of transactions, which any tablet with the binary logs can give again.
+- Until the first changes have passed the positions of the copy, the shards are not at one moment. So with
+  Trigger.AvailableNow the changes behind a copy are read up to what the primaries have executed when it is over, which
+  contains whatever the tablets have that were copied from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from source_vitess.clock import SystemClock
+from source_vitess.errors import ConfigError
+from source_vitess.keyspace import LiveVitess
+from source_vitess.position.vgtid import Vgtid
+from source_vitess.shard_reading.copies import ShardPart
+from source_vitess.shard_reading.questions import answer_of, verified
+from source_vitess.shard_reading.steps import next_position, spans
+
+from vitess_spark.connection import connected
+from vitess_spark.offsets import KnownColumns, Offset
+from vitess_spark.options import ReadOptions
+from vitess_spark.parts import Part
+from vitess_spark.table import ReadTable, look_up
+
+Json = dict[str, Any]
+
+
+def look_up_table(options: ReadOptions, *, followed: bool) -> ReadTable:
+    """Returns the table of the options, once Vitess and its MySQL servers are known to be fit for it.
+
+    Raises:
+        ConfigError: The user has to act.
+        TransientError: That is not known now.
+    """
+    clock = SystemClock()
+    with connected(options.config, clock) as vitess:
+        answer_of(vitess.inspect_binlogs, clock)
+        return look_up(vitess, options, clock, followed=followed)
+
+
+def batch_parts(options: ReadOptions) -> Sequence[Part]:
+    """Returns the parts of a table as it is now, one for each shard.
+
+    Raises:
+        ConfigError: The user has to act.
+        TransientError: A shard does not answer, however often it was asked.
+    """
+    clock = SystemClock()
+    with connected(options.config, clock) as vitess:
+        return _copy_parts(answer_of(vitess.current, clock), 0)
+
+
+class TableStream:
+    """The driver's half of a stream.
+
+    Args:
+        options: What is read.
+        table: The table as it is.
+    """
+
+    def __init__(self, options: ReadOptions, table: ReadTable) -> None:
+        self._options = options
+        self._table = table
+        self._target: Vgtid | None = None
+        self._extended = False
+
+    def initial(self) -> Json:
+        """Returns the offset at which the first batch begins. It is the same whenever it is asked for."""
+        start = self._options.start
+        return Offset(
+            self._options.config.keyspace, self._options.table, shards=start.shards if start is not None else None
+        ).to_json()
+
+    def prepare_available_now(self) -> None:
+        """Takes the position of now for all that there is to read.
+
+        Raises:
+            ConfigError: The user has to act.
+            TransientError: A shard does not answer, however often it was asked.
+        """
+        clock = SystemClock()
+        with connected(self._options.config, clock) as vitess:
+            self._target = answer_of(vitess.current, clock)
+        self._extended = False
+
+    def latest(self, start: Json, most: int | None) -> Json:
+        """Returns the offset at which the next batch ends; `start` itself if there is nothing to read.
+
+        Args:
+            start: Where it begins.
+            most: Transactions of a shard that it has at most.
+
+        Raises:
+            ConfigError: The user has to act; the checkpoint is of something else.
+            PositionLostError: Changes since then are gone.
+            TransientError: That is not known now.
+        """
+        offset = self._offset(start)
+        table = self._known(offset)
+        clock = SystemClock()
+        with connected(self._options.config, clock) as vitess:
+            here = offset.vgtid
+            target = self._next_target(vitess, clock, offset)
+            if here is None:
+                return self._after(offset, target, table, copied=self._options.copies)
+            reached = answer_of(lambda: next_position(vitess, here, target, most), clock)
+            if reached == here:
+                return start
+            for span in spans(here, reached):
+                # What cannot be read any more is an error before a task starts.
+                answer_of(lambda: verified(vitess, span.keyspace, span.shard, span.start), clock)  # noqa: B023
+            return self._after(offset, reached, table)
+
+    def parts(self, start: Json, end: Json) -> Sequence[Part]:
+        """Returns what a batch is made of, the same whenever it is asked for.
+
+        Raises:
+            ConfigError: The checkpoint is of something else.
+            TransientError: Vitess cannot be reached.
+        """
+        begins, ends = self._offset(start), self._offset(end)
+        self._known(ends)
+        there, here = ends.vgtid, begins.vgtid
+        if begins.number == 0 and ends.copied is not self._options.copies:
+            began = "with a copy" if ends.copied else "without a copy"
+            raise ConfigError(
+                f"The query of this checkpoint began {began}, and the option startingPosition says otherwise now. Set "
+                "it back, or start a new query with a new checkpoint."
+            )
+        if there is None or there == here:
+            return ()
+        if here is None:
+            # What begins with the position of now without a copy has nothing before that.
+            return _copy_parts(there, begins.number) if ends.copied else ()
+        found = list(spans(here, there))
+        clock = SystemClock()
+        with connected(self._options.config, clock) as vitess:
+            answer_of(vitess.inspect_binlogs, clock)
+            return tuple(Part(span, begins.number, dict(vitess.row_images)) for span in found)
+
+    def read_table(self, end: Json) -> ReadTable:
+        """Returns the table as the tasks of a batch read it: with the columns that it had when the query began."""
+        return self._known(self._offset(end))
+
+    def _next_target(self, vitess: LiveVitess, clock: SystemClock, offset: Offset) -> Vgtid:
+        if self._target is None:
+            return answer_of(vitess.current, clock)
+        if offset.copied and not self._extended:
+            self._target = answer_of(vitess.lineage, clock)
+            self._extended = True
+        return self._target
+
+    def _after(self, offset: Offset, reached: Vgtid, table: ReadTable, *, copied: bool = False) -> Json:
+        columns = offset.columns or KnownColumns.of(table.table.columns)
+        return Offset(offset.keyspace, offset.table, offset.number + 1, reached.shards, columns, copied).to_json()
+
+    def _offset(self, value: Mapping[str, Any]) -> Offset:
+        return Offset.from_json(value, self._options.config.keyspace, self._options.table)
+
+    def _known(self, offset: Offset) -> ReadTable:
+        return self._table.as_of(offset.columns) if offset.columns is not None else self._table
+
+
+def _copy_parts(position: Vgtid, number: int) -> tuple[Part, ...]:
+    return tuple(Part(ShardPart(position.keyspace, shard, gtid), number) for shard, gtid in position.shards.items())

@@ -1,0 +1,148 @@
+"""The table that is read: its columns in MySQL and in Spark, and whether it can be read at all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from source_vitess.clock import SystemClock
+from source_vitess.errors import ConfigError, StreamError
+from source_vitess.keyspace import LiveVitess
+from source_vitess.mysql.routing import routed_message
+from source_vitess.schema import Column, StreamedTable, Table, is_transactional
+from source_vitess.shard_reading.changes import without_transactions
+from source_vitess.shard_reading.questions import answer_of
+from source_vitess.types.codec import TypeOptions
+from source_vitess.types.column_type import parse_column_type
+from source_vitess.types.registry import json_schema_for
+
+from vitess_spark.forms import Form, form_of
+from vitess_spark.offsets import KnownColumns
+from vitess_spark.options import ReadOptions
+
+#: Columns that every row has beside its own: what was done, the order of a key's rows, where and when, and the position
+#: that a copied row is of, or the transaction that changed it.
+META = ("_vt_op", "_vt_seq", "_vt_shard", "_vt_time", "_vt_position")
+
+
+@dataclass(frozen=True)
+class ReadTable:
+    """The table.
+
+    Attributes:
+        streamed: As the shards are read.
+        forms: By column that is read, what it is in Spark; in the table's order.
+    """
+
+    streamed: StreamedTable
+    forms: Mapping[str, Form]
+
+    @property
+    def table(self) -> Table:
+        """The table as it was when it was looked at."""
+        return self.streamed.table
+
+    def columns(self) -> tuple[Column, ...]:
+        """Returns the columns that are read, in the table's order."""
+        return tuple(column for column in self.table.columns if column.name in self.forms)
+
+    def as_of(self, known: KnownColumns) -> ReadTable:
+        """Returns the table with the columns only that it had when the query began.
+
+        Raises:
+            StreamError: It has others in their places, or one that came later is to be read.
+        """
+        table = self.table
+        if not known.are_first_of(table.columns):
+            raise StreamError(
+                table.name,
+                f"Table {table.name!r} was altered since the query began: its first {known.count} columns are others "
+                "now, so that changes of before cannot be read by them. Start a new query with a new checkpoint, which "
+                "copies the table again.",
+            )
+        columns = table.columns[: known.count]
+        names = [column.name for column in columns]
+        if later := [name for name in self.forms if name not in names]:
+            raise StreamError(
+                table.name,
+                f"The column {', '.join(map(repr, later))} was added to table {table.name!r} after the query began. To "
+                f"go on without it, give the option columns: {', '.join(n for n in self.forms if n in names)}. To read "
+                "it, start a new query with a new checkpoint, which copies the table again.",
+            )
+        return replace(self, streamed=replace(self.streamed, table=replace(table, columns=columns)))
+
+
+def look_up(vitess: LiveVitess, options: ReadOptions, clock: SystemClock, *, followed: bool) -> ReadTable:
+    """Returns the table of the options.
+
+    Args:
+        vitess: The keyspace.
+        options: What is read.
+        clock: Time.
+        followed: Whether its changes are read.
+
+    Raises:
+        ConfigError: It does not exist, or cannot be read so.
+        TransientError: That is not known now.
+    """
+    schema = answer_of(vitess.schema, clock)
+    table = schema.tables.get(options.table)
+    if table is None:
+        close = difflib.get_close_matches(options.table, schema.tables, n=1)
+        similar = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"There is no table {options.table!r} in keyspace {schema.keyspace!r}.{similar}")
+    routed = answer_of(lambda: vitess.routed([table.name]), clock)
+    if table.name in routed and not routed[table.name].is_followed:
+        raise ConfigError(routed_message(table.name, schema.keyspace, routed[table.name]))
+    if not is_transactional(table.engine):
+        raise without_transactions(table.name)
+    selected = _selected(table, options)
+    if followed:
+        _check_followed(table, selected, options)
+    types = TypeOptions(tinyint1_as_boolean=options.config.tinyint1_as_boolean)
+    schemas = {
+        column.name: json_schema_for(parse_column_type(column.column_type), column.charset, types)
+        for column in selected
+    }
+    forms = {column.name: form_of(column, schemas[column.name]) for column in selected}
+    return ReadTable(StreamedTable(table, schemas), forms)
+
+
+def _selected(table: Table, options: ReadOptions) -> tuple[Column, ...]:
+    if unknown := [name for name in options.columns if name not in table.columns_by_name]:
+        close = difflib.get_close_matches(unknown[0], table.columns_by_name, n=1)
+        similar = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"Table {table.name!r} has no column {', '.join(map(repr, unknown))}.{similar}")
+    selected = tuple(column for column in table.columns if not options.columns or column.name in options.columns)
+    if taken := [column.name for column in selected if column.name.lower() in META]:
+        raise ConfigError(
+            f"The column {', '.join(map(repr, taken))} of table {table.name!r} has a name that this data source gives "
+            "to a column of its own. Leave it out by the option columns, or rename it."
+        )
+    return selected
+
+
+def _check_followed(table: Table, selected: tuple[Column, ...], options: ReadOptions) -> None:
+    """Refuses a table whose changed rows could not be told from each other.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if not table.key:
+        raise ConfigError(
+            f"Table {table.name!r} has no primary key, and no unique one without NULLs, by which its changes could be "
+            "merged. Give it a primary key; a batch (spark.read) reads it without."
+        )
+    names = {column.name for column in selected}
+    if missing := [name for name in table.key if name not in names]:
+        raise ConfigError(
+            f"The key of table {table.name!r} has the column {', '.join(map(repr, missing))}, which the option columns "
+            "leaves out: changes could not be merged without it."
+        )
+    for name in table.key:
+        if options.copies and parse_column_type(table.columns_by_name[name].column_type).name == "float":
+            raise ConfigError(
+                f"The key of table {table.name!r} has the FLOAT column {name!r}. A copy has six of its digits, and "
+                "a change has all, so that changes would not find copied rows. Change the column to DOUBLE or DECIMAL."
+            )
