@@ -18,7 +18,6 @@ from source_vitess.airbyte.selection import Selection, select_streams
 from source_vitess.airbyte.specification import read_specification
 from source_vitess.airbyte.state import state_from_messages
 from source_vitess.airbyte.sync_lines import LineWriter
-from source_vitess.check import check
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, ConnectorError
 from source_vitess.keyspace import LiveVitess
@@ -29,7 +28,6 @@ from source_vitess.replication.beginning import verify_start
 from source_vitess.replication.patience import Answer, ask_again
 from source_vitess.replication.settings import SyncSettings
 from source_vitess.replication.sync import Sync
-from source_vitess.row_filters.row_filter import whole_rows_warnings
 from source_vitess.rows import compiled
 from source_vitess.schema import engine_warning
 from source_vitess.settings.config import Config, InitialCopy, InvalidPositionBehavior, TruncateBehavior
@@ -49,6 +47,8 @@ class Commands:
         try:
             parsed = parse_config(config)
             start = _start_position(parsed)
+            from source_vitess.check import check  # not for a sync
+
             lines = check(parsed)
             if start is not None:
                 with reachable(parsed) as reached, LiveVitess.connect(reached, self._clock) as vitess:
@@ -148,7 +148,11 @@ class Commands:
         vitess.require_whole_rows(filtered)
         changed = [stream.streamed for stream in selection.streams if stream.incremental]
         values = [text for streamed in changed for text in vitess.value_warnings(streamed.table, streamed.selected)]
-        for warning in (*selection.warnings, *values, *whole_rows_warnings(filtered)):
+        if filtered:
+            from source_vitess.row_filters.row_filter import whole_rows_warnings  # for few syncs
+
+            values += whole_rows_warnings(filtered)
+        for warning in (*selection.warnings, *values):
             yield log_line("WARN", warning)
         return selection
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, TransientError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
-from source_vitess.mysql.filtered_columns import read_column_details
 from source_vitess.mysql.lineage import read_lineage, read_shard_gtids, read_tablets
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
@@ -22,7 +22,6 @@ from source_vitess.position.lag import Lag
 from source_vitess.position.lineage import Finding, TabletGtids, Verdict, judge, judge_ended
 from source_vitess.position.vgtid import Vgtid, gtid_set, intersection
 from source_vitess.proto import query_pb2
-from source_vitess.row_filters.row_filter import RowFilters
 from source_vitess.schema import Column, Schema, StreamedTable, Table
 from source_vitess.settings.config import Config
 from source_vitess.types.charset import NO_COLLATION
@@ -36,6 +35,9 @@ from source_vitess.vstream.journal import JOURNAL_TIMEOUT, read_journals
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
 from source_vitess.vstream.stream_position import ShardPlaces
+
+if TYPE_CHECKING:
+    from source_vitess.row_filters.row_filter import RowFilters
 
 #: Of a SET, in MySQL.
 _MOST_MEMBERS = 64
@@ -158,8 +160,8 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             return read_schema(session, self._config.keyspace, shards=self._config.shards)
 
-    def filters(self) -> RowFilters:
-        """Returns the configured conditions on rows, with what is needed to check them.
+    def filters(self) -> RowFilters | None:
+        """Returns the configured conditions on rows, with what is needed to check them; None if there are none.
 
         Raises:
             ConfigError: A shard is gone.
@@ -167,7 +169,11 @@ class LiveVitess:
         """
         conditions = {one.table: one.condition for one in self._config.row_filters}
         if not conditions:
-            return RowFilters()
+            return None
+        # Few syncs have any, and each imported module is time at the start of all.
+        from source_vitess.mysql.filtered_columns import read_column_details
+        from source_vitess.row_filters.row_filter import RowFilters
+
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             shards = topology.select_shards(self._config.shards)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from source_vitess.airbyte.catalog import META_COLUMNS, column_schemas, key_warnings
 from source_vitess.airbyte.configured_catalog import ConfiguredCatalog, ConfiguredStream
@@ -14,9 +14,11 @@ from source_vitess.errors import ConfigError, StreamError
 from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.naming import can_be_streamed
 from source_vitess.replication.settings import SelectedStream
-from source_vitess.row_filters.row_filter import RowFilters
 from source_vitess.schema import Schema, StreamedTable, Table, engine_warning
 from source_vitess.types.codec import TypeOptions
+
+if TYPE_CHECKING:
+    from source_vitess.row_filters.row_filter import RowFilters
 
 #: Tables that one line of the log names.
 _LISTED = 30
@@ -42,7 +44,7 @@ def select_streams(
     schema: Schema,
     options: TypeOptions,
     routed: Mapping[str, Routed] = MappingProxyType({}),
-    filters: RowFilters = RowFilters(),  # noqa: B008 - a frozen value
+    filters: RowFilters | None = None,
 ) -> Selection:
     """Checks the configured catalog against the schema.
 
@@ -51,7 +53,7 @@ def select_streams(
         schema: The keyspace's schema.
         options: The user's choices that change types.
         routed: Tables whose queries go to another keyspace.
-        filters: The conditions on rows.
+        filters: The conditions on rows; None if there are none.
 
     Raises:
         ConfigError: The catalog has no streams, or one stream twice.
@@ -75,7 +77,8 @@ def select_streams(
                     raise StreamError(name, message)
                 warnings.append(message)
             selected = _select(configured, schema, options, warnings, unread)
-            streams.append(replace(selected, row_filter=filters.of(selected.streamed.table)))
+            row_filter = filters.of(selected.streamed.table) if filters is not None else None
+            streams.append(replace(selected, row_filter=row_filter))
         except StreamError as error:
             refused.append(error)
     engines = {stream.streamed.table.name: stream.streamed.table.engine for stream in streams if stream.incremental}
@@ -83,7 +86,7 @@ def select_streams(
         warnings.append(found)
     if unread:
         warnings.append(_unread_warning(unread))
-    if unknown := [name for name in filters.conditions if name not in schema.tables]:
+    if filters is not None and (unknown := [name for name in filters.conditions if name not in schema.tables]):
         warnings.append(
             f"The field row_filters names tables that keyspace {schema.keyspace!r} does not have: "
             f"{', '.join(map(repr, unknown[:_LISTED]))}. Correct the names, or remove them."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.messages import Estimate, Log, Message
-from source_vitess.row_filters.row_filter import RowFilter
 from source_vitess.schema import Table
+
+if TYPE_CHECKING:
+    from source_vitess.row_filters.row_filter import RowFilter
 
 #: Seconds between two lines that report how far a copy is.
 REPORT_SECONDS = 30.0

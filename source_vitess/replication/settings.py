@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from source_vitess.position.vgtid import Vgtid
-from source_vitess.row_filters.row_filter import RowFilter
 from source_vitess.schema import StreamedTable
+
+if TYPE_CHECKING:
+    from source_vitess.row_filters.row_filter import RowFilter
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from urllib.parse import quote, quote_plus
 
 from source_vitess.errors import ConfigError
@@ -20,8 +20,10 @@ from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.settings import table_patterns
 from source_vitess.settings.encryption import Tls, TlsMode, Tunnel, is_loopback, read_tls, read_tunnel
 from source_vitess.settings.json_fields import JsonFields
-from source_vitess.settings.row_filters import TableCondition, read_row_filters
 from source_vitess.settings.url import VitessUrl
+
+if TYPE_CHECKING:
+    from source_vitess.settings.row_filters import TableCondition
 
 # go/vt/topo/shard.go, IsShardUsingRangeBasedSharding and ValidateShardName.
 _SHARD = re.compile(r"[0-9a-fA-F]*-[0-9a-fA-F]*|[A-Za-z0-9_]+")
@@ -235,7 +237,7 @@ class Config:
             table_patterns=given.list_of_names(
                 "table_patterns", table_patterns.FORM, 'patterns of names such as "order%"'
             ),
-            row_filters=read_row_filters(given),
+            row_filters=_row_filters(given),
             initial_copy=initial_copy,
             start_position=start_position,
             tinyint1_as_boolean=given.boolean("tinyint1_as_boolean", default=cls.tinyint1_as_boolean),
@@ -286,3 +288,11 @@ def _read_credentials(given: JsonFields) -> tuple[str | None, str | None]:
             "Give both, or none."
         )
     return username or None, password or None
+
+
+def _row_filters(given: JsonFields) -> tuple[TableCondition, ...]:
+    if "row_filters" not in given.names():
+        return ()
+    from source_vitess.settings.row_filters import read_row_filters  # with a parser, and for few
+
+    return read_row_filters(given)
