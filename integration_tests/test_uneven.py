@@ -332,3 +332,33 @@ def test_changes_that_a_failover_loses(primaries: Uneven) -> None:
 
     assert isinstance(error, PositionLostError)
     assert "failover" in error.message
+
+
+def test_changes_that_a_failover_loses_before_a_copy_goes_on(primaries: Uneven) -> None:
+    """The copy is of the new primary, and lowers the position below what was read: the rows stay, and it is said.
+
+    They were followed because the copy had begun in an earlier sync.
+    """
+    connector, catalog = primaries.connector, primaries.connector.configured("t")
+    store = Store.of_catalog(catalog)
+    store.new_sync()
+    for line in connector.lines(catalog):
+        store.apply([line])
+        if line.startswith(b'{"type":"STATE"'):
+            break
+    fail_over = lose_by_failover(primaries, "insert into t values (999, 'lost')")
+    done: list[str] = []
+
+    def react(line: bytes) -> None:
+        if not done and line.startswith(b'{"type":"RECORD"'):
+            done.append("failed over")
+            fail_over()
+
+    with pytest.raises((ConfigError, TransientError)) as raised:
+        follow(connector, store, catalog, react)
+
+    assert done
+    assert store.tables["t"][999,]["v"] == "lost"
+    assert store.statuses == {"t": "INCOMPLETE"}
+    assert any("lost" in str(trace["message"]) for trace in store.errors), raised.value
+    assert isinstance(connector.sync(store, catalog), ConfigError)

@@ -21,7 +21,7 @@ A sync that is complete while no replica of a shard has replicated anything all 
 one that is complete with what a failover had lost before its last stream ended.
 
 What the model does not have: values (all are small numbers and words), XA, messages that are too large, views,
-MoveTables and routing rules, cells, RDONLY, several keyspaces, minimal row images, tablets without
---track-schema-versions, errant transactions that change rows, tables without transactions that no stream is of, and
-syncs that keep streaming. docs/reliability.md has the test on a real server of each rule about Vitess.
+MoveTables and routing rules, cells, row_filters, several keyspaces, minimal row images, tablets without
+--track-schema-versions, errant transactions that change rows, and tables without transactions that no stream is of.
+docs/reliability.md has the test on a real server of each rule about Vitess.
 """
