@@ -313,6 +313,12 @@ MUTANTS: tuple[Mutant, ...] = (
         without=("errant", "emergency", "purge", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
+        "errant-is-lost",
+        "what only some tablets have is errant: neither lost, nor a reason to copy again",
+        (("position/lineage.py", "if unexplained := beyond - errant:", "if unexplained := beyond:"),),
+        without=("reshard", "emergency", "complete", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
         "errant-progress",
         "an errant transaction, which comes again with every new stream, is no progress",
         ((_CHANGES, "self._goal.awaits(shard)) and not is_errant:", "self._goal.awaits(shard)):"),),
