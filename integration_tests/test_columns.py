@@ -194,6 +194,26 @@ def test_a_selected_column_is_dropped_before_the_copy(
     expect_selected(single, store, "id")
 
 
+@pytest.mark.parametrize("change", ["drop column kind", "rename column kind to sort"])
+def test_an_enum_that_is_gone_when_changes_are_read(cluster: Cluster, single: Connector, change: str) -> None:
+    """VTTablet cannot stream what was written before: the stream says so at once, the others go on."""
+    cluster.sql("single", "create table t (id int primary key, kind enum('a', 'b'), v int)")
+    cluster.sql("single", "create table u (id int primary key)")
+    catalog = single.configured("t", "u")
+    store = Store.of_catalog(catalog)
+    assert single.sync(store, catalog) is None
+    cluster.sql("single", "insert into t values (1, 'b', 2)")
+    cluster.sql("single", f"alter table t {change}")
+    cluster.sql("single", "insert into u values (1)")
+
+    error = single.sync(store, catalog)
+
+    assert isinstance(error, ConfigError)
+    assert store.statuses == {"t": "INCOMPLETE", "u": "COMPLETE"}
+    assert "ENUM or SET column of it was dropped or renamed" in store.errors[0]["message"]
+    single.expect_all_equal(store, "u")
+
+
 @pytest.mark.parametrize("left_out", ["a`b", "more"])
 def test_names_of_columns(cluster: Cluster, single: Connector, asked: list[tuple[str, ...]], left_out: str) -> None:
     """They reach VTTablet as they are."""

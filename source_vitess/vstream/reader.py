@@ -129,9 +129,10 @@ class EventReader:
                         yield from self._without_rows(event)
                     index += 1
                     continue
-                if not self._is_continued_by(event):
-                    if self._batch is not None:
-                        yield self._end_batch(self._batch)
+                if self._batch is None:
+                    yield from self._begin_batch(event)
+                elif not self._is_continued_by(self._batch, event):
+                    yield self._end_batch(self._batch)
                     yield from self._begin_batch(event)
                 if self._batch is None:
                     index += 1
@@ -145,12 +146,11 @@ class EventReader:
             if self._batch is not None:
                 yield self._end_batch(self._batch)
 
-    def _is_continued_by(self, event: binlogdata_pb2.VEvent) -> bool:
+    def _is_continued_by(self, batch: RowBatch, event: binlogdata_pb2.VEvent) -> bool:
         """Tells whether the rows of an event belong to the batch that is collected."""
-        batch, row_event = self._batch, event.row_event
+        row_event = event.row_event
         return (
-            batch is not None
-            and row_event.table_name == self._raw_name
+            row_event.table_name == self._raw_name
             and row_event.shard == batch.shard
             and event.timestamp == batch.timestamp
         )

@@ -16,6 +16,7 @@ from source_vitess.errors import (
     NoTabletError,
     PositionLostError,
     SchemaMismatchError,
+    StreamError,
     TableNotFoundError,
     TransientError,
 )
@@ -235,6 +236,18 @@ EVENT_RULES: tuple[Rule, ...] = (
         message="A row of a table with a condition on a {type} column (the field row_filters) holds a date whose "
         "day is zero, while the month or the time is not. A tablet cannot compare it, and ends the stream. Remove that "
         "condition, and refresh its stream.",
+    ),
+    Rule(
+        # The labels are looked for by the column's name among the columns of now (vstreamer.go, getExtColInfos).
+        pattern=r"^(?=[^\0]*enum or set column )[^\0]*"
+        rf"failed to build table replication plan for table {_TABLE}(: |\n|$)",
+        example=_UNKNOWN
+        + _AT
+        + "enum or set column kind does not have valid string values: \nfailed to build ENUM and SET column integer to "
+        "string mappings\nfailed to build table replication plan for table t",
+        error=StreamError,
+        message="A tablet cannot stream changes of the table {table} from before an ENUM or SET column of it was "
+        "dropped or renamed. Refresh this stream and choose to remove its old records.",
     ),
     Rule(
         # The cause stands before it, in a line of its own, or behind it (go/vt/vterrors/vterrors.go, Format and Error).
