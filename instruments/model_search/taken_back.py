@@ -107,10 +107,12 @@ def _taken_back(mutant: Mutant) -> Iterator[Path]:
 
 
 def _run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Coverage would measure the child process, too, and look for a package that is gone by then.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, "-m", "instruments.model_search", *arguments],
         cwd=place,
-        env={**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**environment, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
         capture_output=True,
         text=True,
