@@ -22,6 +22,7 @@ from source_vitess.errors import (
     PartialImageError,
     SchemaMismatchError,
     StreamError,
+    TransientError,
 )
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.rows.batch import RowBatch
@@ -103,6 +104,7 @@ class EventReader:
         Raises:
             ConfigError: The server's binlog is statement-based.
             InternalError: The server breaks the protocol.
+            TransientError: A column that is read has gone since the sync began.
             ConnectorError: Whatever `responses` raises.
         """
         for response in responses:
@@ -245,6 +247,13 @@ class EventReader:
             if expected is not None:
                 codec = self._codec_of(field, labels, table.columns_by_name[field.name].charset)
                 if codec.json_schema != expected:
+                    if not field.column_type:
+                        # It had one when this sync read the schema; the next sync goes on without the column.
+                        raise TransientError(
+                            f"Column {field.name!r} of table {table.name!r} was dropped or renamed in shard "
+                            f"{event.shard!r} since this sync began, and its changes from before cannot be read by the "
+                            "schema that the sync has. The next sync reads the table as it is now."
+                        )
                     raise StreamError(
                         table.name,
                         f"Column {field.name!r} of table {table.name!r} is {field.column_type!r} in shard "

@@ -33,7 +33,7 @@ from instruments.scripted_vtgate.events import (
     vgtid,
 )
 from instruments.scripted_vtgate.wire import WireValue
-from source_vitess.errors import ConfigError, InternalError
+from source_vitess.errors import ConfigError, InternalError, TransientError
 from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
 from source_vitess.rows.columns import Rows
 from source_vitess.schema import Column, StreamedTable, Table
@@ -329,6 +329,15 @@ def test_a_table_fails_on_its_own(events: list[VEvent], found: str) -> None:
     after = got[got.index(failed) + 1 :]
     assert [data["id"] for _, data, _ in values(after)] == [7]
     assert not any(isinstance(event, Fields) and event.table == "t" for event in after)
+
+
+def test_a_column_that_is_gone_since_the_sync_began() -> None:
+    """No tablet says its type any more. That asks for no refresh: the next sync does not read it."""
+    columns = field("t", COLUMNS, key=KEY)
+    columns.field_event.fields[0].ClearField("column_type")
+
+    with pytest.raises(TransientError, match=r"Column 'id' of table 't' was dropped or renamed in shard .* since"):
+        read([[columns, OK]])
 
 
 def test_a_partial_image_of_what_is_not_selected() -> None:
