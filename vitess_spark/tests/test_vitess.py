@@ -45,6 +45,9 @@ class Writer:
             KEYSPACE, "create table t (id bigint not null, name varchar(40), price decimal(12,2), primary key (id))"
         )
         cluster.sql(KEYSPACE, f"alter vschema on {KEYSPACE}.t add vindex xxh_t(id) using xxhash")
+        for shard in cluster.shards(KEYSPACE):
+            # Where VTGate finds a primary unfit for a moment, a replica is asked for the schema.
+            cluster.wait_replicated(f"{KEYSPACE}/{shard}")
 
     def write(self, count: int) -> None:
         """Writes so many transactions; fewer while VTGate refuses them."""
