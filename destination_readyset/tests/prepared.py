@@ -27,6 +27,8 @@ _INTEGERS = {
 }
 _FLOATS = {FIELD_TYPE.FLOAT: "f", FIELD_TYPE.DOUBLE: "d"}
 _DATES = {FIELD_TYPE.DATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP}
+#: Digits, in no collation but that of bytes.
+_DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
 #: Of a parameter: a 64-bit integer, a text.
 _LONGLONG, _VAR_STRING = FIELD_TYPE.LONGLONG, FIELD_TYPE.VAR_STRING
 
@@ -91,7 +93,7 @@ def _value(packet: Any, field: Any) -> Value:
     if kind == FIELD_TYPE.TIME:
         return _time(packet.read(packet.read_uint8()), field.scale)
     data: bytes = packet.read_length_coded_string() or b""
-    return data if field.charsetnr == _BINARY else data.decode()
+    return data if field.charsetnr == _BINARY and kind not in _DECIMALS else data.decode()
 
 
 def _date(data: bytes, digits: int, *, with_time: bool) -> str:
