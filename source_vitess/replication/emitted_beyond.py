@@ -8,6 +8,7 @@ exact at one position. So what was emitted is remembered by table and shard unti
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from source_vitess.errors import GtidError
@@ -18,31 +19,26 @@ from source_vitess.replication.table_state import refused_state
 _Key = tuple[str, str]
 
 
+@dataclass
 class EmittedBeyond:
-    """The positions, by table and shard.
+    """The positions; a part of the state, which a sync changes as it goes.
 
-    Args:
-        positions: What there is to begin with.
+    Attributes:
+        positions: By table and shard.
     """
 
-    def __init__(self, positions: Mapping[_Key, str] | None = None) -> None:
-        self._positions = dict(positions or {})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, EmittedBeyond) and self._positions == other._positions
-
-    __hash__ = None  # type: ignore[assignment] # it changes
+    positions: dict[_Key, str] = field(default_factory=dict)
 
     def note(self, table: str, shards: Mapping[str, str]) -> None:
         """Remembers that rows of a table were emitted which are of these positions."""
         for shard, gtid in shards.items():
-            before = self._positions.get((table, shard))
-            self._positions[table, shard] = union(before, gtid) if before else gtid
+            before = self.positions.get((table, shard))
+            self.positions[table, shard] = union(before, gtid) if before else gtid
 
     def by_table(self) -> Mapping[str, Mapping[str, str]]:
         """Returns by table and shard what is remembered."""
         tables: dict[str, dict[str, str]] = {}
-        for (table, shard), gtid in self._positions.items():
+        for (table, shard), gtid in self.positions.items():
             tables.setdefault(table, {})[shard] = gtid
         return tables
 
@@ -62,16 +58,16 @@ class EmittedBeyond:
 
     def leave_out(self, lineage: Mapping[str, str]) -> None:
         """Takes out what a shard's primary does not have: it is errant, or was reported as lost."""
-        for (table, shard), gtid in self._positions.items():
+        for (table, shard), gtid in self.positions.items():
             if shard in lineage and not contains(lineage[shard], gtid):
-                self._positions[table, shard] = intersection(gtid, lineage[shard])
+                self.positions[table, shard] = intersection(gtid, lineage[shard])
 
     def _keep(self, which: Callable[[str, str, str], bool]) -> None:
-        self._positions = {key: gtid for key, gtid in self._positions.items() if which(*key, gtid)}
+        self.positions = {key: gtid for key, gtid in self.positions.items() if which(*key, gtid)}
 
     def to_json(self) -> list[dict[str, str]]:
         """Returns it as a state has it."""
-        return [{"table": table, "shard": shard, "gtid": gtid} for (table, shard), gtid in self._positions.items()]
+        return [{"table": table, "shard": shard, "gtid": gtid} for (table, shard), gtid in self.positions.items()]
 
     @classmethod
     def from_json(cls, value: Any) -> EmittedBeyond:

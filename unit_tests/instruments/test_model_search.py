@@ -16,6 +16,8 @@ from instruments.model_search.play import play
 from instruments.model_search.search import Schedule, Shrinking, description, draw, search
 from instruments.model_search.taken_back import PACKAGE, ROOT, schedules, shown
 
+#: What the search finds for it goes wrong with the rule in force, too (docs/reliability.md, "Open").
+WITHOUT_SCHEDULE = {"errant-progress"}
 #: Enough to meet each kind of step.
 SCHEDULES = 80
 
@@ -102,7 +104,7 @@ def test_the_texts_of_mutants_are_there(mutant: Mutant) -> None:
 
 
 @pytest.mark.parametrize(
-    "mutant", [mutant for mutant in MUTANTS if mutant.name in schedules()], ids=lambda mutant: mutant.name
+    "mutant", [mutant for mutant in MUTANTS if mutant.name not in WITHOUT_SCHEDULE], ids=lambda mutant: mutant.name
 )
 def test_a_mutant_is_shown_by_its_schedule(mutant: Mutant) -> None:
     """What a rule is for happens once it is taken back. `make mutants` searches for another schedule if it does not."""
