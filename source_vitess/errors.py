@@ -7,7 +7,7 @@ What leaves a package as an error is defined here; what is raised and caught wit
     │   ├── StreamError               airbyte, vstream, replication    vstream.reader, replication: the stream fails
     │   │   ├── TableNotFoundError    vstream.tablet_failures          replication, which tries again for a while
     │   │   ├── SchemaMismatchError   vstream, replication             replication, which tries again for a while
-    │   │   │   └── MissingColumnError  replication.copy_stream        replication.table_copy, which tries again
+    │   │   │   └── MissingColumnError  replication.asked_columns      replication.table_copy, which tries again
     │   │   ├── LostTransactionsError   replication                    replication.copies: asks for a refresh
     │   │   └── RowTooLargeError      replication.oversized_rows
     │   ├── MessageTooLargeError      vstream.tablet_failures          replication, to look for the table with the row

@@ -234,7 +234,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "missing-column",
         "a tablet that does not know a selected column yet is not copied from",
-        ((_COPY, "        if missing:\n", "        if False:\n"),),
+        (("replication/asked_columns.py", "    if missing:\n", "    if False:\n"),),
         without=("errant", "reshard", "emergency", *_SPECIAL),
     ),
     Mutant(

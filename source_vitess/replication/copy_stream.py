@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from source_vitess.errors import CopyTimeUpError, InternalError, MissingColumnError, SchemaMismatchError, TransientError
+from source_vitess.errors import CopyTimeUpError, InternalError, TransientError
+from source_vitess.replication.asked_columns import check_asked, check_selected
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
 from source_vitess.replication.copy_report import CopyReport
@@ -187,26 +188,10 @@ class CopyStream:
         self._check_key(fields)
 
     def _check_columns(self, fields: Fields) -> None:
-        """Checks that VTTablet took the columns that were meant: it takes some names for equal that MySQL does not.
-
-        And that it has those that are selected: its schema may be older than an ALTER that the primary has applied.
-        """
-        if self._columns and fields.columns != self._columns:
-            raise SchemaMismatchError(
-                self._table.name,
-                f"Shard {fields.shard!r} sends the columns {', '.join(fields.columns)} instead of "
-                f"{', '.join(self._columns)}.",
-            )
+        check_asked(self._table, self._columns, fields)
         if (wrong := misfit(self._stream, fields)) is not None:
             raise wrong
-        missing = [name for name in self._stream.streamed.selected if name not in fields.columns]
-        if missing:
-            raise MissingColumnError(
-                self._table.name,
-                f"The tablet of shard {fields.shard!r} does not have the column {', '.join(map(repr, missing))} of "
-                f"table {self._table.name!r}, or not yet: a replica has it once it has replicated the ALTER. If it was "
-                "dropped, refresh the source's schema.",
-            )
+        check_selected(self._stream.streamed, fields)
 
     def _check_key(self, fields: Fields) -> None:
         """Checks that the tablet goes on by the key that the lastpk was made with.

@@ -26,6 +26,7 @@ from source_vitess.errors import (
     TableNotFoundError,
     TransientError,
 )
+from source_vitess.replication.asked_columns import columns_to_ask_for
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.copy_progress import CopyProgress, KeyChangedError
 from source_vitess.replication.copy_report import CopyReport
@@ -33,7 +34,6 @@ from source_vitess.replication.copy_stream import CopyStream, TableToCopy
 from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.oversized_rows import blamed_shards, explain_copy
 from source_vitess.replication.patience import Retry
-from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.table_state import ShardCopy
 
 
@@ -50,7 +50,9 @@ class TableCopy:
         self._to_copy = to_copy
         self._table = to_copy.stream.streamed.table
         self._incremental = to_copy.stream.incremental
-        self._columns = _columns_to_ask_for(to_copy.stream)
+        stream = to_copy.stream
+        filtered = dict(stream.row_filter.kinds) if stream.row_filter is not None else ()
+        self._columns = columns_to_ask_for(stream.streamed, filtered)
         self._progress = CopyProgress(context, to_copy.stream)
         self._report = CopyReport(context.clock, self._table, to_copy.stream.row_filter)
         self._stalled_at: Mapping[str, ShardCopy] | None = None
@@ -176,15 +178,3 @@ class TableCopy:
     def _explain(self, silent: tuple[str, ...]) -> StreamError | None:
         probe = self._new_stream().probe(silent)
         return explain_copy(self._context.vitess, self._context.clock, probe, silent, self._table)
-
-
-def _columns_to_ask_for(stream: SelectedStream) -> tuple[str, ...]:
-    """Returns the selected columns, the key's and the condition's, in the table's order; nothing for all of them.
-
-    VTTablet sends a message when it has so many bytes of values, and a NULL has none: of a table without a key it could
-    put all rows into one, which is more than gRPC takes.
-    """
-    table = stream.streamed.table
-    names = {*stream.streamed.selected, *table.key, *(dict(stream.row_filter.kinds) if stream.row_filter else ())}
-    wanted = tuple(column.name for column in table.columns if column.name in names)
-    return wanted if table.key and len(wanted) < len(table.columns) else ()

@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from source_vitess.errors import MissingColumnError, StreamError, TransientError
+from source_vitess.errors import StreamError, TransientError
 from source_vitess.position.lineage import Verdict
 from source_vitess.position.vgtid import gtid_set
+from source_vitess.replication.asked_columns import check_selected
 from source_vitess.replication.change_stream import PASSING
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.interfaces import Clock
@@ -176,7 +177,7 @@ class _SpanStream:
                         case Unpositioned() if self._held:
                             raise without_transactions(self._table)
                         case Fields():
-                            self._check_columns(event)
+                            check_selected(self._streamed, event)
                         case TableFailed(_, error):
                             raise error
                         case Heartbeat():
@@ -214,15 +215,6 @@ class _SpanStream:
         self._retry.progressed()
         for rows in self._held.drain():
             yield Change(rows, str(transaction))
-
-    def _check_columns(self, fields: Fields) -> None:
-        missing = [name for name in self._streamed.selected if name not in fields.columns]
-        if missing:
-            raise MissingColumnError(
-                self._table,
-                f"The tablet of shard {fields.shard!r} does not have the column {', '.join(map(repr, missing))} of "
-                f"table {self._table!r}, or not yet: a replica has it once it has replicated the ALTER.",
-            )
 
     def _check_progress(self) -> None:
         """Finds out whether what is waited for can come at all.

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from source_vitess.errors import (
     InternalError,
     LostTransactionsError,
-    MissingColumnError,
-    SchemaMismatchError,
     TransientError,
 )
 from source_vitess.position.lineage import Verdict
 from source_vitess.position.vgtid import contains, gtid_set, union
+from source_vitess.replication.asked_columns import check_asked, check_selected, columns_to_ask_for
 from source_vitess.replication.change_stream import PASSING
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.oversized_rows import stalled
@@ -138,7 +137,7 @@ class _CopyStream:
         self._streamed = streamed
         self._table = streamed.table
         self._part = part
-        self._columns = _columns_to_ask_for(streamed)
+        self._columns = columns_to_ask_for(streamed)
         self._no_progress_seconds = no_progress_seconds
         self._silence = Silence(clock)
         self._held: list[Rows] = []
@@ -252,19 +251,8 @@ class _CopyStream:
                 ):
                     raise self._interrupted()
         self._announced = True
-        if self._columns and fields.columns != self._columns:
-            raise SchemaMismatchError(
-                self._table.name,
-                f"Shard {fields.shard!r} sends the columns {', '.join(fields.columns)} instead of "
-                f"{', '.join(self._columns)}.",
-            )
-        missing = [name for name in self._streamed.selected if name not in fields.columns]
-        if missing:
-            raise MissingColumnError(
-                self._table.name,
-                f"The tablet of shard {fields.shard!r} does not have the column {', '.join(map(repr, missing))} of "
-                f"table {self._table.name!r}, or not yet: a replica has it once it has replicated the ALTER.",
-            )
+        check_asked(self._table, self._columns, fields)
+        check_selected(self._streamed, fields)
 
     def _dropped(self) -> TransientError:
         return TransientError(f"VTGate dropped the copy of table {self._table.name!r} in shard {self._part.shard!r}.")
@@ -274,10 +262,3 @@ class _CopyStream:
             f"VTGate interrupted the copy of table {self._table.name!r} in shard {self._part.shard!r}, which cannot "
             "continue from there."
         )
-
-
-def _columns_to_ask_for(streamed: StreamedTable) -> tuple[str, ...]:
-    """Returns the selected columns and the key's, in the table's order; nothing for all of them."""
-    table = streamed.table
-    wanted = tuple(column.name for column in table.columns if column.name in {*streamed.selected, *table.key})
-    return wanted if table.key and len(wanted) < len(table.columns) else ()
