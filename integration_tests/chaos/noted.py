@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from vitess_local.cluster import Cluster
+from vitess_local.errors import VitessLocalError
 
 from instruments.type_matrix import quote
 from source_vitess.ddl.parser import parse
@@ -46,15 +47,36 @@ class NotedColumns:
         """
         wrong: set[str] = set()
         for shard in sorted(self._cluster.serving_shards(self._keyspace)):
-            deadline = time.monotonic() + NOTE_SECONDS
-            while (late := self._late(shard)) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            if late:
-                self._cluster.sql(
-                    f"{self._keyspace}:{shard}@primary", f"alter table {quote(min(late))} comment '{time.monotonic()}'"
-                )
+            if late := self._late_for_long(shard):
+                self._note_again(shard, late)
             wrong |= late | self._corrected(shard)
         return wrong
+
+    def _note_again(self, shard: str, late: set[str]) -> None:
+        """Has a shard's primary note the present columns, and starts it anew if it notes nothing any more.
+
+        A tracker that has lost its stream, and finds the binary logs purged when it goes on five seconds later, tries
+        that for ever (go/vt/vttablet/tabletserver/schema/tracker.go, process).
+        """
+        self._alter(shard, min(late))
+        if self._late_for_long(shard):
+            primary = self._cluster.primary(self._keyspace, shard).alias
+            self._cluster.kill_tablet(primary)
+            self._cluster.start_tablet(primary)
+            self._alter(shard, min(late))
+            if still := self._late_for_long(shard):
+                raise VitessLocalError(f"{primary} does not note the columns of {', '.join(sorted(still))}.")
+
+    def _alter(self, shard: str, table: str) -> None:
+        self._cluster.sql(
+            f"{self._keyspace}:{shard}@primary", f"alter table {quote(table)} comment '{time.monotonic()}'"
+        )
+
+    def _late_for_long(self, shard: str) -> set[str]:
+        deadline = time.monotonic() + NOTE_SECONDS
+        while (late := self._late(shard)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return late
 
     def _late(self, shard: str) -> set[str]:
         """Returns the tables whose last noted columns are not those that they have."""

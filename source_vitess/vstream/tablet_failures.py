@@ -199,7 +199,8 @@ EVENT_RULES: tuple[Rule, ...] = (
         error=SchemaMismatchError,
         message="Changes of the table {table} were written with other columns than the tablet remembers. Run vttablet "
         "with --track-schema-versions, and refresh the stream. If it runs so already, it has noted an ALTER wrongly: "
-        "alter any table of the keyspace, a comment will do, before you refresh the stream.",
+        "alter any table of the keyspace, a comment will do, before you refresh the stream. If that does not help, it "
+        "notes none any more: restart the vttablet of each shard's primary first.",
     ),
     Rule(
         pattern=rf"(column {_COLUMN} not found in|cannot use column names in vstream filter as the current table "
