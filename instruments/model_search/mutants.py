@@ -309,7 +309,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "taken-back",
         "a position of before a reshard that was taken back, beside one of after it, is lost, and not waited for",
-        ((_CHANGES_RUN, "            explain_stall(self._context, error)\n", "            pass\n"),),
+        ((_CHANGES_RUN, "                explain_stall(self._context, error, target)\n", ""),),
+        without=("errant", "emergency", "purge", "complete", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
+        "merged-without",
+        "a position of before a merge is lost if all that the shard was merged with are past it, and not waited for",
+        ((_CHANGES, "if self._waiting and self._goal.is_final:", "if self._waiting and False:"),),
         without=("errant", "emergency", "purge", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(

@@ -28,6 +28,7 @@ from source_vitess.replication.exclusions import Exclusions
 from source_vitess.replication.filtered_rows import conditions
 from source_vitess.replication.goal import Goal
 from source_vitess.replication.held_rows import HeldRows
+from source_vitess.replication.lost_position import merged_without
 from source_vitess.replication.messages import Message
 from source_vitess.replication.oversized_rows import stalled
 from source_vitess.replication.patience import Retry, Silence
@@ -149,6 +150,7 @@ class ChangeStream:
             where=conditions(self._context.streams, tables),
         )
         streamed = {name: self._context.streams[name].streamed for name in tables}
+        self._check_waiting()
         with self._sync.vitess.stream(request, streamed) as events:
             for event in self._silence.watch(events):
                 match event:
@@ -227,6 +229,7 @@ class ChangeStream:
             self._ended = True
             return
         yield from self._checkpointer.due()
+        self._check_waiting()
         self._check_progress()
 
     def _follow_reshard(self, position: StreamPosition) -> None:
@@ -295,6 +298,11 @@ class ChangeStream:
                 self._ended = True
                 return
         self._check_progress()
+
+    def _check_waiting(self) -> None:
+        """Expects one of the shards to be still on its way to the merge that the waiting ones stand still at."""
+        if self._waiting and self._goal.is_final:
+            raise merged_without(self._start.keyspace, self._waiting)
 
     def _table_failed(self, error: StreamError) -> Message:
         """Goes on without a table, unless it may be read by another stream.

@@ -90,9 +90,6 @@ class Changes:
         except NoTabletError as error:
             yield from explain_no_tablet(self._context, error)
             raise
-        except StallError as error:
-            explain_stall(self._context, error)
-            raise
 
     def _run(self, target: Vgtid, until: float) -> Iterator[Message]:
         retry = self._context.new_retry()
@@ -110,9 +107,10 @@ class Changes:
                 return
             self._exclusions.drop_passed(start)
             try:
-                if shards is not None and (shards != frozenset(start.shards) or self._is_streaming(until)):
-                    # The stream that broke off had gone over a reshard: the target may be of shards that are no more.
-                    # Or it had no end: reaching what was reached before is no progress.
+                if shards is not None and (waiting or shards != frozenset(start.shards) or self._is_streaming(until)):
+                    # The stream that broke off had gone over a reshard: the target may be of shards that are no more,
+                    # or from before the journal that some stand still at. Or it had no end: reaching what was reached
+                    # before is no progress.
                     target = self._end.ask()
                     self._end.adopt()
                 shards = frozenset(start.shards)
@@ -124,7 +122,7 @@ class Changes:
                 waiting = frozenset()
                 retry.progressed()
             except (TransientError, StreamError) as error:
-                yield self._recover(error, start, tables, retry)
+                yield self._recover(error, start, target, tables, retry)
                 waiting = self._to_wait(error, waiting)
             except MessageTooLargeError as error:
                 self._context.checkpointer.settle()
@@ -137,7 +135,12 @@ class Changes:
             self._left_at = self._state.vgtid
 
     def _recover(
-        self, error: TransientError | StreamError, start: Vgtid, tables: tuple[str, ...], retry: Retry
+        self,
+        error: TransientError | StreamError,
+        start: Vgtid,
+        target: Vgtid,
+        tables: tuple[str, ...],
+        retry: Retry,
     ) -> Message:
         """Prepares another stream, without the table that is to blame, and returns what to report of it.
 
@@ -153,6 +156,7 @@ class Changes:
             if explained := self._explain(at, error.shards, tables):
                 raise explained from error
             if error.shards == self._stalled_at:
+                explain_stall(self._context, error, target)
                 raise error  # opening the stream anew was no help
             self._stalled_at = error.shards
         return retry.failed(error)

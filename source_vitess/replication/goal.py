@@ -42,6 +42,14 @@ class Goal:
         return not self._missing
 
     @property
+    def is_final(self) -> bool:
+        """Whether all shards of the stream have reached an end position of their own.
+
+        They serve, then, and come to no journal that is older than the end position: see `EndPosition`.
+        """
+        return self._shards <= self.target.shards.keys() and not self._shards & self._missing.keys()
+
+    @property
     def is_reached(self) -> bool:
         """Whether no shard is missing any more."""
         return not self._missing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from source_vitess.errors import ConnectorError, NoTabletError, PositionLostError, StallError, TransientError
@@ -48,12 +48,18 @@ def explain_no_tablet(context: SyncContext, error: NoTabletError) -> Iterator[Me
         raise purged(here.keyspace, shard) from error
 
 
-def explain_stall(context: SyncContext, error: StallError) -> None:
+def explain_stall(context: SyncContext, error: StallError, target: Vgtid) -> None:
     """Finds out whether VTGate waits at the journal of a reshard for shards whose positions are past theirs already.
 
     That is so after a reshard that merged shards and was reversed, if the position of one of them was asked of a
     replica that had not replicated the journal yet (go/vt/vtgate/vstream_manager.go, getJournalEvent). A shard that
-    has reached its end position is past its journal: no end position is of a shard that has ended.
+    has reached its end position is past its journal: no end position is of a shard that has ended. The one that waits
+    has not reached its own, or has none, as it was resharded since.
+
+    Args:
+        context: The sync.
+        error: How it ended.
+        target: The end position.
 
     Raises:
         PositionLostError: VTGate waits forever.
@@ -61,15 +67,24 @@ def explain_stall(context: SyncContext, error: StallError) -> None:
     here = context.state.vgtid
     if here is None or context.clock.stopping:
         return
-    for shard in here.shards.keys() & error.shards.keys():
+    past = here.shards.keys() & target.shards.keys() - error.shards.keys()
+    for shard in here.shards.keys() - past:
         with suppress(TransientError):
-            ends_with = context.vitess.ends_with(shard, here.shards[shard])
-            if others := ends_with & here.shards.keys() - error.shards.keys():
+            if others := context.vitess.ends_with(shard, here.shards[shard]) & past:
                 raise PositionLostError(
                     f"The saved position of shard {shard} of keyspace {here.keyspace} is from before a reshard that "
                     f"was reversed, and that of {', '.join(sorted(others))} from after it, so VTGate waits forever. "
                     "Re-sync the data. The position was read from a replica that lagged."
                 ) from error
+
+
+def merged_without(keyspace: str, shards: Collection[str]) -> PositionLostError:
+    """Returns the error of shards whose next journal is that of a merge with others that are past it."""
+    return PositionLostError(
+        f"The saved position of shard {', '.join(sorted(shards))} of keyspace {keyspace} is from before it was merged "
+        "with other shards, and that of the others from after it, as when the merge was reversed since: VTGate cannot "
+        "go on. Re-sync the data. If the field shards leaves some of the shards out, empty it first."
+    )
 
 
 def purged(keyspace: str, shard: str) -> PositionLostError:

@@ -241,20 +241,41 @@ def is_question(request: vtgate_pb2.VStreamRequest) -> bool:
     return all(entry.gtid == "current" for entry in request.vgtid.shard_gtids)
 
 
-def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back() -> None:
-    """Its position is from before the journal, the other shard's from after it: VTGate waits forever.
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        (None, "is from before a reshard that was reversed"),
+        (6, "is from before it was merged with other shards"),
+    ],
+    ids=["then-nothing", "then-the-other-one-is-split"],
+)
+def test_a_replica_lacks_the_journal_of_a_merge_that_was_taken_back(split: int | None, told: str) -> None:
+    """Its position is from before the journal, the other shard's from after it: no stream gets past the journal.
 
-    Played on the model's own clock: the connector waits for minutes until it says so.
+    VTGate waits there for the other shard; or fails at it, where that one was split since. Played on the model's own
+    clock: the connector waits for minutes until it says so.
     """
     steps = [("hold", 0, 0)]
-    for merge_or_back in (1, 2):
-        steps += [("reshard", merge_or_back, 0), ("reshard", 0, 0), ("reshard", 0, 1)]
+    for reshard in (1, 2, split):
+        steps += [("reshard", reshard, 0), ("reshard", 0, 0), ("reshard", 0, 1)] if reshard is not None else []
     steps += [("write", 0, number) for number in (1, 2, 3)]
     numbers = [0, 2, 1, 0, 2, 1, 0, 0, 0, 0]
     for at, (name, a, b) in enumerate(steps):
         numbers += [20 if at == len(steps) - 3 else 0, NAMES.index(name), a, b]
 
     outcome = play(tuple(numbers))
+
+    reported = [line for line in outcome.trace if told in line]
+    assert "PositionLostError: The saved position of shard -80" in reported[0]
+    assert outcome.kind == "equal", "after a refresh"
+
+
+def test_a_shard_whose_merge_was_taken_back_is_split() -> None:
+    """VTGate waits at the journal of the merge, and what is missing are the shards of the split."""
+    merged_and_back = (10, 23, 0, 0, 0, 14, 9, 0, 1, 14, 0, 0, 3, 14, 0, 5, 2, 14, 2, 0)
+    then_split = (14, 14, 0, 0, 0, 14, 0, 0, 0, 14, 0, 0, 17, 14, 0, 0)
+
+    outcome = play((1, 2, 0, 0, 0, 0, 0, 0, 0, 0, *merged_and_back, *then_split))
 
     reported = [line for line in outcome.trace if "is from before a reshard that was reversed" in line]
     assert "PositionLostError: The saved position of shard -80" in reported[0]

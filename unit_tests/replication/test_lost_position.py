@@ -90,7 +90,7 @@ def no_tablet(shard: str) -> NoTabletError:
 def test_nothing_is_asked(vitess: Answers, vgtid: Vgtid | None, stopping: bool) -> None:
     """Without a position there is none to lose, and a sync that is asked to stop ends with the error that it has."""
     assert list(explain_no_tablet(context(vitess, vgtid, stopping=stopping), no_tablet("-80"))) == []
-    explain_stall(context(vitess, vgtid, stopping=stopping), STALLED)
+    explain_stall(context(vitess, vgtid, stopping=stopping), STALLED, POSITION)
 
     assert vitess.asked == []
 
@@ -122,10 +122,22 @@ def test_each_shard_that_is_silent_is_asked_for_its_journal(vitess: Answers, fir
     here = Vgtid("shop", {"-40": GTID, "40-80": GTID, "80-": GTID})
     stalled = StallError("nothing comes", {}, {"-40": GTID, "40-80": GTID})
     vitess.partners = {"-40": first, "40-80": first}
-    explain_stall(context(vitess, here), stalled)
+    explain_stall(context(vitess, here), stalled, here)
     assert sorted(vitess.asked) == ["-40", "40-80"]
 
     vitess.partners["40-80"] = frozenset({"80-"})
 
     with pytest.raises(PositionLostError, match="position of shard 40-80 of keyspace shop is from before a reshard"):
-        explain_stall(context(vitess, here), stalled)
+        explain_stall(context(vitess, here), stalled, here)
+
+
+def test_a_shard_that_serves_no_more_is_asked_for_its_journal(vitess: Answers) -> None:
+    """It has no end position, and what is silent are the shards that it was split into."""
+    target = Vgtid("shop", {"-40": GTID, "40-80": GTID, "80-": GTID})
+    stalled = StallError("nothing comes", {}, {"-40": "", "40-80": ""})
+    vitess.partners = {"-80": frozenset({"80-"})}
+
+    with pytest.raises(PositionLostError, match="position of shard -80 of keyspace shop is from before a reshard"):
+        explain_stall(context(vitess), stalled, target)
+
+    assert vitess.asked == ["-80"]
