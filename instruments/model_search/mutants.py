@@ -325,6 +325,15 @@ MUTANTS: tuple[Mutant, ...] = (
         without=("reshard", "emergency", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
+        "meant-tablet",
+        "the only replica is asked by its name, so that another one that starts does not answer in its place",
+        (
+            ("mysql/every_tablet.py", 'if tablet_type != "PRIMARY" else ()', "if len(tablets) > 1 else ()"),
+            ("mysql/every_tablet.py", "if all_asked and not named", "if False and not named"),
+        ),
+        without=("reshard", "complete", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
         "errant-progress",
         "an errant transaction, which comes again with every new stream, is no progress",
         ((_CHANGES, "self._goal.awaits(shard)) and not is_errant:", "self._goal.awaits(shard)):"),),

@@ -1,21 +1,23 @@
 """A question for every tablet of a shard that can be streamed from: what one of them answers is true of that one.
 
 - VTGate answers for a target by any tablet of its type. From v24 on a target can name the tablet
-  (go/vt/topo/topoproto/destination.go, ParseDestination); before, the question is repeated until as many servers have
-  answered as there are tablets, or so often that those that did not are not asked for streams either: VTGate prefers
-  its own cell (go/vt/vtgate/tabletgateway.go).
+  (go/vt/topo/topoproto/destination.go, ParseDestination), and does where there is one, too: another one that has just
+  started might answer. Before, the question is repeated until as many servers have answered as there are tablets, or so
+  often that those that did not are not asked for streams either: VTGate prefers its own cell
+  (go/vt/vtgate/tabletgateway.go). Which tablets answered is known if they are the same before and after.
+- The primary is asked by its role: who has it is to answer.
 - The tablets of vtcombo and vttestserver are one server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from source_vitess.errors import TransientError
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.topology import Tablet, Topology
+from source_vitess.mysql.topology import Tablet, Topology, list_tablets
 from source_vitess.naming import TabletType
 
 #: How often any tablet of a type is asked for each that there is, before it is given up that all have answered.
@@ -61,9 +63,11 @@ def ask_every_tablet(
     if not topology.apart:
         tablets = tablets[:1]
     target = f"{topology.keyspace}:{shard}@{tablet_type.lower()}"
+    named = _named(topology, tablets, target) if tablet_type != "PRIMARY" else ()
+    times = _TRIES * len(tablets) if len(tablets) > 1 else 1
     found: dict[str, tuple[Any, ...]] = {}
     silent: TransientError | None = None
-    for asked in _targets(topology, tablets, target):
+    for asked in named or [target] * times:
         try:
             session.use(asked)
             [(uuid, *answer)] = session.query(f"select @@global.server_uuid, {expressions}")
@@ -77,11 +81,16 @@ def ask_every_tablet(
             break
     if silent is not None and not found:
         raise silent
-    return Answers(tuple(found.values()), silent is None)
+    all_asked = silent is None
+    if all_asked and not named and tablet_type != "PRIMARY" and topology.apart:
+        session.use(topology.keyspace)
+        now = replace(topology, tablets=list_tablets(session, topology.keyspace))
+        all_asked = now.serving(shard, tablet_type) == topology.serving(shard, tablet_type)
+    return Answers(tuple(found.values()), all_asked)
 
 
-def _targets(topology: Topology, tablets: Sequence[Tablet], target: str) -> Iterator[str]:
-    if len(tablets) > 1 and topology.release.names_tablets and all(tablet.alias for tablet in tablets):
-        yield from (f"{target}|{tablet.alias}" for tablet in tablets)
-    else:
-        yield from [target] * max(1, _TRIES * len(tablets) if len(tablets) > 1 else 1)
+def _named(topology: Topology, tablets: Sequence[Tablet], target: str) -> Sequence[str]:
+    """Returns a target for each tablet; none if a target cannot name one."""
+    if not topology.apart or not topology.release.names_tablets or not all(tablet.alias for tablet in tablets):
+        return ()
+    return [f"{target}|{tablet.alias}" for tablet in tablets]

@@ -112,19 +112,28 @@ def read_topology(session: VtgateSession, keyspace: str) -> Topology:
     return Topology(
         keyspace=keyspace,
         shards=tuple(sorted(shards, key=shard_order)),
-        tablets=tuple(
-            Tablet(
-                shard=shard,
-                tablet_type=tablet_type.upper(),
-                cell=cell,
-                serving=state == _SERVING,
-                alias=str((*more, "")[0] or ""),
-                hostname=(*more, "", "")[1] or "",
-            )
-            for cell, owner, shard, tablet_type, state, *more in session.query("show vitess_tablets")
-            if owner == keyspace
-        ),
+        tablets=list_tablets(session, keyspace),
         version=read_version(session),
+    )
+
+
+def list_tablets(session: VtgateSession, keyspace: str) -> tuple[Tablet, ...]:
+    """Asks VTGate for a keyspace's tablets. The target must name no shard.
+
+    Raises:
+        TransientError: The connection was lost.
+    """
+    return tuple(
+        Tablet(
+            shard=shard,
+            tablet_type=tablet_type.upper(),
+            cell=cell,
+            serving=state == _SERVING,
+            alias=str((*more, "")[0] or ""),
+            hostname=(*more, "", "")[1] or "",
+        )
+        for cell, owner, shard, tablet_type, state, *more in session.query("show vitess_tablets")
+        if owner == keyspace
     )
 
 

@@ -43,7 +43,7 @@ def test_settings_are_those_of_each_shard(vitess: Vitess, session: VtgateSession
     assert settings["80-"].mysql_version.startswith("8.4")
     assert not settings["80-"].has_tagged_gtids
     asked = [statement.target for statement in vitess.mysql.statements if "binlog_row_image" in statement.sql]
-    assert asked == ["commerce:-80@replica", "commerce:80-@replica"]
+    assert asked == ["commerce:-80@replica|zone1-0000000101", "commerce:80-@replica|zone1-0000000111"]
 
 
 @pytest.mark.parametrize(
