@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 from vitess_local.cluster import Cluster
 
-from instruments.oracle import Store, canonical, expect_equal
+from instruments.oracle import Store, expect_equal
 from instruments.select import select_rows
 
 _FRACTION = re.compile(r"(\d\d:\d\d:\d\d)(?:\.0+|(\.\d*?[1-9])0+)(Z?)$")
@@ -36,11 +35,7 @@ class _Part:
 
     def rows(self, stream: str) -> list[str]:
         """Returns a stream's rows in a form that can be compared."""
-        if self.store.keys[stream]:
-            rows = list(self.store.tables.get(stream, {}).values())
-        else:
-            rows = [json.loads(row) for row in self.store.rows(stream)]
-        return sorted(canonical(_part(row, self.columns)) for row in rows)
+        return self.store.rows(stream, lambda row: _part(row, self.columns))
 
 
 def _part(row: Mapping[str, Any], columns: Collection[str]) -> dict[str, Any]:
