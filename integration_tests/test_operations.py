@@ -49,6 +49,25 @@ def swapped(cluster: Cluster, keyspace: str) -> None:
             cluster.sql(f"{keyspace}:{shard}@primary", statement)
 
 
+def test_syncs_that_are_far_apart(tables: Shop, cluster: Cluster, shop: Connector) -> None:
+    """A sync warns when more than half of the time has passed for which a shard's tablets keep binary logs."""
+    store = Store.of_catalog(shop.discover())
+    catalog = shop.configured("codes")
+    assert shop.sync(store, catalog) is None
+    shards = sorted(cluster.serving_shards(shop.keyspace))
+    [[kept]] = cluster.sql(f"{shop.keyspace}:{shards[0]}@replica", "select @@global.binlog_expire_logs_seconds")
+    store.states[-1]["global"]["shared_state"]["caught_up_at"] = "2026-01-02T03:04:05Z"
+
+    assert shop.sync(store, catalog) is None
+
+    [late] = [line for line in store.logs if line.startswith("The last sync that caught up")]
+    assert "(2026-01-02 03:04:05 UTC)" in late
+    assert f"for {int(kept) // 3600} h (shard {', '.join(shards)})" in late
+    tables.change(20)
+    assert shop.sync(store, catalog) is None
+    assert sum(line.startswith("The last sync that caught up") for line in store.logs) == 1
+
+
 @pytest.mark.parametrize("change", [online, swapped])
 def test_online_schema_changes(
     tables: Shop, cluster: Cluster, shop: Connector, change: Callable[[Cluster, str], None]

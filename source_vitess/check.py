@@ -49,7 +49,7 @@ CHECK_SECONDS = 15.0
 
 #: How often it is asked whether no replica of a shard replicates: any of them may answer for each.
 _LAG_TRIES = 3
-#: After which no further shard is asked how large its tables are, and for how long it keeps binary logs.
+#: After which no further shard is asked how large its tables are.
 _INVENTORY_SECONDS = 3.0
 #: Connecting, logging in and reaching both ports.
 _TUNNEL_SECONDS = 10.0
@@ -126,11 +126,9 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
     chosen = choose_tables(config.table_patterns, schema.tables)
     schema = replace(schema, tables={name: schema.tables[name] for name in chosen})
     row_filters = _check_filters(session, config, topology, shards, schema)
-    deadline.begin("asking the shards for the sizes of the tables, and for how long they keep binary logs")
+    deadline.begin("asking the shards for the sizes of the tables")
     last = time.monotonic() + _INVENTORY_SECONDS
-    inventory = read_inventory(
-        session, topology, shards, tablet_type, config.cells, schema, lambda: time.monotonic() < last
-    )
+    inventory = read_inventory(session, topology, shards, schema, lambda: time.monotonic() < last)
     deadline.begin("asking VTGate for its routing rules")
     routed = read_routed(session, config.keyspace, [*schema.tables])
     deadline.begin("asking tablets for the settings of their binary logs")

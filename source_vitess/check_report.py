@@ -14,6 +14,7 @@ from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.mysql.topology import Topology, cell_warnings
 from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.position.lag import Lag, lag_warnings
+from source_vitess.replication.freshness import hours
 from source_vitess.replication.messages import Log
 from source_vitess.row_filters.row_filter import RowFilter, whole_rows_warnings
 from source_vitess.schema import Table, engine_warning
@@ -73,11 +74,11 @@ def _facts(config: Config, found: FoundKeyspace) -> Iterator[str]:
     )
     if behind := _behind(found):
         yield f"Tablets that are read from are behind their primaries by: {_listed(behind, '; ')}."
-    if kept := found.inventory.retention:
+    if retention := _retention(found):
         yield (
-            f"MySQL keeps its binary logs for {_kept(found)}. No pause between two syncs may be longer, and no copy "
-            f"(initial_load_timeout_hours: {config.initial_load_timeout_hours})."
-            if any(kept.values())
+            f"MySQL keeps its binary logs for {_kept(retention)}. No pause between two syncs may be longer, and no "
+            f"copy (initial_load_timeout_hours: {config.initial_load_timeout_hours})."
+            if any(retention.values())
             else "MySQL keeps its binary logs until somebody purges them."
         )
     if found.row_filters:
@@ -97,11 +98,11 @@ def _warnings(config: Config, found: FoundKeyspace) -> Iterator[str]:
     yield from found.topology.release.notes()
     yield from cell_warnings(found.topology, config.cells)
     yield from lag_warnings(found.lags)
-    hours = config.initial_load_timeout_hours
-    if short := [shard for shard, kept in inventory.retention.items() if 0 < kept < hours * 3600]:
+    timeout = config.initial_load_timeout_hours
+    if short := [shard for shard, kept in _retention(found).items() if 0 < kept < timeout * 3600]:
         yield (
             f"MySQL keeps the binary logs of {_counted(len(short), 'shard')} ({_listed(short, ', ')}) for a shorter "
-            f"time than a copy may take: binlog_expire_logs_seconds is less than the {hours} h of the field "
+            f"time than a copy may take: binlog_expire_logs_seconds is less than the {timeout} h of the field "
             "initial_load_timeout_hours. Keep them for longer, or lower that field."
         )
     if engines := engine_warning({name: table.engine for name, table in inventory.tables.items()}):
@@ -173,15 +174,16 @@ def _behind(found: FoundKeyspace) -> list[str]:
     ]
 
 
-def _kept(found: FoundKeyspace) -> str:
+def _retention(found: FoundKeyspace) -> Mapping[str, int]:
+    return {shard: setting.retention for shard, setting in found.settings.items() if setting.retention is not None}
+
+
+def _kept(retention: Mapping[str, int]) -> str:
     """Returns how long binary logs are kept, and where most shortly."""
-    retention = found.inventory.retention
     shortest = min(seconds for seconds in retention.values() if seconds)
-    hours = f"{shortest / 3600:,.1f}".removesuffix(".0") + " h"
     where = [shard for shard, seconds in retention.items() if seconds == shortest]
-    missing = len(found.shards) - len(retention)
-    more = f", as far as {len(retention)} of {len(found.shards)} shards were asked" if missing else ""
-    return f"{hours}{more}" if len(where) == len(retention) else f"{hours} ({_listed(where, ', ')}) or longer{more}"
+    kept = hours(shortest)
+    return kept if len(where) == len(retention) else f"{kept} ({_listed(where, ', ')}) or longer"
 
 
 def _writes_cascades(settings: Iterable[ShardSettings]) -> bool:

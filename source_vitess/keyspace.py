@@ -53,6 +53,7 @@ class LiveVitess:
         topology: The keyspace's shards and tablets when it was connected.
         tablet_type: The type of tablet that is streamed from.
         row_images: By shard, MySQL's `binlog_row_image`, once `inspect_binlogs` has asked for it.
+        retention: By shard, for how long binary logs are kept; likewise, see `replication.interfaces.Vitess`.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class LiveVitess:
         self.topology = topology
         self.tablet_type: TabletType = tablet_type
         self.row_images: Mapping[str, str] = {}
+        self.retention: Mapping[str, int] = {}
 
     @classmethod
     def connect(cls, config: Config, clock: SystemClock) -> LiveVitess:
@@ -124,6 +126,7 @@ class LiveVitess:
         for shard, setting in settings.items():
             setting.require_whole_updates(shard, self.topology.release)
         self.row_images = {shard: setting.binlog_row_image for shard, setting in settings.items()}
+        self.retention = {shard: setting.retention for shard, setting in settings.items() if setting.retention}
         return [warning for shard, setting in settings.items() for warning in setting.warnings(shard)]
 
     def _read_settings(self) -> Mapping[str, ShardSettings]:

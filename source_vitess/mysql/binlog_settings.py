@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from source_vitess.errors import ConfigError, TransientError
-from source_vitess.mysql.every_tablet import ask_every_tablet
+from source_vitess.errors import ConfigError, InternalError, TransientError
+from source_vitess.mysql.every_tablet import Answers, ask_every_tablet
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.topology import Topology
 from source_vitess.naming import TabletType
@@ -20,6 +20,8 @@ _SETTINGS = (
     "@@global.{version}, @@global.binlog_format, @@global.binlog_row_image, @@global.binlog_row_value_options, "
     "@@global.gtid_executed"
 )
+#: Since MySQL 8.0.
+_RETENTION = "@@global.binlog_expire_logs_seconds"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class ShardSettings:
         binlog_row_image: FULL is what a change stream needs.
         binlog_row_value_options: PARTIAL_JSON is what it cannot use; empty by default.
         has_tagged_gtids: Vitess cannot stream from a server that has any.
+        retention: For how many seconds binary logs are kept; 0 until somebody purges them, None if that is not known.
         all_asked: Whether each tablet has answered: one that has not may be set otherwise.
     """
 
@@ -40,6 +43,7 @@ class ShardSettings:
     binlog_row_image: str
     binlog_row_value_options: str
     has_tagged_gtids: bool
+    retention: int | None = None
     all_asked: bool = True
 
     @property
@@ -119,7 +123,7 @@ def read_shard_settings(
     question = _SETTINGS.format(version="innodb_version" if topology.release.answers_for_mysql else "version")
     try:
         for shard in shards:
-            answers = ask_every_tablet(session, topology, shard, tablet_type, cells, question)
+            answers = _ask(session, topology, shard, tablet_type, cells, question)
             settings[shard] = _least(
                 [
                     ShardSettings(
@@ -128,14 +132,30 @@ def read_shard_settings(
                         binlog_row_image=str(row_image).upper(),
                         binlog_row_value_options=str(options or "").upper(),
                         has_tagged_gtids=_TAG.search(str(executed)) is not None,
+                        retention=None if kept is None else int(kept),
                     )
-                    for version, binlog_format, row_image, options, executed in answers.rows
+                    for version, binlog_format, row_image, options, executed, kept in answers.rows
                 ],
                 all_asked=answers.all_asked,
             )
     finally:
         session.use(topology.keyspace)
     return settings
+
+
+def _ask(
+    session: VtgateSession,
+    topology: Topology,
+    shard: str,
+    tablet_type: TabletType,
+    cells: Sequence[str],
+    question: str,
+) -> Answers:
+    """Asks for the settings, and for how long binary logs are kept where the servers know."""
+    try:
+        return ask_every_tablet(session, topology, shard, tablet_type, cells, f"{question}, {_RETENTION}")
+    except InternalError:
+        return ask_every_tablet(session, topology, shard, tablet_type, cells, f"{question}, null")
 
 
 def _images_by_use(row_image: str) -> int:
@@ -149,5 +169,10 @@ def _least(settings: Sequence[ShardSettings], *, all_asked: bool) -> ShardSettin
         binlog_row_image=min((one.binlog_row_image for one in settings), key=_images_by_use),
         binlog_row_value_options=max(one.binlog_row_value_options for one in settings),
         has_tagged_gtids=any(one.has_tagged_gtids for one in settings),
+        retention=min(
+            (one.retention for one in settings if one.retention is not None),
+            key=lambda seconds: seconds or float("inf"),
+            default=None,
+        ),
         all_asked=all_asked,
     )

@@ -70,14 +70,16 @@ class Checkpointer:
 
     def due(self) -> list[Message]:
         """Returns a checkpoint if it is time for one. Called where a transaction ended, or on a heartbeat."""
-        if self._records >= self._settings.checkpoint_records:
-            return [self.now()]
         passed = self._clock.monotonic() - self._last
-        if passed >= self._settings.checkpoint_seconds or (
-            self.streaming and self._uncovered and self._is_awaited(passed)
+        if not (
+            self._records >= self._settings.checkpoint_records
+            or passed >= self._settings.checkpoint_seconds
+            or (self.streaming and self._uncovered and self._is_awaited(passed))
         ):
-            return [self.now()]
-        return []
+            return []
+        if self.streaming:
+            self.state.caught_up_at = int(self._clock.now())
+        return [self.now()]
 
     def _is_awaited(self, passed: float) -> bool:
         """Tells whether a state is worth its commit, so many seconds after the last one."""

@@ -1,4 +1,7 @@
-"""How old the data of a sync is: how far tablets are behind, and up to which time the sync is complete."""
+"""How old the data of a sync is: how far tablets are behind, and up to which time the sync is complete.
+
+And whether syncs are so far apart that MySQL may soon purge what the next one needs.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,14 @@ from source_vitess.position.lag import Lag, lag_warnings, stopped_message
 from source_vitess.position.vgtid import contains
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.messages import Log, Message
+from source_vitess.replication.table_state import FOLLOWED
 
 #: Seconds by which shards may differ before the log reports for each how complete it is.
 SAME_SECONDS = 5.0
+#: Of the time for which binary logs are kept: as much as may pass between two syncs without a warning.
+SHARE_OF_RETENTION = 0.5
+#: Shards that a line names.
+_LISTED = 20
 
 
 class Freshness:
@@ -39,6 +47,25 @@ class Freshness:
         self._lags = yield from self._context.ask(replicating)
         for warning in lag_warnings(self._lags):
             yield Log(warning, warning=True)
+
+    def report_interval(self) -> Iterator[Message]:
+        """Reports that MySQL may purge what syncs have to read, if they are so far apart."""
+        state, kept = self._context.state, self._context.vitess.retention
+        before = state.caught_up_at
+        if before is None or not kept or not any(isinstance(table, FOLLOWED) for table in state.tables.values()):
+            return
+        passed, shortest = self._context.clock.now() - before, min(kept.values())
+        if passed <= shortest * SHARE_OF_RETENTION:
+            return
+        shards = [shard for shard, seconds in kept.items() if seconds == shortest]
+        named = ", ".join(shards[:_LISTED]) + (f" and {len(shards) - _LISTED} more" if len(shards) > _LISTED else "")
+        yield Log(
+            f"The last sync that caught up did so {hours(passed)} ago ({_time(before)}), and MySQL keeps binary logs "
+            f"for {hours(shortest)} (shard {named}). If they are purged before a sync has read them, changes are "
+            "lost, and everything has to be copied again. Sync more often, or keep binary logs for longer "
+            "(binlog_expire_logs_seconds).",
+            warning=True,
+        )
 
     def report_completeness(self, lineage: Mapping[str, str], now: float, asked_at: float) -> Iterator[Message]:
         """Reports up to which time the sync is complete.
@@ -82,6 +109,11 @@ def _replicating(lags: Sequence[Lag], judged: Collection[str]) -> Sequence[Lag]:
     if stopped := stopped_message([lag for lag in lags if lag.shard not in judged]):
         raise TransientError(stopped)
     return lags
+
+
+def hours(seconds: float) -> str:
+    """Returns a time for people, such as `1.5 h`."""
+    return f"{seconds / 3600:,.1f}".removesuffix(".0") + " h"
 
 
 def _time(seconds: float) -> str:

@@ -37,6 +37,11 @@ class Vitess(Protocol):
         """Whether changes come with their columns' character sets. If not, those of the sync's beginning count."""
         ...
 
+    @property
+    def retention(self) -> Mapping[str, int]:
+        """By shard, for how many seconds its tablets keep binary logs, of those that are known not to keep all."""
+        ...
+
     def shards(self) -> tuple[str, ...]:
         """Returns the selected shards that serve now.
 

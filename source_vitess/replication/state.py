@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from source_vitess.errors import GtidError
@@ -26,6 +27,7 @@ from source_vitess.replication.table_state import (
 VERSION = 2
 
 _FILTER = "filter"
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class SyncState:
             the statement, empty if it is not known.
         filters: By table, the condition that its state is of; a table that is missing is read whole.
         beyond: What was emitted beyond the position.
+        caught_up_at: When a sync last caught up: when it asked for the position that it came to, in seconds since 1970;
+            None if none did.
     """
 
     keyspace: str
@@ -67,6 +71,7 @@ class SyncState:
     known: set[str] = field(default_factory=set)
     filters: dict[str, FilterState] = field(default_factory=dict)
     beyond: EmittedBeyond = field(default_factory=EmittedBeyond)
+    caught_up_at: int | None = None
 
     def set_copying(self, table: str, copy: Copying) -> None:
         """Sets how far a table's copy is. What it does not name any more of rows that were emitted is remembered."""
@@ -117,6 +122,8 @@ class SyncState:
             "vgtid": self.vgtid.to_json() if self.vgtid else None,
             "cursor": self.cursor,
         }
+        if self.caught_up_at is not None:
+            shared["caught_up_at"] = datetime.fromtimestamp(self.caught_up_at, timezone.utc).strftime(_TIME)
         if self.known:
             shared["known_streams"] = sorted(self.known)
         if self.dropped_columns:
@@ -175,7 +182,7 @@ class SyncState:
         # A stream that was refreshed or cleared has none of these rows any more.
         beyond.drop_other_tables([name for name, table in parsed.items() if isinstance(table, FOLLOWED)])
         dropped, known = _dropped_columns(shared, vgtid), _known_streams(shared)
-        return cls(keyspace, vgtid, cursor, parsed, dropped, known, filters, beyond)
+        return cls(keyspace, vgtid, cursor, parsed, dropped, known, filters, beyond, _caught_up_at(shared))
 
 
 def dropped_by(dropped: Mapping[str, str], position: str) -> Mapping[str, str]:
@@ -196,6 +203,16 @@ def _filter(name: str, table: Any) -> FilterState | None:
 
 def _without_filter(table: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in table.items() if key != _FILTER}
+
+
+def _caught_up_at(shared: Mapping[str, Any]) -> int | None:
+    text = shared.get("caught_up_at")
+    if text is None:
+        return None
+    try:
+        return int(datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc).timestamp())
+    except (TypeError, ValueError):
+        raise refused_state(f"its caught_up_at is {text!r} instead of a time like 2026-01-02T03:04:05Z") from None
 
 
 def _known_streams(shared: Mapping[str, Any]) -> set[str]:

@@ -117,13 +117,14 @@ class Sync:
                 yield Completed(name)
 
     def _run(self) -> Iterator[Message]:
+        yield from self._freshness.report_interval()
         yield from self._freshness.report_lags()
         end = yield from self._context.ask(self._changes.current)
         yield from self._report_refresh_needed()
         try:
             yield from self._begin(end)
             yield from self._verify(end)
-            yield from self._changes.run(end)
+            yield from self._catch_up(end)
         except PositionLostError as error:
             if not self._context.settings.resync_lost_position:
                 raise
@@ -133,13 +134,17 @@ class Sync:
             ahead = [state.shards for state in self._state.tables.values() if isinstance(state, CopiedAt)]
             for positions in ahead:
                 end = end.union(positions)
-            yield from self._changes.run(end)
+            yield from self._catch_up(end)
         if self._context.settings.streaming_seconds:
             yield from self._keep_streaming(end)
         if not self._context.clock.stopping:
             now = self._context.clock.now()
             lineage = yield from self._lineage.check_end()
             yield from self._freshness.report_completeness(lineage, now, self._changes.asked_at)
+
+    def _catch_up(self, end: Vgtid) -> Iterator[Message]:
+        yield from self._changes.run(end)
+        self._state.caught_up_at = int(self._changes.asked_at)
 
     def _keep_streaming(self, end: Vgtid) -> Iterator[Message]:
         """Reads changes as they happen. Every stream has reached its goal by now, so a wish to stop is no failure."""
@@ -203,6 +208,7 @@ class Sync:
             name: table for name, table in self._state.tables.items() if not isinstance(table, FOLLOWED)
         }
         self._state.vgtid = end
+        self._state.caught_up_at = None
         yield self._checkpointer.now()
         yield from self._lineage.check_start()
 

@@ -75,6 +75,24 @@ def test_one_tablet_of_a_shard_is_set_otherwise(
     assert read_shard_settings(session, topology, topology.shards, "PRIMARY")["80-"].wishes == ()
 
 
+def test_binary_logs_are_kept_as_long_as_where_they_are_kept_most_shortly(
+    vitess: Vitess, session: VtgateSession
+) -> None:
+    """Any tablet may be streamed from. 0 is no limit, which is longer than any; where none is known the rest is."""
+    vitess.make_uneven("PRIMARY", "REPLICA", "REPLICA")
+    vitess.sql.variables["binlog_expire_logs_seconds"] = 0
+    vitess.sql.variables_of[vitess.shards["80-"].tablets[2].alias] = {"binlog_expire_logs_seconds": 7200}
+    topology = read_topology(session, "commerce")
+
+    settings = read_shard_settings(session, topology, topology.shards, "REPLICA")
+
+    assert {shard: setting.retention for shard, setting in settings.items()} == {"-80": 0, "80-": 7200}
+    del vitess.sql.variables["binlog_expire_logs_seconds"]
+    settings = read_shard_settings(session, topology, topology.shards, "PRIMARY")
+    assert [setting.retention for setting in settings.values()] == [None, None]
+    assert [setting.binlog_row_image for setting in settings.values()] == ["FULL", "FULL"]
+
+
 class Hanging:
     """A session of which one tablet does not answer."""
 
@@ -84,11 +102,11 @@ class Hanging:
         """Accepts every target."""
         self.target = target
 
-    def query(self, sql: str) -> list[tuple[str, ...]]:
+    def query(self, sql: str) -> list[tuple[object, ...]]:
         """Answers, but for one tablet."""
         if self.target.endswith("zone1-2"):
             raise TransientError("no answer")
-        return [("11111111", "8.4.0", "ROW", "FULL", "", "")]
+        return [("11111111", "8.4.0", "ROW", "FULL", "", "", 3600)]
 
 
 def test_a_tablet_that_does_not_answer() -> None:
@@ -124,10 +142,10 @@ def test_tagged_gtids_are_seen(gtids: str, expected: bool) -> None:
         def use(self, target: str) -> None:
             """Accepts every target."""
 
-        def query(self, sql: str) -> list[tuple[str, ...]]:
+        def query(self, sql: str) -> list[tuple[object, ...]]:
             """Answers the one question."""
             assert "gtid_executed" in sql
-            return [("11111111", "9.7.0", "ROW", "FULL", "", gtids)]
+            return [("11111111", "9.7.0", "ROW", "FULL", "", gtids, 3600)]
 
     topology = Topology("main", ("0",), (Tablet("0", "PRIMARY", "zone1", True, "host", "zone1-100"),), "24.0.0")
     settings = read_shard_settings(Answering(), topology, ["0"], "PRIMARY")  # type: ignore[arg-type]

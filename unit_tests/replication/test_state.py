@@ -43,15 +43,22 @@ def test_every_state_of_a_table_is_read_back() -> None:
         (shard, "done"): {"a": f"{UUID}:7", "b": ""} for shard in VGTID.shards
     }
     beyond = EmittedBeyond({("half", "-80"): POSITION, ("done", "80-"): POSITION})
-    state = SyncState("shop", VGTID, 123, dict(TABLES), dropped, beyond=beyond)
+    state = SyncState("shop", VGTID, 123, dict(TABLES), dropped, beyond=beyond, caught_up_at=1_800_000_000)
 
     assert SyncState.from_json("shop", state.shared_to_json(), state.tables_to_json()) == state
 
 
 def test_the_form_is_the_documented_one() -> None:
     """The form in docs/state.md is a promise: states of earlier releases are read by later ones."""
-    tables = SyncState("shop", VGTID, 1, dict(TABLES)).tables_to_json()
+    state = SyncState("shop", VGTID, 1, dict(TABLES), caught_up_at=1_800_000_000)
+    tables = state.tables_to_json()
 
+    assert state.shared_to_json() == {
+        "version": 2,
+        "vgtid": [{"keyspace": "shop", "shard": shard, "gtid": POSITION} for shard in ("-80", "80-")],
+        "cursor": 1,
+        "caught_up_at": "2027-01-15T08:00:00Z",
+    }
     assert tables["done"] == {"copied": True}
     assert tables["ahead"] == {"copied_at": [{"keyspace": "shop", "shard": "-80", "gtid": POSITION}]}
     assert tables["half"] == {
@@ -173,6 +180,8 @@ GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
             for at in NO_GTIDS
         ),
         *(({**GOOD, "emitted_beyond": beyond}, {}, "emitted_beyond") for beyond in NO_POSITIONS),
+        ({**GOOD, "caught_up_at": 1_800_000_000}, {}, "caught_up_at is 1800000000"),
+        ({**GOOD, "caught_up_at": "yesterday"}, {}, "caught_up_at is 'yesterday'"),
         (GOOD, {"t": "x"}, "'t' is a text"),
         (GOOD, {"t": {"copied": False}}, "its keys are 'copied'"),
         (GOOD, {"t": {"done": True}}, "its keys are 'done'"),
