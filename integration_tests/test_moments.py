@@ -207,8 +207,11 @@ def resharding() -> Iterator[Cluster]:
         yield started
 
 
-def test_a_resharded_shard_without_its_binary_logs(resharding: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old shard has purged what comes next: the position is lost, and the error says so.
+@pytest.mark.parametrize("shard", ["-80", "-40"], ids=["old", "new"])
+def test_a_resharded_shard_without_its_binary_logs(
+    resharding: Cluster, shard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old shard, or a new one, has purged what comes next: the position is lost, and the error says so.
 
     VTGate says only that it finds no tablet, after 90 seconds.
     """
@@ -223,12 +226,12 @@ def test_a_resharded_shard_without_its_binary_logs(resharding: Cluster, monkeypa
     shop.insert("customers", 50)
     resharding.reshard("shop", ["-80"], ["-40", "40-80"], stop_before="complete", reverse=False)
     shop.insert("customers", 50)
-    resharding.purge_binlogs("shop/-80")
+    resharding.purge_binlogs(f"shop/{shard}")
 
     error = connector.sync(store, catalog)
 
     assert isinstance(error, PositionLostError), error
-    assert "Shard -80 of keyspace shop has purged the binary logs" in error.message
+    assert f"Shard {shard} of keyspace shop has purged the binary logs" in error.message
 
 
 @pytest.mark.parametrize("mode", ["incremental", "full_refresh"])
