@@ -81,12 +81,34 @@ class Connector:
 
     @classmethod
     def of(cls, gate: Gate, tables: Sequence[str]) -> Connector:
-        """Selects tables out of what `discover` returns."""
-        output = subprocess.run(_command(gate, "discover"), stdout=subprocess.PIPE, check=True).stdout
+        """Selects tables out of what `discover` returns.
+
+        Raises:
+            ClientError: It failed, or did not find all of them.
+        """
+        made, _, _ = cls.discover(gate)
+        wanted = set(tables)
+        streams = [entry for entry in made.catalog["streams"] if entry["stream"]["name"] in wanted]
+        if len(streams) != len(wanted):
+            raise ClientError(f"discover found {len(streams)} of {len(wanted)} tables")
+        return cls(gate, {"streams": streams})
+
+    @classmethod
+    def discover(cls, gate: Gate) -> tuple[Connector, Measurement, int]:
+        """Runs `discover`; returns the connector with all tables, what it took, and the bytes that it wrote.
+
+        Raises:
+            ClientError: It failed.
+        """
+        started = time.monotonic()
+        process = subprocess.Popen(_command(gate, "discover"), stdout=subprocess.PIPE)
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        with watch_memory(process.pid) as memory:
+            output = process.stdout.read()
+        measured = reap(process, started, 0.0, memory, 0)
         [catalog] = [
             message["catalog"] for message in map(json.loads, output.splitlines()) if message["type"] == "CATALOG"
         ]
-        wanted = set(tables)
         streams = [
             {
                 "stream": stream,
@@ -96,11 +118,8 @@ class Connector:
                 "cursor_field": stream["default_cursor_field"],
             }
             for stream in catalog["streams"]
-            if stream["name"] in wanted
         ]
-        if len(streams) != len(wanted):
-            raise ClientError(f"discover found {len(streams)} of {len(wanted)} tables")
-        return cls(gate, {"streams": streams})
+        return cls(gate, {"streams": streams}), measured, len(output)
 
     def read(self, state: Sequence[Json] = (), *, rows: int) -> Measurement:
         """Runs `read` into a pipe that is drained.

@@ -107,6 +107,12 @@ def _warnings(config: Config, found: FoundKeyspace) -> Iterator[str]:
         )
     if engines := engine_warning({name: table.engine for name, table in inventory.tables.items()}):
         yield engines
+    if inventory.other_keys:
+        yield (
+            f"Tables whose key differs between shards: {_listed(_other_keys(inventory, found.shards[0]), '; ')}. Rows "
+            f"are told apart by the key in shard {found.shards[0]}, so that others may overwrite each other. A schema "
+            "change may have failed in some shards: give the table the same key in all of them."
+        )
     if inventory.unreadable:
         yield (
             "Tables that nothing can follow, because Vitess cannot stream a table whose name holds a backtick or "
@@ -158,6 +164,13 @@ def _serving(topology: Topology, shard: str) -> str:
         if (tablets := topology.serving(shard, tablet_type))
     ]
     return f"{shard} ({', '.join(parts)})"
+
+
+def _other_keys(inventory: Inventory, first: str) -> list[str]:
+    return [
+        f"{name!r} (another in {_listed(shards, ', ')} than in {first})"
+        for name, shards in sorted(inventory.other_keys.items())
+    ]
 
 
 def _behind(found: FoundKeyspace) -> list[str]:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -103,6 +104,29 @@ def test_tables_that_need_a_word(shop: Vitess) -> None:
     assert unreadable.startswith("Tables that nothing can follow, ")
     assert "'/temporary', 'back`tick'. They are left out" in unreadable
     assert cascading.startswith("Tables whose rows a foreign key deletes or changes by itself: 'line'.")
+
+
+def test_shards_that_differ(shop: Vitess) -> None:
+    """After a schema change that has failed in some shards: keys, engines and foreign keys are asked for in each."""
+    shop.create_table("event", {"id": "bigint", "what": "text"}, key=("id",))
+    shop.create_table("late", {"id": "bigint"}, key=("id",))
+    shop.create_table("same", {"id": "bigint"}, key=("id",))
+    here, there = (shop.shards[name].data.tables for name in ("-80", "80-"))
+    there["event"] = replace(there["event"], key=(), engine="MyISAM")
+    here["late"] = replace(here["late"], key=())
+    there["same"] = replace(there["same"], cascades=True)
+
+    lines = check(Config.from_json({"url": shop.url}))
+
+    assert [line.text for line in lines if not line.warning][-1].endswith("but not deduplicated: 'late'.")
+    engines, keys, cascading = (line.text for line in lines if line.warning)
+    assert engines.startswith("Tables of an engine without transactions: 'event' (MyISAM).")
+    assert keys == (
+        "Tables whose key differs between shards: 'event' (another in 80- than in -80); 'late' (another in 80- than in "
+        "-80). Rows are told apart by the key in shard -80, so that others may overwrite each other. A schema change "
+        "may have failed in some shards: give the table the same key in all of them."
+    )
+    assert cascading.startswith("Tables whose rows a foreign key deletes or changes by itself: 'same'.")
 
 
 def test_a_mysql_that_writes_cascades(shop: Vitess) -> None:

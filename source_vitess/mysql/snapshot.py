@@ -78,7 +78,7 @@ def read_schema(
     use_shard(session, topology, first)
     found = read_tables(session)
     columns = _group_columns(session.query_large(_COLUMNS))
-    keys = choose_keys(session.query_large(_KEYS))
+    keys = read_keys(session)
     for shard in others:
         use_shard(session, topology, shard)
         there = read_tables(session)
@@ -133,6 +133,15 @@ class Key(NamedTuple):
     columns: tuple[str, ...]
     presorted: bool
     primary: bool = False
+
+
+def read_keys(session: VtgateSession) -> Mapping[str, Key]:
+    """Returns by table the columns that identify a row in the shard that is the session's target; see `choose_keys`.
+
+    Raises:
+        TransientError: The connection was lost.
+    """
+    return choose_keys(session.query_large(_KEYS))
 
 
 def read_primary_key(session: VtgateSession, topology: Topology, shard: str, table: str) -> tuple[str, ...]:
