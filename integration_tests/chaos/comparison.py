@@ -15,13 +15,23 @@ from instruments.select import select_rows
 _FRACTION = re.compile(r"(\d\d:\d\d:\d\d)(?:\.0+|(\.\d*?[1-9])0+)(Z?)$")
 
 
-def compare(cluster: Cluster, keyspace: str, store: Store, table: str, columns: Collection[str]) -> int:
+def compare(
+    cluster: Cluster, keyspace: str, store: Store, table: str, columns: Collection[str], where: str = ""
+) -> int:
     """Compares columns of a table; returns how many rows it has.
+
+    Args:
+        cluster: The cluster.
+        keyspace: The keyspace.
+        store: What was read.
+        table: The table.
+        columns: Those that are compared.
+        where: The condition on the rows that are read; empty for all.
 
     Raises:
         OracleError: They differ.
     """
-    rows = [_part(row, columns) for row in select_rows(cluster.mysql_port, keyspace, table)]
+    rows = [_part(row, columns) for row in select_rows(cluster.mysql_port, keyspace, table, where=where)]
     expect_equal(_Part(store, columns), table, rows)
     return len(rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 #: The head of the table that rows are for.
@@ -35,6 +36,8 @@ class Report:
         reopened: Streams that were opened again within a sync.
         tables: How often a table was compared.
         rows: How many rows that were.
+        filters: By table of which only some rows are read, the condition.
+        filtered_rows: How many of the compared rows are of such tables.
         difference: The first difference, or why the run ended early; empty if neither.
     """
 
@@ -53,6 +56,8 @@ class Report:
     reopened: int = 0
     tables: int = 0
     rows: int = 0
+    filters: Mapping[str, str] = field(default_factory=dict)
+    filtered_rows: int = 0
     difference: str = ""
 
     @property
@@ -70,6 +75,7 @@ class Report:
             "fault": self.faults.total(),
             "schema change": self.changes.total(),
             "compared row": self.rows,
+            **({"compared row of a filtered table": self.filtered_rows} if self.filters else {}),
         }.items():
             if not count:
                 return f"it had no {what}"
@@ -103,6 +109,7 @@ class Report:
             [
                 f"ran {self.minutes:.1f} minutes on {self.cluster}; {self.records:,} records, {self.deletes:,} deletes",
                 f"{self.tables} times a table was equal to SELECT, {self.rows:,} rows",
+                f"of these, chosen by a condition: {self.filtered_rows:,} rows ({dict(self.filters)})",
                 _counted("syncs", self.syncs),
                 f"streams opened again within a sync: {self.reopened}",
                 _counted("faults", self.faults),

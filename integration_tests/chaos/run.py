@@ -31,6 +31,7 @@ from instruments.oracle import OracleError
 from integration_tests.chaos import faults
 from integration_tests.chaos.comparison import compare
 from integration_tests.chaos.ddl import SchemaChanges
+from integration_tests.chaos.filters import choose_filters, to_config
 from integration_tests.chaos.plans import Plan, random_plan
 from integration_tests.chaos.proxy import Proxy
 from integration_tests.chaos.report import Report
@@ -38,6 +39,7 @@ from integration_tests.chaos.schema import Schema
 from integration_tests.chaos.shape import Shape
 from integration_tests.chaos.syncs import Syncs
 from integration_tests.chaos.writer import Writer
+from source_vitess.vitess_release import VitessRelease
 
 KEYSPACE = "shop"
 
@@ -87,10 +89,13 @@ class Chaos:
         )
         self._changes = SchemaChanges(self._place, self._schema, seed)
         url = f"vitess://127.0.0.1:{self._proxy.port}/{KEYSPACE}?mysql_port={cluster.mysql_port}"
-        connector = Connector({"url": url, "no_progress_timeout_seconds": 120}, KEYSPACE, cluster.mysql_port)
-        self._syncs = Syncs(connector, self._changes)
+        can_filter = VitessRelease(str(cluster.describe()["vitess_version"])).filters_rows
+        self._filters = choose_filters(self._schema.tables, seed) if can_filter else {}
+        config = {"url": url, "no_progress_timeout_seconds": 120, **to_config(self._filters)}
+        self._syncs = Syncs(Connector(config, KEYSPACE, cluster.mysql_port), self._changes)
         self._split = 0
-        self.report = Report(seed, minutes, str(shape))
+        described = f"{shape}, {len(self._filters)} filtered tables" if self._filters else str(shape)
+        self.report = Report(seed, minutes, described, filters=self._filters)
 
     def run(self) -> None:
         """Runs; what it came to is in the report, also of a run that fails.
@@ -99,6 +104,7 @@ class Chaos:
             OracleError: The connector broke a promise, or the run proves nothing.
         """
         self._tell(f"filling the tables {self._schema.tables}")
+        self._tell(f"conditions on rows: {self._filters}")
         try:
             self._writer.fill()
             self._syncs.select_all()
@@ -266,7 +272,10 @@ class Chaos:
     def _compare_tables(self, when: str) -> None:
         compared = [table for table in self._schema.tables if table not in self._syncs.repeated]
         for table in compared:
-            self.report.rows += compare(self._cluster, KEYSPACE, self._syncs.store, table, self._syncs.columns(table))
+            where, columns = self._filters.get(table, ""), self._syncs.columns(table)
+            rows = compare(self._cluster, KEYSPACE, self._syncs.store, table, columns, where)
+            self.report.rows += rows
+            self.report.filtered_rows += rows if where else 0
             self.report.tables += 1
         self._tell(f"equal {when}: {', '.join(compared)}")
 

@@ -129,7 +129,10 @@ COMMON = {
                 rnd.choice(["null", f"'2024-02-1{n % 10} 10:00:00.{n % 1000000:06d}'"]),
                 rnd.choice(["null", "''", f"repeat({_text(rnd)}, {rnd.randrange(40)})"]),
             ),
-            lambda rnd, n: f"name = {_text(rnd, number=n)}, note = repeat('n', {int(1.1 ** rnd.randrange(100))})",
+            lambda rnd, n: (
+                f"name = {_text(rnd, number=n)}, note = repeat('n', {int(1.1 ** rnd.randrange(100))}), "
+                f"seen = {('seen', 'null', f'{chr(39)}2024-02-1{n % 10} 11:00:00{chr(39)}')[n % 3]}"
+            ),
         ),
         Table(
             "order_items",
