@@ -14,7 +14,7 @@ from source_vitess.mysql.lineage import read_lineage, read_shard_gtids, read_tab
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.snapshot import read_columns, read_primary_key, read_schema
+from source_vitess.mysql.snapshot import read_columns, read_primary_key, read_schema, use_shard
 from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, require_supported
 from source_vitess.naming import TabletType
 from source_vitess.position.gtid import FLAVOR
@@ -37,7 +37,8 @@ from source_vitess.vstream.request import StreamRequest
 from source_vitess.vstream.stream_position import ShardPlaces
 
 if TYPE_CHECKING:
-    from source_vitess.row_filters.row_filter import RowFilters
+    from source_vitess.mysql.key_seeks import KeySeeks
+    from source_vitess.row_filters.row_filter import ColumnDetails, RowFilters
 
 #: Of a SET, in MySQL.
 _MOST_MEMBERS = 64
@@ -182,6 +183,44 @@ class LiveVitess:
             shards = topology.select_shards(self._config.shards)
             details = read_column_details(session, topology, shards, conditions)
         return RowFilters(conditions, details, self.topology.release)
+
+    def column_details(self, table: str) -> Mapping[str, ColumnDetails]:
+        """Returns of a table's columns what a condition depends on beside their types.
+
+        Raises:
+            ConfigError: A shard is gone.
+            TransientError: The server cannot be reached now.
+        """
+        from source_vitess.mysql.filtered_columns import read_column_details
+
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            shards = topology.select_shards(self._config.shards)
+            return read_column_details(session, topology, shards, (table,)).get(table, {})
+
+    @contextmanager
+    def key_seeks(self, shard: str, table: Table, columns: Sequence[str], where: str) -> Iterator[KeySeeks]:
+        """Yields what looks for keys of a table in a shard, on a tablet of the type that is streamed from.
+
+        Args:
+            shard: The shard.
+            table: The table.
+            columns: The first columns of its primary key.
+            where: A condition on the rows that count; empty for all.
+
+        Raises:
+            TransientError: The server cannot be reached now, or the shard has no tablet that answers.
+        """
+        from source_vitess.mysql.key_seeks import KeySeeks, SoughtColumn
+
+        sought = []
+        for name in columns:
+            kind = parse_column_type(table.columns_by_name[name].column_type)
+            sought.append(SoughtColumn(name, kind.name in ("date", "datetime"), kind.name in ("char", "varchar")))
+        with _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            use_shard(session, topology, shard, self.tablet_type)
+            yield KeySeeks(session, table.name, sought, unique=tuple(columns) == table.key, where=where)
 
     def require_whole_rows(self, filtered: Sequence[str]) -> None:
         """Refuses to read filtered tables from servers whose binary logs do not have what their conditions need.

@@ -45,6 +45,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_TEXT = re.compile(rf"(?:{_PLAIN}|')*")
 _OPERATORS = {**{operator.value: operator for operator in Operator}, "<>": Operator.NOT_EQUAL}
 _RESERVED = frozenset(
     ("and", "or", "not", "in", "is", "null", "between", "like", "exists", "select", "case", "true", "false", "binary")
@@ -69,6 +70,11 @@ def parse_condition(text: str) -> Condition:
     if len(text) > LONGEST:
         raise WrongConditionError(f"It has {len(text):,} characters; at most {LONGEST:,} are read.")
     return _Parser(text).condition()
+
+
+def can_be_written(text: str) -> bool:
+    """Tells whether a condition can hold a text as a literal."""
+    return _TEXT.fullmatch(text) is not None
 
 
 def _tokens(text: str) -> Iterator[_Token]:

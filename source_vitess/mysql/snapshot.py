@@ -19,7 +19,7 @@ from typing import NamedTuple
 from source_vitess.errors import TransientError
 from source_vitess.mysql.session import Row, VtgateSession
 from source_vitess.mysql.topology import Topology, read_topology
-from source_vitess.naming import TABLET_TYPES, can_be_streamed, is_internal_table
+from source_vitess.naming import TABLET_TYPES, TabletType, can_be_streamed, is_internal_table
 from source_vitess.schema import Column, Schema, Table, is_transactional
 
 _TABLES = """
@@ -95,13 +95,19 @@ def read_schema(
     )
 
 
-def use_shard(session: VtgateSession, topology: Topology, shard: str) -> None:
+def use_shard(session: VtgateSession, topology: Topology, shard: str, preferred: TabletType = TABLET_TYPES[0]) -> None:
     """Sends the statements that follow to a tablet of the shard, to the primary if there is one.
+
+    Args:
+        session: The session.
+        topology: The keyspace.
+        shard: The shard.
+        preferred: The type of tablet that is asked if there is one.
 
     Raises:
         TransientError: The connection was lost, or the shard has no tablet that answers.
     """
-    for tablet_type in TABLET_TYPES:
+    for tablet_type in (preferred, *TABLET_TYPES):
         if topology.serves(shard, tablet_type):
             session.use(f"{topology.keyspace}:{shard}@{tablet_type.lower()}")
             return

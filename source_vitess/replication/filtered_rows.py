@@ -51,11 +51,7 @@ def misfit(stream: SelectedStream, fields: Fields) -> SchemaMismatchError | None
     """Returns what is wrong with announced columns: the condition is not exact with them."""
     if stream.row_filter is None:
         return None
-    found = {
-        name: (column_type, kind.collation)
-        for name, column_type, kind in zip(fields.columns, fields.types, fields.kinds, strict=True)
-    }
-    if (name := stream.row_filter.misfit(found)) is None:
+    if (name := stream.row_filter.misfit(fields.definitions)) is None:
         return None
     return SchemaMismatchError(
         stream.name,

@@ -97,19 +97,44 @@ class RowFilters:
                 "does not choose rows as it has to: IN, IS NULL and conditions on text came with Vitess 22. Upgrade, "
                 "or remove the condition.",
             )
-        details = self.details.get(table.name, {})
         columns = {name: _find_column(condition, name, table) for name in condition.columns()}
         try:
-            kinds = {column.name: _kind(column, details.get(column.name, _PLAIN)) for column in columns.values()}
-            terms = [part for term in condition.terms for part in _written(term, columns[term.column], kinds)]
+            terms, kinds = _checked(condition, columns, self.details.get(table.name, {}))
         except NotComparableError as error:
             raise _refused(table, condition, str(error)) from None
         first = next(iter(columns.values()))
         return RowFilter(
-            str(condition),
-            " and ".join([*terms, _EVERYWHERE.format(quote_identifier(first.name))]),
-            tuple(kinds.items()),
+            str(condition), " and ".join([*terms, _EVERYWHERE.format(quote_identifier(first.name))]), kinds
         )
+
+
+def copied_rows(condition: Condition, table: Table, details: Mapping[str, ColumnDetails]) -> RowFilter:
+    """Returns which rows of a table a copy has, for a copy alone: it does not tell apart the images of an update.
+
+    Args:
+        condition: The condition, which names columns as the table does.
+        table: The table.
+        details: By column, its details.
+
+    Raises:
+        NotComparableError: Its outcome would not be certain.
+    """
+    columns = {name: table.columns_by_name[name] for name in condition.columns()}
+    terms, kinds = _checked(condition, columns, details)
+    return RowFilter(str(condition), " and ".join(terms), kinds)
+
+
+def _checked(
+    condition: Condition, columns: Mapping[str, Column], details: Mapping[str, ColumnDetails]
+) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """Returns a condition's terms as VTTablet takes them, and by column what it is to the condition.
+
+    Raises:
+        NotComparableError: The outcome would not be certain.
+    """
+    kinds = {column.name: kind_of_column(column, details.get(column.name, _PLAIN)) for column in columns.values()}
+    terms = [part for term in condition.terms for part in _written(term, columns[term.column], kinds)]
+    return terms, tuple(kinds.items())
 
 
 def _find_column(condition: Condition, name: str, table: Table) -> Column:
@@ -131,7 +156,12 @@ def _find_column(condition: Condition, name: str, table: Table) -> Column:
     return found[0]
 
 
-def _kind(column: Column, details: ColumnDetails) -> str:
+def kind_of_column(column: Column, details: ColumnDetails) -> str:
+    """Returns what a column is to a condition (`comparable.kind_of`).
+
+    Raises:
+        NotComparableError: No condition on it is certain.
+    """
     if details.is_computed:
         raise NotComparableError(
             f"Column {column.name!r} is computed from others, which can change its values without row events."

@@ -7,6 +7,7 @@
   which is told with the rows. The changes that VTGate sends in between, to rows that were given, are left out.
 - VTGate goes on by comparing keys. Where that would leave rows out, as for ENUM, SET or FLOAT, or where the key has
   become another one, the copy is given up.
+- A part may be ranges of the key. Each is read whole by a stream of its own, and the next one follows.
 - It is given up, too, if the stream breaks off after the first row. Who asked decides whether to begin anew.
 - A copy may be of a server whose last transactions are lost since. That is looked at afterwards.
 """
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from source_vitess.errors import (
     InternalError,
     LostTransactionsError,
+    SchemaMismatchError,
     TransientError,
 )
 from source_vitess.position.lineage import Verdict
@@ -28,6 +30,7 @@ from source_vitess.replication.change_stream import PASSING
 from source_vitess.replication.interfaces import Clock
 from source_vitess.replication.oversized_rows import stalled
 from source_vitess.replication.patience import Retry, Silence
+from source_vitess.row_filters.row_filter import RowFilter
 from source_vitess.rows.columns import Rows
 from source_vitess.schema import StreamedTable
 from source_vitess.shard_reading.interfaces import Keyspace
@@ -53,11 +56,14 @@ class ShardPart:
         keyspace: The keyspace.
         shard: The shard.
         at_least: The position that the rows' one has to contain.
+        ranges: Which of the rows: conditions, of which each of them fits one. All rows without any. Each range is read
+            for itself, and at a position of its own.
     """
 
     keyspace: str
     shard: str
     at_least: str
+    ranges: tuple[RowFilter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,18 +96,21 @@ def read_copy(
         StreamError: The table cannot be copied, or rows were given that no server has any more.
         ConfigError: The user has to act.
     """
-    retry = Retry(clock, RETRIES)
-    while True:
-        copy = _CopyStream(vitess, clock, streamed, part, no_progress_seconds)
-        try:
-            yield from copy.read()
-            break
-        except (TransientError, *PASSING) as error:
-            if copy.has_given:
-                raise
-            LOG.warning(retry.failed(error).text)
-    if copy.positions:
-        answer_of(lambda: _check_lineage(vitess, streamed.table.name, part.shard, copy.positions), clock)
+    positions = ""
+    for row_filter in part.ranges or (None,):
+        retry = Retry(clock, RETRIES)
+        while True:
+            copy = _CopyStream(vitess, clock, streamed, part, row_filter, no_progress_seconds)
+            try:
+                yield from copy.read()
+                break
+            except (TransientError, *PASSING) as error:
+                if copy.has_given:
+                    raise
+                LOG.warning(retry.failed(error).text)
+        positions = union(positions, copy.positions) if positions and copy.positions else positions or copy.positions
+    if positions:
+        answer_of(lambda: _check_lineage(vitess, streamed.table.name, part.shard, positions), clock)
 
 
 def _check_lineage(vitess: Keyspace, table: str, shard: str, position: str) -> None:
@@ -131,12 +140,19 @@ class _CopyStream:
     """
 
     def __init__(
-        self, vitess: Keyspace, clock: Clock, streamed: StreamedTable, part: ShardPart, no_progress_seconds: float
+        self,
+        vitess: Keyspace,
+        clock: Clock,
+        streamed: StreamedTable,
+        part: ShardPart,
+        row_filter: RowFilter | None,
+        no_progress_seconds: float,
     ) -> None:
         self._vitess = vitess
         self._streamed = streamed
         self._table = streamed.table
         self._part = part
+        self._row_filter = row_filter
         self._columns = columns_to_ask_for(streamed)
         self._no_progress_seconds = no_progress_seconds
         self._silence = Silence(clock)
@@ -161,6 +177,7 @@ class _CopyStream:
             {shard: ""},
             (self._table.name,),
             columns=self._columns,
+            where={self._table.name: self._row_filter.where} if self._row_filter is not None else {},
             stop_on_reshard=True,
         )
         with self._vitess.stream(request, {self._table.name: self._streamed}) as events:
@@ -253,6 +270,12 @@ class _CopyStream:
         self._announced = True
         check_asked(self._table, self._columns, fields)
         check_selected(self._streamed, fields)
+        if self._row_filter is not None and (name := self._row_filter.misfit(fields.definitions)) is not None:
+            raise SchemaMismatchError(
+                self._table.name,
+                f"The tablet of shard {fields.shard!r} has the column {name!r} of table {self._table.name!r} with "
+                "another type or collation than the primary, by which the read was cut into ranges. Start it again.",
+            )
 
     def _dropped(self) -> TransientError:
         return TransientError(f"VTGate dropped the copy of table {self._table.name!r} in shard {self._part.shard!r}.")

@@ -49,6 +49,14 @@ class Fields:
     types: tuple[str, ...] = ()
     copying: bool = False
 
+    @property
+    def definitions(self) -> Mapping[str, tuple[str, int]]:
+        """By column, MySQL's text for its type, and the id of its collation."""
+        return {
+            name: (column_type, kind.collation)
+            for name, column_type, kind in zip(self.columns, self.types, self.kinds, strict=True)
+        }
+
 
 @dataclass(frozen=True)
 class Snapshot:

@@ -16,6 +16,7 @@ from source_vitess.clock import SystemClock
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto.binlogdata_pb2 import VEvent
+from source_vitess.row_filters.row_filter import RowFilter
 from source_vitess.rows.columns import Rows
 from source_vitess.schema import StreamedTable
 from source_vitess.settings.config import Config
@@ -47,6 +48,7 @@ class Reading:
         streamed: The table as it was at the beginning.
         rows: What a destination holds that applies everything in order.
         given: What came of the last read, in order: operation, and row.
+        ranges: Ranges to copy a shard in.
     """
 
     vitess: Vitess
@@ -55,6 +57,7 @@ class Reading:
     clock: SystemClock = field(default_factory=SystemClock)
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    ranges: tuple[RowFilter, ...] = ()
 
     def position(self, shard: str = "-80") -> str:
         """Returns where a shard is now."""
@@ -66,7 +69,7 @@ class Reading:
 
     def copy(self, at_least: str | None = None, shard: str = "-80", *, seconds: float = 300) -> set[str]:
         """Copies a shard; returns the positions of its rows."""
-        part = ShardPart(self.vitess.keyspace, shard, at_least or self.position(shard))
+        part = ShardPart(self.vitess.keyspace, shard, at_least or self.position(shard), self.ranges)
         positions = set()
         self.given = []
         for copied in read_copy(self.live, self.clock, self.streamed, part, no_progress_seconds=seconds):

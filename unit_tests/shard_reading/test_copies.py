@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -10,12 +12,15 @@ from instruments.scripted_vtgate.model.storage import RowsWritten
 from instruments.scripted_vtgate.model.values import Given
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
+from source_vitess.conditions.values import Condition
 from source_vitess.errors import LostTransactionsError, SchemaMismatchError, TransientError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.lineage import Finding
 from source_vitess.position.vgtid import contains
 from source_vitess.proto.binlogdata_pb2 import VEvent
+from source_vitess.row_filters.row_filter import RowFilter, copied_rows
 from source_vitess.shard_reading.copies import ShardPart, read_copy
+from source_vitess.shard_reading.key_ranges import in_ranges
 from unit_tests.shard_reading.conftest import Chosen, Reading, nth, streamed_table
 from unit_tests.syncing import is_row, rows
 
@@ -106,6 +111,76 @@ def test_vtgate_may_begin_anew_within_the_call(vitess: Vitess, reading: Reading)
     reading.copy()
 
     expect_all(reading)
+
+
+def in_ranges_of_id(reading: Reading, *cuts: int) -> tuple[RowFilter, ...]:
+    """Returns the ranges of table `a` between some ids, and before and behind them."""
+    keys = [(Decimal(cut),) for cut in cuts]
+    table = reading.streamed.table
+    return tuple(copied_rows(Condition(terms), table, {}) for part in in_ranges(table.key, keys) for terms in part)
+
+
+def test_ranges_of_the_key_are_read_one_after_the_other(vitess: Vitess, reading: Reading) -> None:
+    """Each row is in one, and at the position of its range; a range without rows is no end."""
+    vitess.insert("a", *rows(20), shard="-80")
+    reading.ranges = in_ranges_of_id(reading, 7, 13, 14, 30)
+    written = nth(1, is_row)
+
+    def write(event: VEvent) -> bool:
+        if written(event):
+            vitess.update("a", {"id": 19}, {"name": "later"})
+        return False
+
+    vitess.faults.restart_after(write)
+
+    positions = reading.copy()
+
+    expect_all(reading)
+    assert reading.rows[19]["name"] == "later"
+    assert len(positions) == 2
+    assert [request.filter.rules[0].filter.partition(" where ")[2] for request in vitess.vstream.requests[-5:]] == [
+        "`id` < 7",
+        "`id` >= 7 and `id` < 13",
+        "`id` >= 13 and `id` < 14",
+        "`id` >= 14 and `id` < 30",
+        "`id` >= 30",
+    ]
+
+
+def test_vtgate_may_begin_anew_within_a_range(vitess: Vitess, reading: Reading) -> None:
+    """It goes on behind the last row of the range, and does not leave the range."""
+    vitess.insert("a", *rows(30), shard="-80")
+    reading.ranges = in_ranges_of_id(reading, 10, 20)
+    for number in (5, 16):
+        vitess.faults.restart_after(nth(number, is_row))
+
+    reading.copy()
+
+    expect_all(reading)
+
+
+def test_a_stream_that_breaks_before_the_first_row_of_a_range_is_opened_again(vitess: Vitess, reading: Reading) -> None:
+    """Rows of the ranges before were given, and stay."""
+    vitess.insert("a", *rows(20), shard="-80")
+    reading.ranges = in_ranges_of_id(reading, 10)
+    first_of_second = nth(10, is_row)
+    vitess.faults.cut_after(lambda event: first_of_second(event))
+
+    reading.copy()
+
+    expect_all(reading)
+
+
+def test_a_range_that_a_tablet_would_judge_otherwise(vitess: Vitess, reading: Reading) -> None:
+    """The column is of another kind there than where the ranges were made."""
+    vitess.create_table("t", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
+    vitess.insert("t", {"id": 1}, shard="-80")
+    reading.streamed = streamed_table(reading.live, "t")
+    (made,) = in_ranges_of_id(reading, 7)[:1]
+    reading.ranges = (replace(made, kinds=(("id", "decimal"),)),)
+
+    with pytest.raises(SchemaMismatchError, match="with another type or collation than the primary"):
+        reading.copy()
 
 
 def test_rows_that_changed_when_it_began_anew_are_of_either_position(vitess: Vitess, reading: Reading) -> None:

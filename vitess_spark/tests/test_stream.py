@@ -207,5 +207,7 @@ def test_a_batch_reads_tables_without_a_key(vitess: Vitess) -> None:
     vitess.create_table("keyless", {"id": "bigint"})
     options = ReadOptions.parse({"url": vitess.url, "table": "keyless", "columns": "id"}, streaming=False)
 
-    assert list(look_up_table(options, followed=False).forms) == ["id"]
-    assert len(batch_parts(options)) == 2
+    table = look_up_table(options, followed=False)
+
+    assert list(table.forms) == ["id"]
+    assert len(batch_parts(options, table)) == 2

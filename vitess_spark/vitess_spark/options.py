@@ -28,13 +28,15 @@ FIELDS = (*_TEXTS, *_LISTS, *_OBJECTS, *_BOOLEANS, *_NUMBERS)
 
 _COPY, _CURRENT = "copy", "current"
 
+#: Each is a stream from a tablet, and a snapshot that MySQL keeps.
+MOST_PARTITIONS = 256
+
 #: In the spelling of messages and documents. Spark takes any.
-OWN = ("config", "table", "columns", "startingPosition", "maxTransactionsPerShard")
+OWN = ("config", "table", "columns", "partitionsPerShard", "startingPosition", "maxTransactionsPerShard")
 _STREAM_ONLY = ("startingPosition", "maxTransactionsPerShard")
 
 #: What others may look for.
 _NOT_YET = {
-    "partitionspershard": "a table is read with one partition for each shard",
     "tables": "a query reads one table, which the option table names",
 }
 
@@ -50,6 +52,7 @@ class ReadOptions:
         copies: Whether a stream begins with a copy of the table.
         start: Where a stream begins that does not; None for the position of now.
         most_transactions: Transactions of a shard that a batch of a stream has at most; None for no limit.
+        partitions_per_shard: How many tasks copy a shard.
     """
 
     config: Config = field(repr=False)
@@ -58,6 +61,7 @@ class ReadOptions:
     copies: bool = True
     start: Vgtid | None = None
     most_transactions: int | None = None
+    partitions_per_shard: int = 1
 
     @classmethod
     def parse(cls, given: Mapping[str, str], *, streaming: bool | None = None) -> ReadOptions:
@@ -85,6 +89,7 @@ class ReadOptions:
             copies,
             start,
             _read_limit(options.get("maxtransactionspershard")),
+            _read_partitions(options.get("partitionspershard"), copies=copies),
         )
 
 
@@ -165,6 +170,20 @@ def _read_limit(text: str | None) -> int | None:
     number = _whole_number("maxTransactionsPerShard", text)
     if number < 1:
         raise ConfigError(f"The option maxTransactionsPerShard must be at least 1, found {text!r}.")
+    return number
+
+
+def _read_partitions(text: str | None, *, copies: bool) -> int:
+    if text is None:
+        return 1
+    number = _whole_number("partitionsPerShard", text)
+    if not 1 <= number <= MOST_PARTITIONS:
+        raise ConfigError(f"The option partitionsPerShard must be from 1 to {MOST_PARTITIONS}, found {text[:80]!r}.")
+    if number > 1 and not copies:
+        raise ConfigError(
+            "The option partitionsPerShard is of a copy, and startingPosition begins without one: changes of a shard "
+            "are read by one task. Leave one of them out."
+        )
     return number
 
 

@@ -78,7 +78,7 @@ def _read(options: ReadOptions, schema: StructType, partition: VitessPartition) 
 
 
 class VitessReader(DataSourceReader):
-    """Reads a table as it is now: one partition for each shard, each at a position of its own."""
+    """Reads a table as it is now: one partition for each shard or several, each at positions of its own."""
 
     def __init__(self, options: ReadOptions, table: ReadTable, schema: StructType) -> None:
         self._options = options
@@ -86,11 +86,11 @@ class VitessReader(DataSourceReader):
         self._schema = schema
 
     def partitions(self) -> Sequence[InputPartition]:
-        """Returns a partition for each shard."""
-        return [VitessPartition(part, self._table) for part in batch_parts(self._options)]
+        """Returns the partitions of all shards."""
+        return [VitessPartition(part, self._table) for part in batch_parts(self._options, self._table)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        """Yields the rows of a shard."""
+        """Yields the rows of a partition."""
         return _read(self._options, self._schema, partition)
 
 

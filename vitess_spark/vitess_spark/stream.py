@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from source_vitess.clock import SystemClock
+from source_vitess.conditions.values import Term
 from source_vitess.errors import ConfigError
 from source_vitess.keyspace import LiveVitess
 from source_vitess.position.vgtid import Vgtid
@@ -26,6 +27,7 @@ from vitess_spark.connection import connected
 from vitess_spark.offsets import KnownColumns, Offset
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part
+from vitess_spark.ranges import ranges_of
 from vitess_spark.table import ReadTable, look_up
 
 Json = dict[str, Any]
@@ -44,8 +46,13 @@ def look_up_table(options: ReadOptions, *, followed: bool) -> ReadTable:
         return look_up(vitess, options, clock, followed=followed)
 
 
-def batch_parts(options: ReadOptions) -> Sequence[Part]:
-    """Returns the parts of a table as it is now, one for each shard.
+def batch_parts(options: ReadOptions, table: ReadTable, terms: Sequence[Term] = ()) -> Sequence[Part]:
+    """Returns the parts of a table as it is now.
+
+    Args:
+        options: What is read.
+        table: The table.
+        terms: Terms on columns of the key, without which a row need not be read.
 
     Raises:
         ConfigError: The user has to act.
@@ -53,7 +60,7 @@ def batch_parts(options: ReadOptions) -> Sequence[Part]:
     """
     clock = SystemClock()
     with connected(options.config, clock) as vitess:
-        return _copy_parts(answer_of(vitess.current, clock), 0)
+        return _copy_parts(vitess, clock, options, table, answer_of(vitess.current, clock), 0, terms)
 
 
 class TableStream:
@@ -137,12 +144,17 @@ class TableStream:
             return ()
         if here is None:
             # What begins with the position of now without a copy has nothing before that.
-            return _copy_parts(there, begins.number) if ends.copied else ()
+            return self._copied(there, begins.number) if ends.copied else ()
         found = list(spans(here, there))
         clock = SystemClock()
         with connected(self._options.config, clock) as vitess:
             answer_of(vitess.inspect_binlogs, clock)
             return tuple(Part(span, begins.number, dict(vitess.row_images)) for span in found)
+
+    def _copied(self, there: Vgtid, number: int) -> Sequence[Part]:
+        clock = SystemClock()
+        with connected(self._options.config, clock) as vitess:
+            return _copy_parts(vitess, clock, self._options, self._table, there, number)
 
     def read_table(self, end: Json) -> ReadTable:
         """Returns the table as the tasks of a batch read it: with the columns that it had when the query began."""
@@ -167,5 +179,19 @@ class TableStream:
         return self._table.as_of(offset.columns) if offset.columns is not None else self._table
 
 
-def _copy_parts(position: Vgtid, number: int) -> tuple[Part, ...]:
-    return tuple(Part(ShardPart(position.keyspace, shard, gtid), number) for shard, gtid in position.shards.items())
+def _copy_parts(
+    vitess: LiveVitess,
+    clock: SystemClock,
+    options: ReadOptions,
+    table: ReadTable,
+    position: Vgtid,
+    number: int,
+    terms: Sequence[Term] = (),
+) -> tuple[Part, ...]:
+    shards = tuple(position.shards)
+    made = ranges_of(vitess, clock, table.table, shards, options.partitions_per_shard, terms)
+    return tuple(
+        Part(ShardPart(position.keyspace, shard, gtid, ranges), number)
+        for shard, gtid in position.shards.items()
+        for ranges in made.get(shard, ((),))
+    )
