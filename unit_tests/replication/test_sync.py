@@ -208,6 +208,22 @@ def test_many_small_tables_are_begun_by_few_states(vitess: Vitess) -> None:
     assert states == 4  # three groups and the end
 
 
+def test_the_bytes_of_states_grow_with_the_tables_and_not_with_their_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice as many small tables are begun by no more states, so that all of these together hold twice as much."""
+    monkeypatch.setattr(copies, "GROUP_BYTES", 0)  # as if there were thousands of tables
+    states: dict[int, list[bytes]] = {}
+
+    for tables in (32, 64):
+        with Vitess() as vitess:
+            for number in range(tables):
+                vitess.create_table(f"t{number:03}", COLUMNS, key=["id"])
+                vitess.insert(f"t{number:03}", *rows(2))
+            states[tables] = [line for line in Syncs(vitess).lines() if line.startswith(b'{"type":"STATE"')]
+
+    assert len(states[32]) == len(states[64]) == 17  # sixteen groups and the end
+    assert sum(map(len, states[64])) < 2.2 * sum(map(len, states[32]))
+
+
 def test_tables_that_were_begun_and_not_reached(vitess: Vitess) -> None:
     """A sync that fails in a copy follows no tables behind it: nothing of them was emitted."""
     fill(vitess)
