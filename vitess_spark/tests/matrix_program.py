@@ -1,0 +1,68 @@
+"""What the tasks of a batch and of a stream make of tables, run by a test in .venv-spark, without a JVM.
+
+Reads JSON from stdin: `options`, and `tables`, by name the position that changes are read from, null for a copy. Prints
+by table the columns' types in Arrow and in MySQL, and the rows by id, each value as text.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from vitess_spark.arrow import record_batches
+from vitess_spark.options import ReadOptions
+from vitess_spark.parts import Part, read_part
+from vitess_spark.spark_types import spark_schema
+from vitess_spark.stream import TableStream, batch_parts, look_up_table
+from vitess_spark.table import META, ReadTable
+
+
+def main() -> None:
+    """Prints what was read."""
+    given = json.load(sys.stdin)
+    print(json.dumps({name: read(given["options"], name, start) for name, start in given["tables"].items()}))
+
+
+def read(options: Mapping[str, str], name: str, start: Any) -> dict[str, Any]:
+    """Reads a table."""
+    table, parts, parsed = planned({**options, "table": name}, start)
+    schema = to_arrow_schema(spark_schema(table), timezone="UTC")
+    rows = {}
+    for part in parts:
+        for batch in record_batches(read_part(parsed, table, part), table, schema):
+            assert batch.schema == schema
+            for row in batch.to_pylist():
+                assert row["_vt_op"] == ("upsert" if start else "copy")
+                rows[row["id"]] = {column: shown(value) for column, value in row.items() if column not in META}
+    return {
+        "arrow": {field.name: str(field.type) for field in schema if field.name not in META},
+        "mysql": {column.name: column.column_type for column in table.columns()},
+        "rows": rows,
+    }
+
+
+def planned(options: Mapping[str, str], start: Any) -> tuple[ReadTable, Sequence[Part], ReadOptions]:
+    """Returns a table, what its tasks read, and the options."""
+    if start is None:
+        parsed = ReadOptions.parse(options, streaming=False)
+        table = look_up_table(parsed, followed=False)
+        return table, batch_parts(parsed, table), parsed
+    parsed = ReadOptions.parse({**options, "startingPosition": json.dumps(start)}, streaming=True)
+    table = look_up_table(parsed, followed=True)
+    stream = TableStream(parsed, table)
+    begin = stream.initial()
+    return table, stream.parts(begin, stream.latest(begin, None)), parsed
+
+
+def shown(value: Any) -> str:
+    """Returns a value as text."""
+    return value.isoformat() if isinstance(value, datetime.datetime) else repr(value)
+
+
+if __name__ == "__main__":
+    main()
