@@ -1,6 +1,6 @@
 """What a user writes, run by tests in .venv-spark: a batch or a stream into Parquet-like files of plain JSON.
 
-    python spark_program.py batch OPTIONS OUTPUT
+    python spark_program.py batch OPTIONS OUTPUT [CONDITION]
     python spark_program.py stream OPTIONS OUTPUT CHECKPOINT TRIGGER
 
 OPTIONS is JSON; TRIGGER is `availableNow` or a processing time such as `1 second`.
@@ -36,6 +36,7 @@ def session(master: str) -> SparkSession:
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.shuffle.partitions", "1")
         .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.python.filterPushdown.enabled", "true")
         .config("spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         .getOrCreate()
     )
@@ -78,6 +79,7 @@ def main(kind: str, options: str, output: str, *more: str) -> None:
     given = json.loads(options)
     if kind == "batch":
         frame = spark.read.format("vitess").options(**given).load()
+        frame = frame.where(more[0]) if more else frame
         # All digits of a fraction, which are three unless said.
         digits = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSX"}
         as_text = frame.select(f.to_json(f.struct("*"), digits).alias("row"))

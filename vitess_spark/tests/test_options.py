@@ -89,6 +89,7 @@ def test_fields_may_come_from_a_file(tmp_path: Path) -> None:
         ({"no_progress_timeout_seconds": "1"}, "The field no_progress_timeout_seconds must be a whole number from 10"),
         ({"startingPosition": "latest"}, "The option startingPosition must be copy, current or a position as JSON"),
         ({"startingPosition": POSITION.replace("commerce", "main")}, "is of keyspace 'main'"),
+        ({"pushFilters": "yes"}, "The option pushFilters must be true or false, found 'yes'"),
         ({"maxTransactionsPerShard": "0"}, "The option maxTransactionsPerShard must be at least 1"),
         ({"maxTransactionsPerShard": "x"}, "The option maxTransactionsPerShard must be a whole number"),
         ({"config": "/nowhere.json"}, "The file of the option config, '/nowhere.json', cannot be read"),
@@ -120,6 +121,14 @@ def test_a_bad_file(tmp_path: Path, content: str, message: str) -> None:
 
     with pytest.raises(ConfigError, match=message):
         ReadOptions.parse({**GOOD, "config": str(file)})
+
+
+def test_what_a_stream_has_not() -> None:
+    """A row that a filter leaves out of a stream would never be deleted by it."""
+    with pytest.raises(ConfigError, match="The option pushFilters is of a batch"):
+        ReadOptions.parse({**GOOD, "pushFilters": "true"}, streaming=True)
+    assert ReadOptions.parse({**GOOD, "pushFilters": "TRUE"}, streaming=False).pushes_filters
+    assert not ReadOptions.parse(GOOD).pushes_filters
 
 
 @pytest.mark.parametrize("name", ["startingPosition", "maxTransactionsPerShard"])

@@ -1,8 +1,10 @@
-"""Several tasks for each shard, on a real Vitess: together they read each row once, whatever the key is."""
+"""Several tasks for each shard, and filters, on a real Vitess: together they read each row once, whatever the key."""
 
 from __future__ import annotations
 
+import datetime
 import json
+import operator
 import os
 import pickle
 import random
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import pymysql
 import pytest
@@ -30,7 +33,7 @@ from vitess_spark.connection import connected
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part, read_part
 from vitess_spark.ranges import can_be_compared, cut_columns
-from vitess_spark.stream import batch_parts, look_up_table
+from vitess_spark.stream import batch_parts, batch_terms, look_up_table
 
 pytestmark = pytest.mark.cluster
 
@@ -366,3 +369,121 @@ def test_keys_that_cannot_be_cut(cluster: Cluster, definition: str, message: str
         assert len(batch_parts(options_of(cluster, "uncut"), table)) == 2
     finally:
         cluster.sql(KEYSPACE, "drop table uncut")
+
+
+@dataclass(frozen=True)
+class EqualTo:
+    """As Spark's class of this name, and the others of theirs."""
+
+    attribute: tuple[str, ...]
+    value: Any
+
+
+class GreaterThan(EqualTo):
+    """A greater value."""
+
+
+class GreaterThanOrEqual(EqualTo):
+    """A greater value, or the same."""
+
+
+class LessThan(EqualTo):
+    """A smaller value."""
+
+
+class LessThanOrEqual(EqualTo):
+    """A smaller value, or the same."""
+
+
+class In(EqualTo):
+    """One of some values."""
+
+
+class StringStartsWith(EqualTo):
+    """A text that begins so."""
+
+
+AS_SPARK: Mapping[type[EqualTo], Callable[[Any, Any], bool]] = {
+    EqualTo: operator.eq,
+    GreaterThan: operator.gt,
+    GreaterThanOrEqual: operator.ge,
+    LessThan: operator.lt,
+    LessThanOrEqual: operator.le,
+    In: lambda value, several: value in several,
+    StringStartsWith: lambda value, beginning: value.startswith(beginning),
+}
+#: Those whose filters choose what Spark would, if all are taken.
+EXACT = ("skewed", "unsigned", "composite", "bin", "octets", "prices", "moments")
+
+
+@pytest.mark.parametrize("kept", [name for name in SHAPES if name not in ("few", "nothing")], indirect=True)
+def test_filters_leave_out_no_row_that_spark_wants(cluster: Cluster, kept: str, seed: int) -> None:
+    """At random, of every kind, with values of the table and in one task or three; and they leave out others."""
+    chance = random.Random(f"{seed} {kept}")
+    options = options_of(cluster, kept)
+    table = look_up_table(options, followed=False)
+    names = list(SHAPES[kept].key)
+    rows = [
+        row
+        for shard in cluster.shards(KEYSPACE)
+        for row in cluster.sql(
+            f"{KEYSPACE}:{shard}@primary", f"select note, {', '.join(f'`{name}`' for name in names)} from {kept}"
+        )
+    ]
+    fewer = 0
+    for _ in range(6):
+        filters = []
+        for place, name in enumerate(names, 1):
+            if chance.random() < 0.4 and len(names) > 1:
+                continue
+            value = chance.choice(rows)[place]
+            kinds = [kind for kind in AS_SPARK if kind is not StringStartsWith or isinstance(value, str)]
+            kind = chance.choice(kinds)
+            filters.append(kind((name,), tuple(row[place] for row in chance.sample(rows, 3)) if kind is In else value))
+        wanted = sorted(
+            row[0]
+            for row in rows
+            if all(AS_SPARK[type(one)](row[1 + names.index(one.attribute[0])], one.value) for one in filters)
+        )
+        terms = batch_terms(options, table, filters)
+        parts = batch_parts(replace(options, partitions_per_shard=chance.choice((1, 3))), table, terms)
+
+        found = sorted(note for mine in read(options, parts) for note in mine)
+
+        assert set(wanted) <= set(found), filters
+        assert len(set(found)) == len(found)
+        if kept in EXACT and len(terms) == len(filters):
+            assert found == wanted, filters
+        fewer += len(found) < len(rows)
+    assert fewer, "no filter was ever taken"
+
+
+def test_what_is_left_to_spark(cluster: Cluster) -> None:
+    """Other columns, texts whose order is a collation's, what a condition cannot hold, and what none can say."""
+    create(cluster, "left_to_spark", SHAPES["texts"])
+    try:
+        options = options_of(cluster, "left_to_spark")
+        table = look_up_table(options, followed=False)
+        left: list[EqualTo] = [
+            EqualTo(("note",), "x"),
+            EqualTo(("id", "x"), 1),
+            EqualTo(("id",), None),
+            EqualTo(("id",), True),
+            EqualTo(("id",), 1.5),
+            EqualTo(("id",), Decimal("1.5")),
+            EqualTo(("id",), Decimal("NaN")),
+            EqualTo(("id",), 2**70),
+            EqualTo(("id",), "1"),
+            In(("id",), ()),
+            In(("id",), (1, 1.5)),
+            In(("id",), tuple(range(501))),
+            LessThan(("name",), "b"),
+            EqualTo(("name",), "\\"),
+            EqualTo(("name",), datetime.date(2026, 2, 1)),
+            StringStartsWith(("name",), "b"),
+        ]
+
+        assert batch_terms(options, table, left) == ()
+        assert len(batch_terms(options, table, [EqualTo(("name",), "b"), In(("id",), (1, None))])) == 2
+    finally:
+        cluster.sql(KEYSPACE, "drop table left_to_spark")

@@ -142,6 +142,19 @@ def test_a_batch(options: dict[str, str], tmp_path: Path) -> None:
     assert "a-secret" not in json.dumps(found)
 
 
+def test_a_batch_in_several_tasks_with_a_filter(options: dict[str, str], tmp_path: Path) -> None:
+    """Each row that fits comes once; what the key alone can tell is not even read."""
+    output = tmp_path / "out.json"
+    wanted = {"columns": "id,name", "partitionsPerShard": "3", "pushFilters": "true"}
+
+    run("batch", json.dumps({**options, **wanted}), str(output), "id >= 50 and id < 110 and name <> 'n60'")
+
+    rows = json.loads(output.read_text())["rows"]
+    assert sorted(row["id"] for row in rows) == [number for number in range(50, 110) if number != 60]
+    # Each task numbers what it reads from 0 on: 60 rows in two shards by three tasks.
+    assert max(row["_vt_seq"] for row in rows) < 20
+
+
 def test_a_stream_whose_driver_is_killed(cluster: Cluster, options: dict[str, str], tmp_path: Path) -> None:
     """It goes on where its checkpoint is: AvailableNow ends with what SELECT gives."""
     sink, checkpoint = tmp_path / "sink.json", tmp_path / "checkpoint"

@@ -32,7 +32,8 @@ _COPY, _CURRENT = "copy", "current"
 MOST_PARTITIONS = 256
 
 #: In the spelling of messages and documents. Spark takes any.
-OWN = ("config", "table", "columns", "partitionsPerShard", "startingPosition", "maxTransactionsPerShard")
+OWN = ("config", "table", "columns", "partitionsPerShard", "pushFilters", "startingPosition", "maxTransactionsPerShard")
+_BATCH_ONLY = ("pushFilters",)
 _STREAM_ONLY = ("startingPosition", "maxTransactionsPerShard")
 
 #: What others may look for.
@@ -53,6 +54,7 @@ class ReadOptions:
         start: Where a stream begins that does not; None for the position of now.
         most_transactions: Transactions of a shard that a batch of a stream has at most; None for no limit.
         partitions_per_shard: How many tasks copy a shard.
+        pushes_filters: Whether VTTablet evaluates what it can of a batch's filters.
     """
 
     config: Config = field(repr=False)
@@ -62,6 +64,7 @@ class ReadOptions:
     start: Vgtid | None = None
     most_transactions: int | None = None
     partitions_per_shard: int = 1
+    pushes_filters: bool = False
 
     @classmethod
     def parse(cls, given: Mapping[str, str], *, streaming: bool | None = None) -> ReadOptions:
@@ -90,6 +93,7 @@ class ReadOptions:
             start,
             _read_limit(options.get("maxtransactionspershard")),
             _read_partitions(options.get("partitionspershard"), copies=copies),
+            _read_boolean("pushFilters", options.get("pushfilters", "false")),
         )
 
 
@@ -104,6 +108,13 @@ def _check_names(options: Mapping[str, str], *, streaming: bool | None) -> None:
         for name in _STREAM_ONLY:
             if name.lower() in options:
                 raise ConfigError(f"The option {name} is of a stream (readStream); a batch reads what is there now.")
+    if streaming:
+        for name in _BATCH_ONLY:
+            if name.lower() in options:
+                raise ConfigError(
+                    f"The option {name} is of a batch (spark.read). A stream has to bring every change: filter what it "
+                    "brings, once the last change of each key is known."
+                )
 
 
 def _with_file(path: str | None, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -137,12 +148,16 @@ def _read_field(name: str, text: str) -> Any:
         except ValueError:
             raise ConfigError(f"The option {name} has to be a JSON object.") from None
     if name in _BOOLEANS:
-        if text.lower() not in ("true", "false"):
-            raise ConfigError(f"The option {name} must be true or false, found {text[:80]!r}.")
-        return text.lower() == "true"
+        return _read_boolean(name, text)
     if name in _NUMBERS:
         return _whole_number(name, text)
     return text
+
+
+def _read_boolean(name: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ConfigError(f"The option {name} must be true or false, found {text[:80]!r}.")
+    return text.lower() == "true"
 
 
 def _names(name: str, text: str) -> tuple[str, ...]:

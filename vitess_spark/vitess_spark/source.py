@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, Filter, InputPartition
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.streaming.datasource import ReadAllAvailable, ReadLimit, ReadMaxRows, SupportsTriggerAvailableNow
 from pyspark.sql.types import StructType
+from source_vitess.conditions.values import Term
 from source_vitess.errors import ConfigError
 
 from vitess_spark.arrow import record_batches
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part, read_part
 from vitess_spark.spark_types import spark_schema
-from vitess_spark.stream import Json, TableStream, batch_parts, look_up_table
+from vitess_spark.stream import Json, TableStream, batch_parts, batch_terms, look_up_table
 from vitess_spark.table import ReadTable
 
 
@@ -50,7 +51,9 @@ class VitessDataSource(DataSource):
     def reader(self, schema: StructType) -> VitessReader:
         """Returns the reader of a batch."""
         options = ReadOptions.parse(self._given, streaming=False)
-        return VitessReader(options, _table(options, schema, followed=False), schema)
+        # Spark refuses a reader that takes filters unless its own setting allows it, of which nothing is told here.
+        reader = FilteringReader if options.pushes_filters else VitessReader
+        return reader(options, _table(options, schema, followed=False), schema)
 
     def streamReader(self, schema: StructType) -> VitessStreamReader:  # noqa: N802 - Spark's name
         """Returns the reader of a stream."""
@@ -84,14 +87,24 @@ class VitessReader(DataSourceReader):
         self._options = options
         self._table = table
         self._schema = schema
+        self._terms: tuple[Term, ...] = ()
 
     def partitions(self) -> Sequence[InputPartition]:
         """Returns the partitions of all shards."""
-        return [VitessPartition(part, self._table) for part in batch_parts(self._options, self._table)]
+        return [VitessPartition(part, self._table) for part in batch_parts(self._options, self._table, self._terms)]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a partition."""
         return _read(self._options, self._schema, partition)
+
+
+class FilteringReader(VitessReader):
+    """Likewise, and leaves out what VTTablet can tell that a query does not need."""
+
+    def pushFilters(self, filters: list[Filter]) -> Iterable[Filter]:  # noqa: N802 - Spark's name
+        """Takes what VTTablet can evaluate; returns all filters, for Spark to evaluate as well."""
+        self._terms = batch_terms(self._options, self._table, filters)
+        return filters
 
 
 class VitessStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):

@@ -27,6 +27,7 @@ from vitess_spark.connection import connected
 from vitess_spark.offsets import KnownColumns, Offset
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part
+from vitess_spark.pushed_filters import pushed_terms
 from vitess_spark.ranges import ranges_of
 from vitess_spark.table import ReadTable, look_up
 
@@ -61,6 +62,20 @@ def batch_parts(options: ReadOptions, table: ReadTable, terms: Sequence[Term] = 
     clock = SystemClock()
     with connected(options.config, clock) as vitess:
         return _copy_parts(vitess, clock, options, table, answer_of(vitess.current, clock), 0, terms)
+
+
+def batch_terms(options: ReadOptions, table: ReadTable, filters: Sequence[object]) -> tuple[Term, ...]:
+    """Returns what VTTablet is to evaluate of Spark's filters on a batch; nothing before Vitess 22.
+
+    Raises:
+        ConfigError: The user has to act.
+        TransientError: The table is not known now.
+    """
+    clock = SystemClock()
+    with connected(options.config, clock) as vitess:
+        if not vitess.topology.release.filters_rows:
+            return ()
+        return pushed_terms(filters, table.table, answer_of(lambda: vitess.column_details(table.table.name), clock))
 
 
 class TableStream:
