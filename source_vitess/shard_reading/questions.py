@@ -47,7 +47,10 @@ def verified(vitess: Keyspace, keyspace: str, shard: str, gtid: str) -> Finding:
     """
     finding = vitess.verify({shard: gtid})[shard]
     if finding.verdict is Verdict.NOT_SELECTED:
-        raise ConfigError(f"The position is of shard {shard}, which the option shards leaves out.")
+        raise ConfigError(
+            f"The position that changes go on from is of shard {shard}, which the option shards leaves out. Set the "
+            "option back, or start a new query with a new checkpoint."
+        )
     if error := refusal(keyspace, shard, finding.verdict, vitess.tablet_type):
         raise error
     return finding

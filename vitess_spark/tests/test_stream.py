@@ -126,6 +126,42 @@ def test_a_checkpoint_of_something_else(vitess: Vitess) -> None:
         made.run()
 
 
+def test_other_shards_than_before(vitess: Vitess) -> None:
+    """Fewer or more than the checkpoint has: said at once, for a batch that is to come and for one that is logged."""
+    some = query(vitess, shards="-80")
+    some.run(batches=1)
+    more = some.copy()
+    more.options = {name: value for name, value in some.options.items() if name != "shards"}
+    every = query(vitess)
+    every.run(batches=1)
+    fewer = every.copy()
+    fewer.options = {**fewer.options, "shards": "-80"}
+    vitess.insert("a", *({"id": number, "name": "later"} for number in range(50, 60)))
+
+    for made in (more, fewer):
+        with pytest.raises(ConfigError, match=r"shard 80-.* Set the option"):
+            made.run()
+    every.run(batches=1)
+    every.committed = 1
+    every.options = {**every.options, "shards": "-80"}
+    with pytest.raises(ConfigError, match=r"shard 80-.* Set the option"):
+        every.run()
+
+
+def test_a_reshard_of_the_shards_that_are_read(vitess: Vitess) -> None:
+    """The option names the new ones then: changes of the old one are read up to its journal."""
+    made = query(vitess, shards="-80")
+    made.run(batches=1)
+    vitess.reshard(["-80"], ["-40", "40-80"])
+    vitess.update("a", lambda _: True, {"name": "later"})
+    made.options = {**made.options, "shards": "-40,40-80"}
+
+    made.run()
+
+    assert set(json.loads(made.offsets[-1])["vgtid"]) == {"-40", "40-80"}
+    made.expect_equal({(row["id"],): dict(row) for new in ("-40", "40-80") for row in vitess.rows("a", new)})
+
+
 def test_positions_that_are_lost(vitess: Vitess) -> None:
     """Before any task starts."""
     made = query(vitess)

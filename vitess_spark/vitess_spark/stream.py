@@ -131,6 +131,10 @@ class TableStream:
             target = self._next_target(vitess, clock, offset)
             if here is None:
                 return self._after(offset, target, table, copied=self._options.copies)
+            for shard in here.shards.keys() - target.shards.keys():
+                # One that has ended in a reshard has a journal, and one that is not to be read any more has none.
+                if self._options.config.shards:
+                    answer_of(lambda: verified(vitess, here.keyspace, shard, here.shards[shard]), clock)  # noqa: B023
             reached = answer_of(lambda: next_position(vitess, here, target, most), clock)
             if reached == here:
                 return start
