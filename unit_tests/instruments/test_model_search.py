@@ -16,7 +16,7 @@ from instruments.model_search.play import play
 from instruments.model_search.search import Schedule, Shrinking, description, draw, search
 from instruments.model_search.taken_back import PACKAGE, ROOT, schedules, shown
 
-#: What the search finds for it goes wrong with the rule in force, too (docs/reliability.md, "Open").
+#: Shown by a test of their own: in the peace at the end of a schedule they make no difference.
 WITHOUT_SCHEDULE = {"errant-progress"}
 #: Enough to meet each kind of step.
 SCHEDULES = 80

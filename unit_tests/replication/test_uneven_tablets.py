@@ -24,6 +24,9 @@ from unit_tests.syncing import Syncs, is_commit, is_row, rows, table_state
 #: Has something happen right before the n-th question of a sync for what the primaries have executed.
 BeforeLineage = Callable[[int, Callable[[], object]], None]
 
+#: More streams that break than a sync opens while it does not get on.
+CUTS = 20
+
 RESYNC = {"invalid_cdc_position_behavior": "Re-sync data"}
 
 
@@ -106,6 +109,37 @@ def test_a_change_that_turns_out_to_be_errant(vitess: Vitess, after_first_curren
     assert sum("were read that its primary does not have" in line for line in syncs.store.logs) == 1
     assert first.uuid not in saved_gtid(syncs)
     assert str(shard.executed) == saved_gtid(syncs).partition("/")[2]
+
+
+def test_an_errant_change_is_no_progress(vitess: Vitess) -> None:
+    """It is no part of a position, so each new stream begins with it: a sync whose streams break there never ends."""
+    vitess.make_uneven("PRIMARY", "REPLICA")
+    shard, (replica,) = vitess.shards["-80"], replicas(vitess)
+    vitess.insert("a", *rows(3), shard="-80")
+    syncs = Syncs(vitess, "a")
+    assert syncs.run() is None
+    replica.follows = False
+    table = replica.data.tables["a"]
+    written = RowsWritten(table, ((None, table.row({"id": 99, "name": "errant"})),))
+    shard.commit_errant(replica, vitess.clock, [written])
+    vitess.insert("a", {"id": 50, "name": "after it"}, shard="-80")
+    replica.follows = True
+    shard.replicate()
+    cut: list[binlogdata_pb2.VEvent] = []
+
+    def is_next_commit(event: binlogdata_pb2.VEvent) -> bool:
+        if not is_commit(event) or (cut and cut[-1] is event):
+            return False
+        cut.append(event)
+        return True
+
+    for _ in range(CUTS):
+        vitess.faults.cut_after(is_next_commit)
+
+    error = syncs.run()
+
+    assert isinstance(error, TransientError)
+    assert len(cut) < CUTS
 
 
 @pytest.mark.parametrize("resync", [False, True], ids=["fail", "resync"])
