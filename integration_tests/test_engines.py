@@ -10,6 +10,8 @@ from vitess_local.cluster import Cluster
 
 from instruments.connector import Connector
 from instruments.oracle import Store
+from source_vitess.check import check
+from source_vitess.settings.config import Config
 from source_vitess.source import SourceVitess
 
 SAID = "Tables of an engine without transactions: 'old' (MyISAM), 'quick' (MEMORY)."
@@ -44,3 +46,23 @@ def test_tables_without_transactions_are_told(
         cluster.sql("single", statement)
     assert single.sync(store, catalog) is None
     single.expect_all_equal(store, "old", "quick", "fine")
+
+
+def test_shards_that_differ_are_told(cluster: Cluster, shop: Connector) -> None:
+    """A schema change that has failed in a shard: keys, engines and foreign keys are those of every shard."""
+    cluster.sql("shop", "create table parent (id int primary key)")
+    cluster.sql("shop", "create table t (id int not null, n int, primary key (id))")
+    cluster.sql("shop:80-@primary", "alter table t drop primary key, add primary key (id, n)")
+    cluster.sql("shop:80-@primary", "create table line (id int primary key, p int)")
+    cluster.sql("shop:-80@primary", "create table line (id int primary key, p int) engine=MyISAM")
+    cluster.sql("shop:80-@primary", "alter table line add foreign key (p) references parent (id) on delete cascade")
+
+    lines = [line.text for line in check(Config.from_json(shop.config))]
+
+    assert any(
+        line.startswith("Tables whose key differs between shards: 't' (another in 80- than in -80).") for line in lines
+    )
+    assert any(line.startswith("Tables of an engine without transactions: 'line' (MyISAM).") for line in lines)
+    # MySQL 9.7 writes to the binary log what a foreign key does.
+    told = any("a foreign key deletes or changes by itself: 'line'" in line for line in lines)
+    assert told == (int(str(cluster.describe()["mysql_version"]).partition(".")[0]) < 9)

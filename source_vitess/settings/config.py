@@ -234,9 +234,7 @@ class Config:
             tablet_type=cast("TabletType | None", given.choice("tablet_type", TABLET_TYPES)),
             cells=given.list_of_names("cells", _CELL, 'names of cells such as "zone1"'),
             shards=given.list_of_names("shards", _SHARD, 'names of shards such as "-80" or "0"'),
-            table_patterns=given.list_of_names(
-                "table_patterns", table_patterns.FORM, 'patterns of names such as "order%"'
-            ),
+            table_patterns=given.list_of_names("table_patterns", table_patterns.FORM, table_patterns.EXPECTED),
             row_filters=_row_filters(given),
             initial_copy=initial_copy,
             start_position=start_position,
@@ -263,7 +261,7 @@ class Config:
             ),
             keep_streaming_minutes=given.integer("keep_streaming_minutes", 0, 10080, cls.keep_streaming_minutes),
             allow_unsupported_vitess=given.boolean("allow_unsupported_vitess", default=cls.allow_unsupported_vitess),
-            _unknown=tuple(sorted(given.names() - known)),
+            _unknown=(*sorted(given.names() - known), *_unknown_in_filters(given)),
         )
 
 
@@ -296,3 +294,12 @@ def _row_filters(given: JsonFields) -> tuple[TableCondition, ...]:
     from source_vitess.settings.row_filters import read_row_filters  # with a parser, and for few
 
     return read_row_filters(given)
+
+
+def _unknown_in_filters(given: JsonFields) -> list[str]:
+    """Returns what else stands in the objects of row_filters, which were read."""
+    return [
+        section.path_of(name)
+        for section in given.sections("row_filters", "objects")
+        for name in sorted(section.names() - {"table", "condition"})
+    ]

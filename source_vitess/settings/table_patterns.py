@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from source_vitess.errors import ConfigError
 
 #: What a pattern looks like: every backslash stands before a character, and it is no longer than an escaped name of 64
 #: characters, twice.
 FORM = re.compile(r"(?=.{1,256}\Z)(?:[^\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])+")
+
+#: The same, for people.
+EXPECTED = (
+    'patterns of names such as "order%" (on one line, of at most 256 characters, each backslash before the character '
+    "that it takes the meaning from)"
+)
 
 _ANY = "%"
 _ONE = "_"
@@ -34,7 +41,10 @@ def choose_tables(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, .
         return tables
     chosen: set[str] = set()
     for pattern in patterns:
-        matching = {name for name in tables if matches(pattern, name)}
+        parts = _parse(pattern)
+        texts = _texts(parts)
+        # Of hundreds of patterns and thousands of names, few have each other's texts.
+        matching = {name for name in tables if all(text in name for text in texts) and _match(parts, name)}
         if not matching:
             raise ConfigError(
                 f"The field table_patterns has the pattern {pattern!r}, which none of the {len(tables)} tables matches "
@@ -47,7 +57,10 @@ def choose_tables(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, .
 
 def matches(pattern: str, name: str) -> bool:
     """Tells whether a name matches a pattern. Takes at most as many steps as both have characters, multiplied."""
-    parts = _parse(pattern)
+    return _match(_parse(pattern), name)
+
+
+def _match(parts: Sequence[tuple[str, bool]], name: str) -> bool:
     at = part = 0
     # Where the last % stands, and how much of the name it takes.
     last_any = taken = -1
@@ -63,6 +76,12 @@ def matches(pattern: str, name: str) -> bool:
         else:
             return False
     return all(left == (_ANY, True) for left in parts[part:])
+
+
+def _texts(parts: Sequence[tuple[str, bool]]) -> list[str]:
+    """Returns the texts between wildcards, which a name that matches has, too; the longest first."""
+    runs = ["".join(part for part, _ in run) for is_wild, run in groupby(parts, lambda part: part[1]) if not is_wild]
+    return sorted(runs, key=len, reverse=True)
 
 
 def _parse(pattern: str) -> list[tuple[str, bool]]:

@@ -143,10 +143,16 @@ def test_a_url_with_a_user_is_refused(before: str, fields: dict[str, str]) -> No
         ({"shards": ["main/0"]}, "found 'main/0'"),
         ({"tinyint1_as_boolean": "yes"}, "tinyint1_as_boolean must be true or false, found 'yes'"),
         ({"tinyint1_as_boolean": 1}, "tinyint1_as_boolean must be true or false, found 1"),
-        ({"table_patterns": "a%"}, "table_patterns must be a list of patterns of names such as \"order%\", found 'a%'"),
+        (
+            {"table_patterns": "a%"},
+            'table_patterns must be a list of patterns of names such as "order%" (on one ',
+        ),
         ({"table_patterns": [""]}, "found ''"),
         ({"table_patterns": ["a", 7]}, "found 7"),
-        ({"table_patterns": ["a\\"]}, r"found 'a\\'"),
+        (
+            {"table_patterns": ["a\\"]},
+            r"before the character that it takes the meaning from), found 'a\\'",
+        ),
         ({"table_patterns": ["a\nb"]}, r"found 'a\nb'"),
         ({"table_patterns": ["a%" * 5000]}, "found 'a%a%a%"),
         ({"table_patterns": ["a%", "a%"]}, "field table_patterns lists 'a%' twice"),

@@ -185,6 +185,11 @@ def test_warnings() -> None:
         "does not know the field 'tablet_typ'"
         in (Config.from_json({"url": "vitess://localhost/main", "tablet_typ": "REPLICA"}).warnings[0])
     )
+    filters = [{"table": "a", "condition": "n = 1"}, {"table": "b", "condition": "n = 1", "shard": "-80"}]
+    assert (
+        "does not know the field 'row_filters[1].shard'"
+        in (Config.from_json({"url": "vitess://localhost/main", "row_filters": filters}).warnings[0])
+    )
 
 
 def test_secrets_and_repr() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from source_vitess.errors import ConfigError
+from source_vitess.settings import table_patterns
 from source_vitess.settings.table_patterns import FORM, choose_tables, matches
 from unit_tests.examples import at_least, reached
 
@@ -52,6 +54,40 @@ def test_a_pattern_matches_what_a_regular_expression_does(pattern: str, name: st
 def test_many_wildcards_take_no_time() -> None:
     """A pattern that is made to be slow is not: a regular expression would not come back."""
     assert not matches("%a" * 100 + "%b", "a" * 5000)
+
+
+@at_least(0.2)
+@given(
+    st.lists(st.text("ab_%\\", min_size=1, max_size=6), min_size=1, max_size=9),
+    st.sets(st.text("ab_%", max_size=6), min_size=1),
+)
+def test_what_is_chosen_is_what_matches(tried: list[str], names: set[str]) -> None:
+    """However the choice is made quick: the names that match any of the patterns, one by one."""
+    patterns = [one for one in tried if FORM.fullmatch(one) and any(matches(one, name) for name in names)]
+    if not patterns:
+        return
+    reached()
+    ordered = sorted(names)
+
+    chosen = choose_tables(patterns, ordered)
+
+    assert chosen == tuple(name for name in ordered if any(matches(pattern, name) for pattern in patterns))
+
+
+def test_hundreds_of_patterns_beside_thousands_of_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` has 15 seconds: of the names few are looked at character by character."""
+    names = [f"table_{number:05d}" for number in range(10_000)]
+    patterns = names[::40]
+    real, looked = vars(table_patterns)["_match"], []
+
+    def match(parts: Sequence[tuple[str, bool]], name: str) -> bool:
+        looked.append(name)
+        return bool(real(parts, name))
+
+    monkeypatch.setattr(table_patterns, "_match", match)
+
+    assert choose_tables(patterns, names) == tuple(patterns)
+    assert len(looked) < 2 * len(patterns)
 
 
 def test_tables_are_chosen_by_any_pattern() -> None:
