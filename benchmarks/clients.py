@@ -237,6 +237,37 @@ def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *
     return reap(process, started, float(output or 0), memory, rows)
 
 
+def bare_copies(gate: Gate, tables: Sequence[str], shards: Sequence[str], *, rows: int, at_once: int) -> Measurement:
+    """Runs the client that copies each table with a VStream of its own and keeps nothing.
+
+    Args:
+        gate: Where it reads.
+        tables: What it copies.
+        shards: The keyspace's shards.
+        rows: How many rows there are: it counts none.
+        at_once: How many tables it copies at a time.
+
+    Raises:
+        ClientError: It failed.
+    """
+    folder = gate.folder / "copies"
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    for table in tables:
+        request = StreamRequest(gate.keyspace, dict.fromkeys(shards, ""), (table,))
+        proto = request.to_proto(tablet_type="PRIMARY", plain_names=True)
+        (folder / table).write_bytes(proto.SerializeToString())
+    address = f"{gate.host}:{gate.grpc_port}"
+    command = [sys.executable, "-m", "benchmarks.bare_copies", address, str(folder), str(at_once)]
+    started = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    with watch_memory(process.pid) as memory:
+        output = process.stdout.read()
+    return reap(process, started, float(output or 0), memory, rows)
+
+
 def run_debezium(gate: Gate, table: str, positions: Mapping[str, str], *, rows: int, copy: bool) -> Measurement:
     """Runs Debezium's connector, which counts records only.
 

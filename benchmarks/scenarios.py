@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from statistics import median
 from typing import Any
 
@@ -17,11 +19,14 @@ from benchmarks.clients import Connector, Gate, Measurement
 from benchmarks.tables import Form
 
 OURS, THROWAWAY, DEBEZIUM = "source-vitess", "throw-away client", "Debezium"
+BARE, BARE_AT_ONCE = "bare client, one table at a time", "bare client, four at a time"
+SERVERS = "Vitess and MySQL, for {}"
 COMPILED, IN_PYTHON = "compiled decoder", "decoder in Python"
 DESTINATION, SERVED = "destination-readyset", "its MySQL"
 
-#: Small tables of `many`, and the rows of each in each shard.
-_TABLES, _TABLE_ROWS = 500, 10
+#: Small tables of `many` that are read, and tables of the keyspace; the rows of each in each shard.
+_TABLES, _TABLE_ROWS = ((500, 500), (50, 5_000)), 10
+_AT_ONCE = 4
 
 #: Changes whose lag is measured in each run.
 _CHANGES = 10
@@ -105,6 +110,10 @@ class Lab:
         """Writes rows; returns how many shards have some."""
         self.report(f"writing {rows:,} rows to {keyspace}.{table}")
         return tables.fill(self.cluster, keyspace, table, form, rows, seed=self.settings.seed, **options)
+
+    def server_seconds(self) -> float:
+        """Returns the CPU time that all servers took so far."""
+        return sum(clients.cpu_seconds(pid) for pid in self.cluster.describe()["pids"].values())
 
     def positions(self, keyspace: str) -> dict[str, str]:
         """Returns where the shards are now."""
@@ -256,23 +265,65 @@ def _copy_ours(lab: Lab, table: str, rows: int, title: str) -> Result:
 
 
 def many(lab: Lab) -> list[Result]:
-    """The first sync of many small tables."""
-    keyspace = "bench"
-    names = [f"small_{number:03d}" for number in range(_TABLES)]
-    lab.report(f"making {_TABLES} tables in {keyspace}")
+    """The first sync of many small tables, and of some out of more; and what of it is the servers' time."""
+    keyspace, results, made = "bench", [], 0
     shards = lab.cluster.shards(keyspace)
-    for index, shard in enumerate(shards):
-        with lab.cluster.connect_tablet(f"{keyspace}/{shard}", database=f"vt_{keyspace}") as connection:
-            rows = ", ".join(f"({index * _TABLE_ROWS + number}, 'x')" for number in range(_TABLE_ROWS))
-            with connection.cursor() as cursor:
-                for name in names:
-                    cursor.execute(f"create table {name} (id int primary key, v varchar(20))")
-                    cursor.execute(f"insert into {name} (id, v) values {rows}")
+    for read, tables_in_all in _TABLES:
+        names = [f"small_{number:04d}" for number in range(tables_in_all)]
+        lab.report(f"making {tables_in_all - made} tables in {keyspace}")
+        _make_small(lab, keyspace, names[made:])
+        made, names = tables_in_all, names[:read]
+        connector = Connector.of(lab.gates[keyspace], names)
+        title = f"first sync, {read} of {tables_in_all:,} tables, of {_TABLE_ROWS} rows in each of {len(shards)} shards"
+        results.append(_first_syncs(lab, connector, names, title))
+    return results
+
+
+def _make_small(lab: Lab, keyspace: str, names: Sequence[str]) -> None:
+    def fill(shard: str, first: int) -> None:
+        rows = ", ".join(f"({number}, 'x')" for number in range(first, first + _TABLE_ROWS))
+        with (
+            lab.cluster.connect_tablet(f"{keyspace}/{shard}", database=f"vt_{keyspace}") as connection,
+            connection.cursor() as cursor,
+        ):
+            # Else VTTablet would store the whole schema for each of these statements, and be at it while it is read.
+            cursor.execute("set session sql_log_bin = 0")
+            for name in names:
+                cursor.execute(f"create table {name} (id int primary key, v varchar(20))")
+                cursor.execute(f"insert into {name} (id, v) values {rows}")
+            connection.commit()
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(fill, lab.cluster.shards(keyspace), count(0, _TABLE_ROWS)))
     lab.cluster.reload_schema(keyspace)
-    connector = Connector.of(lab.gates[keyspace], names)
-    count = _TABLES * _TABLE_ROWS * len(shards)
-    title = f"first sync, {_TABLES} tables of {_TABLE_ROWS} rows in each of {len(shards)} shards"
-    return [lab.interleave(title, count, {OURS: lambda: connector.read(rows=count)})]
+
+
+def _first_syncs(lab: Lab, connector: Connector, names: Sequence[str], title: str) -> Result:
+    gate, shards = connector.gate, lab.cluster.shards(connector.gate.keyspace)
+    rows = len(names) * _TABLE_ROWS * len(shards)
+    servers: dict[str, list[Measurement]] = {}
+
+    def beside(client: str, read: Read) -> Measurement:
+        """Reads, and notes the CPU time that the servers take meanwhile."""
+        before = lab.server_seconds()
+        measured = read()
+        taken = Measurement(0, 0, lab.server_seconds() - before, 0, rows)
+        servers.setdefault(SERVERS.format(client), []).append(taken)
+        return measured
+
+    def bare(at_once: int) -> Measurement:
+        return clients.bare_copies(gate, names, shards, rows=rows, at_once=at_once)
+
+    result = lab.interleave(
+        title,
+        rows,
+        {
+            BARE: lambda: beside(BARE, lambda: bare(1)),
+            BARE_AT_ONCE: lambda: beside(BARE_AT_ONCE, lambda: bare(_AT_ONCE)),
+            OURS: lambda: beside(OURS, lambda: connector.read(rows=rows)),
+        },
+    )
+    return Result(title, rows, {**result.runs, **servers})
 
 
 def idle(lab: Lab) -> list[Result]:
