@@ -90,6 +90,10 @@ demo: venv ## start a real Vitess, copy a small shop and follow its changes
 demo-readyset: venv ## serve that shop from a MySQL that ReadySet replicates, as it changes; READYSET names a binary
 	@$(BIN)/python -m demo.readyset
 
+.PHONY: demo-spark
+demo-spark: venv spark-venv ## follow a table of a Vitess of four shards in Parquet, by a Spark cluster of two workers, through a reshard
+	@$(BIN)/python -m demo.spark
+
 .PHONY: demo-down
 demo-down: venv ## stop the demo's Vitess and delete its data
 	@$(BIN)/vitess-local down --name demo
