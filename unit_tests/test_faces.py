@@ -114,7 +114,8 @@ def plain(lines: list[str]) -> list[Json]:
             # Two old members that the CDK adds, and that are false for want of them.
             assert not any(message["spec"].pop(name, False) for name in ("supportsNormalization", "supportsDBT"))
         if message["type"] == "STATE":
-            message["state"]["global"]["shared_state"].pop("cursor")
+            for time in ("cursor", "caught_up_at"):
+                message["state"]["global"]["shared_state"].pop(time, None)
         messages.append(message)
     return messages
 

@@ -228,6 +228,7 @@ SHARED = mostly(
             "version": mostly(st.just(VERSION), st.just(1) | JSON),
             "vgtid": mostly(st.lists(SHARD, max_size=3, min_size=1), st.none() | JSON),
             "cursor": mostly(st.integers(0, 2**63 - 1), st.integers() | JSON),
+            "caught_up_at": mostly(st.none() | st.just("2026-01-02T03:04:05Z"), st.text(max_size=20) | JSON),
         },
         optional={
             "emitted_beyond": mostly(
