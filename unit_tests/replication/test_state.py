@@ -182,6 +182,7 @@ GOOD: dict[str, Any] = {"version": 2, "vgtid": VGTID.to_json(), "cursor": 5}
         *(({**GOOD, "emitted_beyond": beyond}, {}, "emitted_beyond") for beyond in NO_POSITIONS),
         ({**GOOD, "caught_up_at": 1_800_000_000}, {}, "caught_up_at is 1800000000"),
         ({**GOOD, "caught_up_at": "yesterday"}, {}, "caught_up_at is 'yesterday'"),
+        ({**GOOD, "caught_up_at": "2026-01-02 03:04:05"}, {}, "caught_up_at is '2026-01-02 03:04:05'"),
         (GOOD, {"t": "x"}, "'t' is a text"),
         (GOOD, {"t": {"copied": False}}, "its keys are 'copied'"),
         (GOOD, {"t": {"done": True}}, "its keys are 'done'"),
