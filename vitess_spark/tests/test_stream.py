@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.engine import Engine
 from vitess_spark import parts
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import PartRows
-from vitess_spark.stream import batch_parts, look_up_table
+from vitess_spark.stream import batch_parts, batch_terms, look_up_table
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,14 @@ def vitess() -> Iterator[Vitess]:
         running.create_table("a", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
         running.insert("a", *({"id": number, "name": f"n{number}"} for number in range(1, 10)))
         yield running
+
+
+@dataclass(frozen=True)
+class EqualTo:
+    """As Spark's class of this name."""
+
+    attribute: tuple[str, ...]
+    value: object
 
 
 def query(vitess: Vitess, **options: str) -> Engine:
@@ -160,6 +169,20 @@ def test_a_reshard_of_the_shards_that_are_read(vitess: Vitess) -> None:
 
     assert set(json.loads(made.offsets[-1])["vgtid"]) == {"-40", "40-80"}
     made.expect_equal({(row["id"],): dict(row) for new in ("-40", "40-80") for row in vitess.rows("a", new)})
+
+
+def test_a_vitess_that_cannot_read_some_rows_only(vitess: Vitess) -> None:
+    """Before v22 a query in several tasks is refused; filters are Spark's alone."""
+    given = {"url": vitess.url, "table": "a", "tablet_type": "PRIMARY", "partitionsPerShard": "2"}
+    options = ReadOptions.parse(given, streaming=False)
+    table = look_up_table(options, followed=False)
+    filters = [EqualTo(("id",), 3)]
+    assert [str(term) for term in batch_terms(options, table, filters)] == ["`id` = 3"]
+    vitess.sql.variables["version_comment"] = "Version: 21.0.6 (Git revision  branch '') built on  by @ using go1.23.9"
+
+    assert batch_terms(options, table, filters) == ()
+    with pytest.raises(ConfigError, match=r"partitionsPerShard needs Vitess 22 or later.* this is Vitess 21\.0\.6"):
+        batch_parts(options, table)
 
 
 def test_positions_that_are_lost(vitess: Vitess) -> None:
