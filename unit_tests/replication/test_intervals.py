@@ -136,6 +136,7 @@ def test_a_sync_that_keeps_streaming_has_caught_up_all_the_time(
             if not acts:
                 break
             acts.pop(0)()
+    assert not acts
     vitess.vstream.wait_until_idle()
     calendar.skip(1)
 
