@@ -153,10 +153,10 @@ EVENT_RULES: tuple[Rule, ...] = (
         pattern=r"Row count exceeded \d+",
         example=_UNKNOWN + _AT + "Code: ABORTED\nRow count exceeded 10000\n",
         error=ConfigError,
-        message="A tablet has more versions of its schema to read than the 10,000 that it can, of those that "
-        "--track-schema-versions notes with every statement. Delete old ones on the shard's primary (DELETE FROM "
-        "_vt.schema_version ORDER BY id LIMIT 9000; those from before the oldest binary log are of no use), or start "
-        "the vttablets with --schema-version-max-age-seconds. Nothing is lost.",
+        message="A tablet has more versions of its schema to read than the 10,000 that it can. With "
+        "--track-schema-versions, each statement that changes a table adds one. Delete old ones on the shard's "
+        "primary (DELETE FROM _vt.schema_version ORDER BY id LIMIT 9000; those from before the oldest binary log are "
+        "of no use), or start the vttablets with --schema-version-max-age-seconds. Nothing is lost.",
     ),
     Rule(
         pattern=r"compressed transaction payload events are not supported",
