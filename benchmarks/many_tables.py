@@ -1,9 +1,9 @@
-"""What a table costs that nothing happens to: ever more of them, from a scripted VTGate.
+"""What tables cost to which nothing happens, from a scripted VTGate with ever more of them.
 
     python -m benchmarks.many_tables [TABLES …]
 
-Each number of tables is served by a process of its own, as one of 1,000 would not fit beside another; the server is
-slower than the connector, so only the connector's CPU time and memory count. A row is of
+Each number of tables is served by a process of its own, whose memory is free again before the next one. The server is
+slower than the connector, so only the connector's CPU time and memory count. A row of the output has
 
 - `discover`, and the bytes of the catalog;
 - a sync with nothing to do: the state names every table as copied, and the positions are those of now;
@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.clients import Connector, Gate, Json, Measurement
+from benchmarks.clients import ClientError, Connector, Gate, Json, Measurement
 from instruments.scripted_vtgate.vitess import Vitess
 
 TABLES: Sequence[int] = (100, 1_000, 10_000)
@@ -41,7 +41,10 @@ _COLUMNS = {
 
 @contextmanager
 def served(tables: int, folder: Path) -> Iterator[tuple[Gate, subprocess.Popen[str]]]:
-    """Starts a Vitess with so many empty tables; a line has it print where it is and insert a row."""
+    """Starts a Vitess with so many empty tables.
+
+    Each line that is written to it has it print the shards' positions, and insert a row behind them.
+    """
     command = [sys.executable, "-m", "benchmarks.many_tables", "serve", str(tables)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None  # noqa: S101 - it was asked for
@@ -81,7 +84,11 @@ def copied(tables: int, positions: dict[str, str]) -> list[Json]:
 
 
 def measure(tables: int) -> tuple[tuple[Measurement, int], Measurement, Measurement, int]:
-    """Returns what `discover` took and wrote, a sync with nothing to do, one with a row, and the bytes of a state."""
+    """Returns what `discover` took and wrote, a sync with nothing to do, one with a row, and the bytes of a state.
+
+    Raises:
+        ClientError: A command failed, or read other rows than there are.
+    """
     with tempfile.TemporaryDirectory(prefix="bench") as name, served(tables, Path(name)) as (gate, server):
         assert server.stdin is not None  # noqa: S101 - it was asked for
         assert server.stdout is not None  # noqa: S101
@@ -92,7 +99,7 @@ def measure(tables: int) -> tuple[tuple[Measurement, int], Measurement, Measurem
         one, state = connector.read_on(copied(tables, before))
         idle, _ = connector.read_on(state)
         if (one.rows, idle.rows) != (1, 0):
-            raise AssertionError(f"{one.rows} and {idle.rows} records instead of 1 and 0")
+            raise ClientError(f"{one.rows} and {idle.rows} records instead of 1 and 0")
         return (discovered, size), idle, one, len(json.dumps(state[0], separators=(",", ":")))
 
 

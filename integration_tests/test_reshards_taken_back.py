@@ -39,7 +39,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.mark.timeout(900)
 @pytest.mark.needs_vitess("20", "VTGate before v20 streams from serving shards only, and cannot follow a reshard")
 def test_a_merge_that_one_tablet_has_not_replicated_yet(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The position is lost, which each sync says at once, also after one of the shards was split.
+    """The position is lost, and each sync says so, also after one of the shards was split.
 
     VTGate waits at the journal for the shard that is past it, for ever; or fails at it, as that shard is no more.
     """

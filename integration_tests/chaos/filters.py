@@ -12,7 +12,7 @@ from typing import Any
 
 from integration_tests.chaos.tables import COMMON, Table
 
-#: How many tables are filtered: customers, which every run has and copies most often, and some of the others.
+#: How many tables are filtered beside customers, which every run has and copies most often.
 OTHERS = 2
 
 #: By table that runs have in common.
@@ -28,7 +28,7 @@ _OWN = ("v is not null", "v >= 'v3' and v < 'w5'", "v between 'w' and 'w6'")
 
 
 def choose_filters(tables: Mapping[str, Table], seed: int) -> Mapping[str, str]:
-    """Chooses tables and a condition for each; by the seed alone, and nothing else is chosen differently for it."""
+    """Chooses tables and a condition for each, by the seed; all else that a run chooses is the same without it."""
     rnd = random.Random(f"filters of {seed}")  # noqa: S311 - test data
     own = [name for name, table in tables.items() if name not in COMMON and table.is_transactional]
     others = [name for name in tables if name in _CONDITIONS and name != "customers"]

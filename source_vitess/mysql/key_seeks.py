@@ -1,7 +1,8 @@
 """Keys of a table that stand a number of rows apart in one shard, each one sought from the one before.
 
-Each question reads so many entries of the primary key, and one row is answered. Together they read the index once, or
-twice where not all of the key's columns are looked at. MySQL compares and sorts; the answer's values are literals.
+Each question has MySQL pass over so many entries of the primary key's index; its answer is the last of them. Together
+they read the index once, or twice where not all of the key's columns are looked at. MySQL compares and sorts; the
+answer's values are literals.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from source_vitess.naming import quote_identifier
 _SEEK = "select {} from {}{} order by {} limit 1 offset {}"
 _COUNT = "select count(*) from (select 1 from {}{} limit {}) as counted"
 
-#: Rows with one key that are counted: VTTablet allows a statement half a minute.
+#: Rows with one key that are counted at most: VTTablet ends a statement after half a minute
+#: (--queryserver-config-query-timeout, go/vt/vttablet/tabletserver/tabletenv/config.go).
 _MOST_COUNTED = 2_000_000
 
 
@@ -57,12 +59,12 @@ class KeySeeks:
         self._where = where
 
     def seek(self, after: Sequence[Literal] | None, rows: int) -> tuple[tuple[Literal, ...], int] | None:
-        """Returns the key of the row that stands so many rows behind those of another one, and how many rows have it.
+        """Returns the key of the row that stands so many rows behind those of another key, and how many rows have it.
 
-        Of more than two millions it is told that there are as many.
+        These are counted up to two million.
 
         Args:
-            after: The other key; None for the beginning. Where a value is equal to its, it is its.
+            after: The other key; None for the beginning. A value that MySQL takes for equal to its is returned as its.
             rows: How many rows, at least one.
 
         Raises:

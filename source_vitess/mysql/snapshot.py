@@ -96,13 +96,13 @@ def read_schema(
 
 
 def use_shard(session: VtgateSession, topology: Topology, shard: str, preferred: TabletType = TABLET_TYPES[0]) -> None:
-    """Sends the statements that follow to a tablet of the shard, to the primary if there is one.
+    """Sends the statements that follow to a tablet of the shard: of the preferred type, if one serves, else of any.
 
     Args:
         session: The session.
         topology: The keyspace.
         shard: The shard.
-        preferred: The type of tablet that is asked if there is one.
+        preferred: The preferred type of tablet; the primary unless given.
 
     Raises:
         TransientError: The connection was lost, or the shard has no tablet that answers.

@@ -39,7 +39,7 @@ class Vitess(Protocol):
 
     @property
     def retention(self) -> Mapping[str, int]:
-        """By shard, for how many seconds its tablets keep binary logs, of those that are known not to keep all."""
+        """By shard, for how many seconds its tablets keep binary logs; without those that keep all, or may do so."""
         ...
 
     def shards(self) -> tuple[str, ...]:

@@ -297,7 +297,7 @@ def _row_filters(given: JsonFields) -> tuple[TableCondition, ...]:
 
 
 def _unknown_in_filters(given: JsonFields) -> list[str]:
-    """Returns what else stands in the objects of row_filters, which were read."""
+    """Returns the fields of the objects in row_filters that are not known."""
     return [
         section.path_of(name)
         for section in given.sections("row_filters", "objects")

@@ -43,7 +43,7 @@ def choose_tables(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, .
     for pattern in patterns:
         parts = _parse(pattern)
         texts = _texts(parts)
-        # Of hundreds of patterns and thousands of names, few have each other's texts.
+        # Few names have a pattern's texts in them, and only these are compared character by character.
         matching = {name for name in tables if all(text in name for text in texts) and _match(parts, name)}
         if not matching:
             raise ConfigError(

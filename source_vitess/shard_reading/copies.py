@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 from source_vitess.errors import (
     InternalError,
@@ -56,8 +57,8 @@ class ShardPart:
         keyspace: The keyspace.
         shard: The shard.
         at_least: The position that the rows' one has to contain.
-        ranges: Which of the rows: conditions, of which each of them fits one. All rows without any. Each range is read
-            for itself, and at a position of its own.
+        ranges: Conditions, of which each row that is read meets exactly one; all rows are read if there are none. Each
+            range is read by a stream of its own, at a position of its own.
     """
 
     keyspace: str
@@ -96,7 +97,7 @@ def read_copy(
         StreamError: The table cannot be copied, or rows were given that no server has any more.
         ConfigError: The user has to act.
     """
-    positions = ""
+    positions: list[str] = []
     for row_filter in part.ranges or (None,):
         retry = Retry(clock, RETRIES)
         while True:
@@ -108,9 +109,10 @@ def read_copy(
                 if copy.has_given:
                     raise
                 LOG.warning(retry.failed(error).text)
-        positions = union(positions, copy.positions) if positions and copy.positions else positions or copy.positions
+        if copy.positions:
+            positions.append(copy.positions)
     if positions:
-        answer_of(lambda: _check_lineage(vitess, streamed.table.name, part.shard, positions), clock)
+        answer_of(lambda: _check_lineage(vitess, streamed.table.name, part.shard, reduce(union, positions)), clock)
 
 
 def _check_lineage(vitess: Keyspace, table: str, shard: str, position: str) -> None:

@@ -36,9 +36,9 @@ def pushed_terms(filters: Sequence[object], table: Table, details: Details) -> t
     """Returns terms that are true of each row of which all filters are.
 
     Args:
-        filters: Spark's, of which class they are is told by its name.
+        filters: Spark's; they are told apart by the names of their classes, since Spark is not imported here.
         table: The table.
-        details: Of its columns.
+        details: By column, what a condition depends on beside its type.
     """
     if not table.has_primary_key:
         return ()

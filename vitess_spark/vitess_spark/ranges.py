@@ -1,7 +1,7 @@
 """Which rows of its shard a task reads: ranges of the primary key, and conditions on it.
 
-Only what MySQL, VTTablet and Spark are known to compare alike is ever sent (`row_filters`). So a key that begins with a
-column of which that is not known cannot be cut.
+Only what MySQL and VTTablet are known to compare alike is ever sent (`row_filters`). So a key that begins with a column
+of which that is not known cannot be cut. What Spark compares otherwise is seen to in `pushed_filters`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from source_vitess.schema import Table
 from source_vitess.shard_reading.key_ranges import SOUGHT, Key, choose_cuts, in_ranges, seek_keys
 from source_vitess.shard_reading.questions import LOG, answer_of
 
-#: Rows that one question passes over at most: VTTablet allows a question half a minute.
+#: Rows that one question passes over at most: VTTablet ends a statement after half a minute
+#: (--queryserver-config-query-timeout, go/vt/vttablet/tabletserver/tabletenv/config.go).
 LONGEST_STEP = 500_000
 
 #: Kinds of columns (`comparable.kind_of`), by their first words, that have an order which is the same for all. Left out
@@ -52,8 +53,8 @@ def ranges_of(
         return {}
     if not vitess.topology.release.filters_rows:
         raise ConfigError(
-            "The option partitionsPerShard needs Vitess 22 or later, whose tablets read no more of a table than a "
-            f"range of its key; this is Vitess {vitess.topology.version}. Leave it out."
+            "The option partitionsPerShard needs Vitess 22 or later, whose tablets can read a range of a table's key; "
+            f"this is Vitess {vitess.topology.version}. Leave it out."
         )
     details = answer_of(lambda: vitess.column_details(table.name), clock)
     columns = cut_columns(table, details) if parts > 1 else ()
@@ -119,7 +120,7 @@ def cut_columns(table: Table, details: Details) -> tuple[str, ...]:
 
 
 def can_be_compared(table: Table, details: Details, columns: Sequence[str], key: Key) -> bool:
-    """Tells whether a row of now can be left of a key, at it, and right of it, for all who compare."""
+    """Tells whether a key can be a border: MySQL and VTTablet agree which rows are before, at and behind it."""
     if any(isinstance(value, str) and not can_be_written(value) for value in key):
         return False
     try:

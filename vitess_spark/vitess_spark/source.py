@@ -51,7 +51,7 @@ class VitessDataSource(DataSource):
     def reader(self, schema: StructType) -> VitessReader:
         """Returns the reader of a batch."""
         options = ReadOptions.parse(self._given, streaming=False)
-        # Spark refuses a reader that takes filters unless its own setting allows it, of which nothing is told here.
+        # Spark refuses a reader that takes filters unless a setting of its own allows it, which is not told here.
         reader = FilteringReader if options.pushes_filters else VitessReader
         return reader(options, _table(options, schema, followed=False), schema)
 
@@ -99,7 +99,7 @@ class VitessReader(DataSourceReader):
 
 
 class FilteringReader(VitessReader):
-    """Likewise, and leaves out what VTTablet can tell that a query does not need."""
+    """Reads likewise, without the rows of which VTTablet can tell that the query does not need them."""
 
     def pushFilters(self, filters: list[Filter]) -> Iterable[Filter]:  # noqa: N802 - Spark's name
         """Takes what VTTablet can evaluate; returns all filters, for Spark to evaluate as well."""
