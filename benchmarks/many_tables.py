@@ -24,19 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.clients import ClientError, Connector, Gate, Json, Measurement
+from benchmarks.spread import COLUMNS, KEYSPACE
 from instruments.scripted_vtgate.vitess import Vitess
 
 TABLES: Sequence[int] = (100, 1_000, 10_000)
 
-_KEYSPACE = "spread"
 _SHARDS = ("-80", "80-")
-_COLUMNS = {
-    "id": "bigint",
-    "customer": "int",
-    "name": "varchar(100)",
-    "price": "decimal(10,2)",
-    "created": "datetime",
-}
 
 
 @contextmanager
@@ -51,17 +44,17 @@ def served(tables: int, folder: Path) -> Iterator[tuple[Gate, subprocess.Popen[s
         assert server.stdout is not None  # noqa: S101
         try:
             grpc_port, mysql_port = map(int, server.stdout.readline().split())
-            url = f"vitess://127.0.0.1:{grpc_port}/{_KEYSPACE}?mysql_port={mysql_port}"
-            yield Gate("127.0.0.1", grpc_port, _KEYSPACE, {"url": url}, folder), server
+            url = f"vitess://127.0.0.1:{grpc_port}/{KEYSPACE}?mysql_port={mysql_port}"
+            yield Gate("127.0.0.1", grpc_port, KEYSPACE, {"url": url}, folder), server
         finally:
             server.stdin.close()
 
 
 def serve(tables: int) -> None:
     """Serves a Vitess until the input ends."""
-    with Vitess(_KEYSPACE, _SHARDS) as vitess:
+    with Vitess(KEYSPACE, _SHARDS) as vitess:
         for number in range(tables):
-            vitess.create_table(_name(number), _COLUMNS, key=["id"])
+            vitess.create_table(_name(number), COLUMNS, key=["id"])
         print(vitess.vstream.port, vitess.mysql.port, flush=True)
         for number, _ in enumerate(sys.stdin):
             positions = {name: shard.executed.position for name, shard in vitess.shards.items()}
@@ -73,11 +66,11 @@ def copied(tables: int, positions: dict[str, str]) -> list[Json]:
     """Returns the state after so many tables were copied, and changes were read up to some positions."""
     shared = {
         "version": 2,
-        "vgtid": [{"keyspace": _KEYSPACE, "shard": shard, "gtid": gtid} for shard, gtid in positions.items()],
+        "vgtid": [{"keyspace": KEYSPACE, "shard": shard, "gtid": gtid} for shard, gtid in positions.items()],
         "cursor": int(time.time() * 1e8),
     }
     streams = [
-        {"stream_descriptor": {"name": _name(number), "namespace": _KEYSPACE}, "stream_state": {"copied": True}}
+        {"stream_descriptor": {"name": _name(number), "namespace": KEYSPACE}, "stream_state": {"copied": True}}
         for number in range(tables)
     ]
     return [{"type": "GLOBAL", "global": {"shared_state": shared, "stream_states": streams}}]

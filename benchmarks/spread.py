@@ -28,8 +28,9 @@ SHARDS: Sequence[int] = (1, 4, 16, 64)
 #: Rows of a transaction.
 TRANSACTION = 10
 
-_KEYSPACE = "spread"
-_COLUMNS = {
+#: The keyspace, and the columns of its tables, here and in `many_tables`.
+KEYSPACE = "spread"
+COLUMNS = {
     "id": "bigint",
     "customer": "int",
     "name": "varchar(100)",
@@ -57,8 +58,8 @@ def spread(folder: Path, *, streams: int, shards: int, transactions: int) -> Ite
         assert server.stdout is not None  # noqa: S101
         try:
             grpc_port, mysql_port = map(int, server.stdout.readline().split())
-            url = f"vitess://127.0.0.1:{grpc_port}/{_KEYSPACE}?mysql_port={mysql_port}"
-            gate = Gate("127.0.0.1", grpc_port, _KEYSPACE, {"url": url}, folder)
+            url = f"vitess://127.0.0.1:{grpc_port}/{KEYSPACE}?mysql_port={mysql_port}"
+            gate = Gate("127.0.0.1", grpc_port, KEYSPACE, {"url": url}, folder)
             connector = Connector.of(gate, _tables(streams))
             _, state = connector.read_on()
             server.stdin.write("go\n")
@@ -77,9 +78,9 @@ def main(streams: int, shards: int, transactions: int) -> None:
     """Serves a Vitess until the input ends."""
     labels = [f"shard{number:02d}" for number in range(shards)] if shards > 1 else ["0"]
     tables = _tables(streams)
-    with Vitess(_KEYSPACE, labels) as vitess:
+    with Vitess(KEYSPACE, labels) as vitess:
         for table in tables:
-            vitess.create_table(table, _COLUMNS, key=["id"])
+            vitess.create_table(table, COLUMNS, key=["id"])
         vitess.rewrite = _Held(transactions)
         print(vitess.vstream.port, vitess.mysql.port, flush=True)
         sys.stdin.readline()
