@@ -14,7 +14,7 @@ from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.mysql.topology import Topology, cell_warnings
 from source_vitess.naming import TABLET_TYPES, TabletType
 from source_vitess.position.lag import Lag, lag_warnings
-from source_vitess.replication.freshness import hours
+from source_vitess.replication.freshness import duration
 from source_vitess.replication.messages import Log
 from source_vitess.row_filters.row_filter import RowFilter, whole_rows_warnings
 from source_vitess.schema import Table, engine_warning
@@ -195,7 +195,7 @@ def _kept(retention: Mapping[str, int]) -> str:
     """Returns how long binary logs are kept, and where most shortly."""
     shortest = min(seconds for seconds in retention.values() if seconds)
     where = [shard for shard, seconds in retention.items() if seconds == shortest]
-    kept = hours(shortest)
+    kept = duration(shortest)
     return kept if len(where) == len(retention) else f"{kept} ({_listed(where, ', ')}) or longer"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,14 @@ from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_columns, read_primary_key, read_schema, use_shard
-from source_vitess.mysql.topology import Topology, cell_warnings, choose_tablet_type, read_topology, require_supported
+from source_vitess.mysql.topology import (
+    Topology,
+    cell_warnings,
+    choose_tablet_type,
+    list_tablets,
+    read_topology,
+    require_supported,
+)
 from source_vitess.naming import TabletType
 from source_vitess.position.gtid import FLAVOR
 from source_vitess.position.lag import Lag
@@ -303,7 +311,23 @@ class LiveVitess:
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             selected = topology.select_shards(self._config.shards)
-            return {shard: self._judge(session, topology, shard, gtid, selected) for shard, gtid in positions.items()}
+            findings = {
+                shard: self._judge(session, topology, shard, gtid, selected) for shard, gtid in positions.items()
+            }
+            if not topology.release.names_tablets and self.tablet_type != "PRIMARY":
+                self._expect_same_tablets(session, topology, findings)
+            return findings
+
+    def _expect_same_tablets(self, session: VtgateSession, topology: Topology, findings: Mapping[str, Finding]) -> None:
+        """Expects that those have answered that were meant, where a position is taken for lost because of it."""
+        lost = [shard for shard, found in findings.items() if found.verdict in (Verdict.FOREIGN, Verdict.PURGED)]
+        if not lost:
+            return
+        session.use(topology.keyspace)
+        now = replace(topology, tablets=list_tablets(session, topology.keyspace))
+        for shard in lost:
+            if now.serving(shard, self.tablet_type) != topology.serving(shard, self.tablet_type):
+                raise TransientError(f"The {self.tablet_type} tablets of shard {shard} changed while they were asked.")
 
     def _judge(
         self, session: VtgateSession, topology: Topology, shard: str, gtid: str, selected: Sequence[str]

@@ -327,10 +327,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "meant-tablet",
         "the only replica is asked by its name, so that another one that starts does not answer in its place",
-        (
-            ("mysql/every_tablet.py", 'if tablet_type != "PRIMARY" else ()', "if len(tablets) > 1 else ()"),
-            ("mysql/every_tablet.py", "if all_asked and not named", "if False and not named"),
-        ),
+        (("mysql/every_tablet.py", 'if tablet_type != "PRIMARY" else ()', "if len(tablets) > 1 else ()"),),
         without=("reshard", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(

@@ -292,6 +292,8 @@ class Syncs:
                 self._lost = True
             case "TransientError" | "StreamCancelledError" | "stopped" | "dropped" | "killed":
                 pass
+            case "StallError":
+                pass  # VTGate has chosen a replica that has stopped, twice; while nothing happens, no sync may end so
             case _:
                 raise OracleError(f"the sync ended with {ended}: {errors}")
         if ended not in ("dropped", "killed", "stopped"):

@@ -4,7 +4,8 @@
   (go/vt/topo/topoproto/destination.go, ParseDestination), and does where there is one, too: another one that has just
   started might answer. Before, the question is repeated until as many servers have answered as there are tablets, or so
   often that those that did not are not asked for streams either: VTGate prefers its own cell
-  (go/vt/vtgate/tabletgateway.go). Which tablets answered is known if they are the same before and after.
+  (go/vt/vtgate/tabletgateway.go). Which tablets answered is known if they are the same before and after:
+  `LiveVitess.verify` looks at that, once for all shards.
 - The primary is asked by its role: who has it is to answer.
 - The tablets of vtcombo and vttestserver are one server.
 """
@@ -12,12 +13,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from source_vitess.errors import TransientError
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.mysql.topology import Tablet, Topology, list_tablets
+from source_vitess.mysql.topology import Tablet, Topology
 from source_vitess.naming import TabletType
 
 #: How often any tablet of a type is asked for each that there is, before it is given up that all have answered.
@@ -81,12 +82,7 @@ def ask_every_tablet(
             break
     if silent is not None and not found:
         raise silent
-    all_asked = silent is None
-    if all_asked and not named and tablet_type != "PRIMARY" and topology.apart:
-        session.use(topology.keyspace)
-        now = replace(topology, tablets=list_tablets(session, topology.keyspace))
-        all_asked = now.serving(shard, tablet_type) == topology.serving(shard, tablet_type)
-    return Answers(tuple(found.values()), all_asked)
+    return Answers(tuple(found.values()), silent is None)
 
 
 def _named(topology: Topology, tablets: Sequence[Tablet], target: str) -> Sequence[str]:

@@ -60,9 +60,9 @@ class Freshness:
         shards = [shard for shard, seconds in kept.items() if seconds == shortest]
         named = ", ".join(shards[:_LISTED]) + (f" and {len(shards) - _LISTED} more" if len(shards) > _LISTED else "")
         yield Log(
-            f"The last sync that caught up did so {hours(passed)} ago ({_time(before)}), and MySQL keeps binary logs "
-            f"for {hours(shortest)} (shard {named}). If they are purged before a sync has read them, changes are "
-            "lost, and everything has to be copied again. Sync more often, or keep binary logs for longer "
+            f"The last sync that caught up did so {duration(passed)} ago ({_time(before)}), and MySQL keeps binary "
+            f"logs for {duration(shortest)} (shard {named}). If they are purged before a sync has read them, changes "
+            "are lost, and everything has to be copied again. Sync more often, or keep binary logs for longer "
             "(binlog_expire_logs_seconds).",
             warning=True,
         )
@@ -111,8 +111,10 @@ def _replicating(lags: Sequence[Lag], judged: Collection[str]) -> Sequence[Lag]:
     return lags
 
 
-def hours(seconds: float) -> str:
-    """Returns a time for people, such as `1.5 h`."""
+def duration(seconds: float) -> str:
+    """Returns a time for people, such as `1.5 h` or `20 min`."""
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:,.1f}".removesuffix(".0") + " h"
 
 

@@ -68,6 +68,8 @@ def explain_stall(context: SyncContext, error: StallError, target: Vgtid) -> Non
     if here is None or context.clock.stopping:
         return
     past = here.shards.keys() & target.shards.keys() - error.shards.keys()
+    if not past:
+        return
     for shard in here.shards.keys() - past:
         with suppress(TransientError):
             if others := context.vitess.ends_with(shard, here.shards[shard]) & past:

@@ -16,6 +16,8 @@ from instruments.scripted_vtgate.model.world import World
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.errors import ConfigError, PositionLostError, TransientError
 from source_vitess.keyspace import LiveVitess
+from source_vitess.mysql.session import VtgateSession
+from source_vitess.mysql.topology import list_tablets
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
 from unit_tests.replication.conftest import AfterFirstCurrent, Settings
@@ -109,6 +111,31 @@ def test_a_change_that_turns_out_to_be_errant(vitess: Vitess, after_first_curren
     assert sum("were read that its primary does not have" in line for line in syncs.store.logs) == 1
     assert first.uuid not in saved_gtid(syncs)
     assert str(shard.executed) == saved_gtid(syncs).partition("/")[2]
+
+
+def test_the_tablets_are_others_than_those_that_were_asked(vitess: Vitess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Vitess 24 another replica may have answered for the one that was meant: it is asked again."""
+    vitess.sql.variables["version_comment"] = "Version: 23.0.3 (Git revision x branch '') built on x"
+    vitess.make_uneven("PRIMARY", "REPLICA")
+    vitess.insert("a", *rows(3), shard="-80")
+    syncs = Syncs(vitess, "a", tablet_type="REPLICA")
+    assert syncs.run() is None
+    shared = syncs.store.states[-1]["global"]["shared_state"]
+    for entry in shared["vgtid"]:
+        entry["gtid"] += ",99999999-9999-9999-9999-999999999999:1" if entry["shard"] == "-80" else ""
+    looks: list[int] = []
+
+    def list_now(session: VtgateSession, name: str) -> tuple[object, ...]:
+        looks.append(1)
+        return () if len(looks) == 1 else list_tablets(session, name)
+
+    monkeypatch.setattr("source_vitess.keyspace.list_tablets", list_now)
+
+    error = syncs.run()
+
+    assert isinstance(error, PositionLostError)
+    assert len(looks) == 2
+    assert sum("changed while they were asked" in line for line in syncs.store.logs) == 1
 
 
 def test_an_errant_change_is_no_progress(vitess: Vitess) -> None:
