@@ -55,7 +55,7 @@ def test_syncs_that_are_far_apart(tables: Shop, cluster: Cluster, shop: Connecto
     catalog = shop.configured("codes")
     assert shop.sync(store, catalog) is None
     shards = sorted(cluster.serving_shards(shop.keyspace))
-    [[kept]] = cluster.sql(f"{shop.keyspace}:{shards[0]}@replica", "select @@global.binlog_expire_logs_seconds")
+    [[kept]] = cluster.sql(f"{shop.keyspace}:{shards[0]}@primary", "select @@global.binlog_expire_logs_seconds")
     store.states[-1]["global"]["shared_state"]["caught_up_at"] = "2026-01-02T03:04:05Z"
 
     assert shop.sync(store, catalog) is None
