@@ -325,6 +325,12 @@ MUTANTS: tuple[Mutant, ...] = (
         without=("reshard", "emergency", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
+        "key-at-the-end",
+        "a shard whose copy went on from a lastpk counts as copied once the key is known to be the same",
+        (("replication/copy_progress.py", "            self._check_keys({shard: key})\n", "            pass\n"),),
+        without=("errant", "reshard", "complete"),
+    ),
+    Mutant(
         "meant-tablet",
         "the only replica is asked by its name, so that another one that starts does not answer in its place",
         (("mysql/every_tablet.py", 'if tablet_type != "PRIMARY" else ()', "if len(tablets) > 1 else ()"),),

@@ -50,7 +50,7 @@ class CopyProgress:
         shards: By shard, how far the copy is; shards that are missing start from the beginning.
         positions: By shard, all positions that emitted rows were of.
         has_emitted: Whether rows may have been emitted, be it by an earlier sync.
-        went_on_by: By shard, the primary key by which VTTablet went on from a lastpk, in this attempt or to the end.
+        went_on_by: By shard that is not complete, the primary key by which VTTablet went on from a lastpk.
     """
 
     def __init__(self, context: SyncContext, stream: SelectedStream) -> None:
@@ -94,8 +94,7 @@ class CopyProgress:
         if not self._table.key or not set(self.shards) <= set(shards):
             self.shards = {}
         self.shards = {shard: part for shard, part in self.shards.items() if self.can_go_on(shard)}
-        # A shard that is complete sends nothing more that would show another key.
-        self.went_on_by = {shard: key for shard, key in self.went_on_by.items() if self._is_done(shard)}
+        self.went_on_by = {}
         self._store()
 
     def begin_attempt_within(self, shard: str) -> None:
@@ -121,7 +120,7 @@ class CopyProgress:
 
     def start_over(self, why: str) -> Message:
         """Forgets how far the copy is: what cannot be continued can be copied anew, as its changes are followed."""
-        self.shards = {}
+        self.forget()
         return Log(f"The copy of table {self._table.name!r} starts from the beginning: {why}", warning=True)
 
     def unfinished(self, shards: Sequence[str]) -> tuple[str, ...]:
@@ -185,7 +184,17 @@ class CopyProgress:
         self._store()
 
     def completed(self, shard: str, gtid: str) -> None:
-        """Notes that all rows of a shard are copied."""
+        """Notes that all rows of a shard are copied, if the key is still the one that the copy went on by.
+
+        A tablet whose key had been changed, and that found no rows behind the lastpk, announced no other key. Once the
+        state says that the shard is copied, nobody would look any more.
+
+        Raises:
+            KeyChangedError: It went on from a lastpk, and the table has another key by now.
+            TransientError: That is not known now.
+        """
+        if (key := self.went_on_by.pop(shard, None)) is not None:
+            self._check_keys({shard: key})
         self.shards[shard] = ShardCopy(gtid, None)
         self._store()
 
@@ -218,18 +227,6 @@ class CopyProgress:
                     yield self.start_over(f"the changes in shard {shard!r} since then are gone ({verdict.value}).")
                     self.begin_attempt(())
                     return
-
-    def check_resumed(self) -> None:
-        """Checks after a copy that went on from a lastpk that the key is still the one that it was made with.
-
-        A tablet whose key had been changed, and that found no rows behind the lastpk, announced no other key.
-
-        Raises:
-            KeyChangedError: The table has another key by now.
-            TransientError: It is not known now.
-        """
-        if self.went_on_by:
-            self._check_keys(self.went_on_by)
 
     def _check_keys(self, expected: Mapping[str, tuple[str, ...]]) -> None:
         keys = self._context.vitess.primary_keys(self._table.name, tuple(expected))

@@ -115,7 +115,6 @@ class TableCopy:
         yield from self._progress.check_resumable()
         if unfinished := self._progress.unfinished(shards):
             yield from self._new_stream().read(unfinished, retry)
-        self._progress.check_resumed()
 
     def _new_stream(self) -> CopyStream:
         return CopyStream(self._context, self._to_copy, self._progress, self._report, self._columns)

@@ -53,26 +53,24 @@ def progress(keys: Keys) -> CopyProgress:
     return progress
 
 
-def test_the_key_of_a_shard_that_was_complete_before_an_interruption(keys: Keys, progress: CopyProgress) -> None:
-    """It is checked all the same: by another key, the rest of its rows may have been left out."""
+def test_the_key_of_a_shard_that_went_on_from_a_lastpk(keys: Keys, progress: CopyProgress) -> None:
+    """It is checked before the shard counts as copied: by another key, the rest of its rows may have been left out."""
     progress.went_on_by.update(dict.fromkeys(SHARDS, ("id",)))
     progress.completed("-80", GTID)
-    progress.begin_attempt(SHARDS)  # the other one broke off
-    progress.completed("80-", GTID)
-    progress.check_resumed()
+    keys.now["80-"] = ("n",)
 
-    keys.now["-80"] = ("n",)
+    with pytest.raises(KeyChangedError, match="80-"):
+        progress.completed("80-", GTID)
 
-    with pytest.raises(KeyChangedError, match="-80"):
-        progress.check_resumed()
+    assert progress.unfinished(SHARDS) == ("80-",)
 
 
 def test_the_key_of_a_shard_that_starts_over(keys: Keys, progress: CopyProgress) -> None:
-    """By which key it went on before does not matter any more."""
+    """By which key it went on before does not matter any more, and the state forgets at once how far it was."""
     progress.went_on_by["-80"] = ("id",)
-    progress.completed("-80", GTID)
     progress.start_over("it has another key")
+    assert progress.unfinished(SHARDS) == SHARDS
     progress.begin_attempt(SHARDS)
     keys.now["-80"] = ("n",)
 
-    progress.check_resumed()
+    progress.completed("-80", GTID)
