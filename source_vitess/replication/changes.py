@@ -155,9 +155,10 @@ class Changes:
             at = Vgtid(start.keyspace, error.positions)
             if explained := self._explain(at, error.shards, tables):
                 raise explained from error
-            if error.shards == self._stalled_at:
+            if error.shards == self._stalled_at or not retry.left:
+                # Opening the stream anew was no help, or would be one time too many.
                 explain_stall(self._context, error, target)
-                raise error  # opening the stream anew was no help
+                raise error
             self._stalled_at = error.shards
         return retry.failed(error)
 
