@@ -61,6 +61,9 @@ LAST_WORDS = 120
 #: What Vitess says when it cannot do something now.
 _REFUSED = (VitessLocalError, pymysql.MySQLError, OSError)
 
+#: Faults that leave replicas standing still: VTGate may stream from one of these all the same.
+_STOPPING = ("stopped replica", "emergency reparent")
+
 
 class Chaos:
     """One run.
@@ -189,6 +192,8 @@ class Chaos:
     def _attempt(self, name: str, disturb: Callable[[], str]) -> None:
         """Does something to the cluster; puts the cluster in order if it cannot be done now."""
         self._tell(f"{name} …")
+        if name in _STOPPING:
+            self._syncs.may_stall = name
         try:
             done = disturb()
         except _REFUSED as error:
@@ -253,6 +258,7 @@ class Chaos:
             self._cluster.wait_ready(timeout=180)
             faults.heal(self._place)
             self._place.wait_for_replicas()
+            self._syncs.may_stall = ""
             self._sync_to_the_end()
             self._syncs.passed_all()
             self._compare_tables("with old catalogs")

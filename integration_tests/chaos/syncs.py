@@ -48,6 +48,7 @@ class Syncs:
         rode_out: How often a sync opened a broken stream again.
         is_green: Whether the last sync was.
         may_lose_position: Why the saved position may be lost, empty if it may not.
+        may_stall: Why replicas may not replicate, empty if all do.
         repeated: Streams without a key of which records may have come twice; a unique key over a prefix makes none.
         advice: What the log advises.
     """
@@ -62,6 +63,7 @@ class Syncs:
         self.ended: Counter[str] = Counter()
         self.rode_out = 0
         self.may_lose_position = ""
+        self.may_stall = ""
         self.repeated: set[str] = set()
         self._epoch = 0
         self._streams_failed: set[str] = set()
@@ -293,7 +295,9 @@ class Syncs:
             case "TransientError" | "StreamCancelledError" | "stopped" | "dropped" | "killed":
                 pass
             case "StallError":
-                pass  # VTGate has chosen a replica that has stopped, twice; while nothing happens, no sync may end so
+                # VTGate may choose a replica that has stopped, twice.
+                if not self.may_stall:
+                    raise OracleError(f"the sync stalled without a reason: {errors}")
             case _:
                 raise OracleError(f"the sync ended with {ended}: {errors}")
         if ended not in ("dropped", "killed", "stopped"):
