@@ -229,6 +229,11 @@ def throwaway(gate: Gate, tables: Sequence[str], positions: Mapping[str, str], *
     file = gate.folder / "throwaway.request"
     file.write_bytes(request.to_proto(tablet_type="PRIMARY", plain_names=True).SerializeToString())
     command = [sys.executable, "-m", "benchmarks.throwaway", f"{gate.host}:{gate.grpc_port}", str(file), str(ends)]
+    return _measure(command, rows)
+
+
+def _measure(command: Sequence[str], rows: int) -> Measurement:
+    """Runs a client that prints the seconds from the first row to the last."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None  # noqa: S101 - it was asked for
@@ -260,12 +265,7 @@ def bare_copies(gate: Gate, tables: Sequence[str], shards: Sequence[str], *, row
         (folder / table).write_bytes(proto.SerializeToString())
     address = f"{gate.host}:{gate.grpc_port}"
     command = [sys.executable, "-m", "benchmarks.bare_copies", address, str(folder), str(at_once)]
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    with watch_memory(process.pid) as memory:
-        output = process.stdout.read()
-    return reap(process, started, float(output or 0), memory, rows)
+    return _measure(command, rows)
 
 
 def run_debezium(gate: Gate, table: str, positions: Mapping[str, str], *, rows: int, copy: bool) -> Measurement:

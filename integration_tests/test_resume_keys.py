@@ -7,8 +7,7 @@ instead of an hour.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -16,6 +15,7 @@ from vitess_local.cluster import Cluster
 
 from instruments.connector import Connector
 from instruments.oracle import Store
+from instruments.statement_limit import cut_statements, wait_until_cut
 from source_vitess.commands import sync_settings
 
 KEYSPACE = "single"
@@ -238,7 +238,8 @@ def test_a_copy_that_the_tablet_cuts(chatty: Cluster, connector: Connector, key:
         write(chatty, ["update t set k = id % 3 + 1"])
     catalog = connector.configured(mode=mode)
     store = Store.of_catalog(connector.discover())
-    before = cuts(chatty)
+    alias = chatty.primary(KEYSPACE, "0").alias
+    before = cut_statements(chatty, alias)
     changed = False
 
     for line in connector.lines(catalog):
@@ -246,7 +247,7 @@ def test_a_copy_that_the_tablet_cuts(chatty: Cluster, connector: Connector, key:
         if store.records["t"] == 10 and not changed:
             changed = True
             write(chatty, ["update t set v = 'new' where id % 100 = 3", "delete from t where id % 100 = 4"])
-            wait_until(lambda: cuts(chatty) > before)
+            wait_until_cut(chatty, alias, before)
 
     assert changed
     assert store.statuses == {"t": "COMPLETE"}
@@ -259,22 +260,6 @@ def test_a_copy_that_the_tablet_cuts(chatty: Cluster, connector: Connector, key:
 
 _NUMBERS = "select 1 union all select i + 1 from n where i < {}"
 _ROWS = "select i, repeat('x', 10000) from n"
-
-
-def cuts(cluster: Cluster) -> int:
-    """Returns how many statements MySQL has ended because of their time."""
-    with cluster.connect_tablet(cluster.primary(KEYSPACE, "0").alias) as connection, connection.cursor() as cursor:
-        cursor.execute("show global status like 'Max_execution_time_exceeded'")
-        [(_, number)] = cursor.fetchall()
-        return int(number)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Waits for something that tells nobody that it happened."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 def test_a_float_key_is_warned_of(chatty: Cluster, connector: Connector) -> None:

@@ -8,7 +8,6 @@ import operator
 import os
 import pickle
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from instruments.statement_limit import cut_statements, wait_until_cut
 from source_vitess.clock import SystemClock
 from source_vitess.conditions.values import Condition
 from source_vitess.errors import ConfigError
@@ -294,7 +294,7 @@ def test_a_copy_that_vttablet_cuts(cluster: Cluster) -> None:
             before = cut_statements(cluster, alias)
             read = [next(reading)]
             # MySQL waits for VTTablet, that for VTGate, and that for the next row being taken here.
-            wait_until(lambda: cut_statements(cluster, alias) > before)
+            wait_until_cut(cluster, alias, before)
             cursor.execute("update wide set note = 'later' where tenant = 2")
             read += reading
             cursor.execute("select tenant, id from wide where (tenant, id) >= (0, 1000) and (tenant, id) < (2, 900)")
@@ -304,22 +304,6 @@ def test_a_copy_that_vttablet_cuts(cluster: Cluster) -> None:
         assert len({rows.position for rows in read}) > 1
     finally:
         cluster.sql(KEYSPACE, "drop table wide")
-
-
-def cut_statements(cluster: Cluster, alias: str) -> int:
-    """Returns how many statements a tablet's MySQL has ended because of their time."""
-    with cluster.connect_tablet(alias) as connection, connection.cursor() as cursor:
-        cursor.execute("show global status like 'Max_execution_time_exceeded'")
-        [(_, number)] = cursor.fetchall()
-        return int(number)
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Waits for something that tells nobody that it happened."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("table", ["composite"], indirect=True)
