@@ -65,6 +65,7 @@ STEPS: Mapping[str, Step] = {
     "read": Step("copy, changes, kill and resume", ["test_read.py"]),
     "images": Step("row images, large rows", ["test_row_images.py", "test_limits.py"]),
     "reshard": Step("reshard", ["test_reshard.py"]),
+    "failovers": Step("failovers, restarts, replicas that disagree", ["test_faults.py", "test_uneven.py"]),
     "rest": Step("the other integration tests"),
     "chaos": Step("chaos", ["chaos"], {"SOURCE_VITESS_CHAOS_MINUTES": str(_IN_CHAOS)}),
 }
