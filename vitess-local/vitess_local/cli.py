@@ -238,6 +238,12 @@ def _add_faults(subparsers: Any) -> None:
     change.add_argument("version", help="the release, such as 24.4")
     change.add_argument("servers", nargs="+", metavar="SERVER", help="vtctld, vtgate, zone1-0000000100, 100, ks/-80 …")
 
+    change = _command(
+        subparsers, "change-mysql", commands.change_mysql, "replace replicas' MySQL by another version, with data anew"
+    )
+    change.add_argument("version", help="MySQL's, such as 8.0, or newest")
+    change.add_argument("tablets", nargs="+", metavar="TABLET", help="zone1-0000000100, 100, ks/-80@replica …")
+
     purge = _command(subparsers, "purge-binlogs", commands.purge_binlogs, "make MySQL servers forget old positions")
     only = purge.add_mutually_exclusive_group(required=True)
     only.add_argument("--shard", type=keyspace_shard, metavar="KEYSPACE/SHARD")

@@ -343,6 +343,16 @@ class Cluster:
         with self._exclusively():
             self._deployment = versions.change_vitess(self._deployment, server, release, root, self._report)
 
+    def change_mysql(self, tablet: str, version: str) -> None:
+        """Give a replica a new MySQL server of another version, such as `8.0`, or `newest`.
+
+        Its data are replicated anew, for which the primary needs all of its binary logs. The replica's Vitess stays.
+        In an upgrade replicas come first, then a `reparent`, then the old primaries.
+        """
+        with self._exclusively():
+            mysql = ensure_installed(self._cache, Pair.of(self._deployment.toolchain.vitess_version, version))
+            self._deployment = versions.change_mysql(self._deployment, tablet, mysql, self._report)
+
     @contextmanager
     def extra_gate(self, name: str, *args: str) -> Iterator[Gate]:
         """Run a VTGate besides the cluster's own, with more flags, until the end of the `with` block.

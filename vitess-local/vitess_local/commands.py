@@ -173,6 +173,13 @@ def change_vitess(arguments: argparse.Namespace) -> None:
         cluster.change_vitess(server, arguments.version)
 
 
+def change_mysql(arguments: argparse.Namespace) -> None:
+    """Give replicas new MySQL servers of another version, one after the other."""
+    cluster = Cluster.find(arguments.name)
+    for tablet in arguments.tablets:
+        cluster.change_mysql(tablet, arguments.version)
+
+
 def purge_binlogs(arguments: argparse.Namespace) -> None:
     """Purge binary logs and print each tablet's `gtid_purged`."""
     cluster = Cluster.find(arguments.name)

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from vitess_local.install.toolchain import Toolchain
 from vitess_local.servers.deployment import Deployment, check_data_dir
 from vitess_local.servers.keyspaces import KeyspaceSpec
 from vitess_local.servers.layout import ClusterSpec, new_layout
+from vitess_local.servers.server import Server
 
 
 @pytest.fixture
@@ -54,6 +56,37 @@ def test_a_server_with_another_release_keeps_it(deployment: Deployment) -> None:
     assert loaded == changed
     assert loaded.toolchain_of(loaded.vtgate) == newer
     assert loaded.toolchain_of(loaded.vtctld) == deployment.toolchain
+
+
+def test_a_tablet_starts_the_mysql_that_was_chosen_for_it(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Program, files and data folder are of that version; the other tablets keep theirs."""
+    other = replace(
+        deployment.toolchain, mysqld=Path("/y/mysqld"), mysql_root=Path("/y"), mysql_template=Path("/y/data")
+    )
+    started: list[tuple[Sequence[str | Path], Mapping[str, str]]] = []
+    copied: list[Path] = []
+
+    def start(server: Server, argv: Sequence[str | Path], *, env: Mapping[str, str], **_: object) -> None:
+        started.append((argv, env))
+
+    def copy(template: Path, tablet_dir: Path, **_: object) -> None:
+        copied.append(template)
+        tablet_dir.mkdir()
+
+    monkeypatch.setattr(Server, "start", start)
+    monkeypatch.setattr("vitess_local.install.mysql_template.copy_for_tablet", copy)
+    first, second, *_ = deployment.layout.tablets
+    changed = deployment.with_other(deployment.mysqld(first), other)
+
+    for tablet in (first, second):
+        changed.start_mysqld(tablet)
+
+    assert copied == [Path("/y/data"), Path("/x")]
+    assert [argv[0] for argv, _ in started] == [Path("/y/mysqld"), Path("/x")]
+    assert [argv[-1] for argv, _ in started] == ["--basedir=/y", "--basedir=/x"]
+    assert [env["VT_MYSQL_ROOT"] for _, env in started] == ["/y", "/x"]
 
 
 def test_servers_are_ended_gate_first_and_topology_last(deployment: Deployment) -> None:

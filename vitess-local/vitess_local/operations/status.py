@@ -16,6 +16,7 @@ def describe(deployment: Deployment) -> dict[str, Any]:
     """Return everything a client or a test needs to know about a cluster."""
     layout = deployment.layout
     keyspaces = [keyspace.name for keyspace in layout.spec.keyspaces]
+    mysqlds = {deployment.mysqld(tablet).name for tablet in layout.tablets}
     return {
         "name": layout.spec.name,
         "host": LOOPBACK,
@@ -41,8 +42,13 @@ def describe(deployment: Deployment) -> dict[str, Any]:
         "pids": {name: server.pid() for name, server in deployment.servers().items()},
         "vitess_version": deployment.toolchain.vitess_version,
         "mysql_version": deployment.toolchain.mysql_version,
-        # Of servers that `change-vitess` has restarted with another release.
-        "other_vitess_versions": {name: other.vitess_version for name, other in deployment.others.items()},
+        # Of servers that `change-vitess` and `change-mysql` have given other versions.
+        "other_vitess_versions": {
+            name: other.vitess_version for name, other in deployment.others.items() if name not in mysqlds
+        },
+        "other_mysql_versions": {
+            name: other.mysql_version for name, other in deployment.others.items() if name in mysqlds
+        },
     }
 
 

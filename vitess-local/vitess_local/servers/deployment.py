@@ -42,7 +42,7 @@ _MAX_DATA_DIR_LENGTH = 107 - len("/vt_0000000100/mysql.sock.lock")
 class Deployment:
     """Everything needed to start, find and end the servers of one cluster.
 
-    `others` has, by server, the toolchain of those that run another release of Vitess than the cluster began with.
+    `others` has, by server, the toolchain of those that run another Vitess or MySQL than the cluster began with.
     """
 
     layout: Layout
@@ -134,25 +134,30 @@ class Deployment:
         """Start the gate."""
         self.start(self.vtgate, command_lines.vtgate_argv(self.toolchain_of(self.vtgate), self.layout))
 
+    def make_tablet_dir(self, tablet: Tablet, **settings: str) -> None:
+        """Give a tablet's MySQL server its data folder; `settings` win over all others."""
+        server = self.mysqld(tablet)
+        mysql_template.copy_for_tablet(
+            self.toolchain_of(server).mysql_template,
+            self.tablet_dir(tablet),
+            uid=tablet.uid,
+            port=tablet.mysql_port,
+            # With the other logs, where the reason of a failed start is looked for.
+            settings={"log-error": str(server.log), **self.layout.spec.mysql_settings, **settings},
+            account=self.account,
+        )
+
     def start_mysqld(self, tablet: Tablet) -> None:
         """Start a tablet's MySQL server, giving it a data folder first if it has none."""
         folder = self.tablet_dir(tablet)
         if not folder.is_dir():
-            mysql_template.copy_for_tablet(
-                self.toolchain.mysql_template,
-                folder,
-                uid=tablet.uid,
-                port=tablet.mysql_port,
-                # With the other logs, where the reason of a failed start is looked for.
-                settings={"log-error": str(self.mysqld(tablet).log), **self.layout.spec.mysql_settings},
-                account=self.account,
-            )
+            self.make_tablet_dir(tablet)
         server = self.mysqld(tablet)
         if server.pid() is None:
             # Left behind by a killed server; the next one would refuse to start.
             for leftover in ("mysql.sock", "mysql.sock.lock"):
                 (folder / leftover).unlink(missing_ok=True)
-        self.start(server, command_lines.mysqld_argv(self.toolchain, self.layout, tablet))
+        self.start(server, command_lines.mysqld_argv(self.toolchain_of(server), self.layout, tablet))
 
     def start_vttablet(self, tablet: Tablet) -> None:
         """Start the Vitess half of a tablet."""
