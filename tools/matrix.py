@@ -257,7 +257,9 @@ def _run_pair(pair: Pair, steps: Sequence[str]) -> Iterator[tuple[Servers, str, 
     with Cluster.up(name, keyspaces=KEYSPACES, vitess_version=pair.vitess.name, mysql_version=pair.mysql) as cluster:
         described = cluster.describe()
         servers = Servers(described["vitess_version"], described["mysql_version"])
-        environment = {**os.environ, **versions, "SOURCE_VITESS_TEST_CLUSTER": name}
+        # Else a run of chaos that somebody has under way lends its servers, of whatever version they are.
+        own = {"SOURCE_VITESS_TEST_CLUSTER": name, "SOURCE_VITESS_CHAOS_CLUSTER": f"{name}-chaos"}
+        environment = {**os.environ, **versions, **own}
         for step in steps:
             yield servers, step, _run_step(step, {**environment, **STEPS[step].environment})
 
