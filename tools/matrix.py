@@ -40,6 +40,9 @@ BEGIN, END = "<!-- written by tools/matrix.py -->", "<!-- end of what tools/matr
 NAME = "matrix"
 KEYSPACES = {"shop": 2, "single": 1}
 
+#: Tests that go from one version to another, whatever is chosen: they say nothing of a pair.
+OF_NO_PAIR = frozenset({"test_upgrade.py", "test_mysql_upgrade.py"})
+
 _IN_CHAOS = 3
 _TESTS = "integration_tests"
 
@@ -219,8 +222,8 @@ def parse_pairs(text: str) -> list[Pair]:
 
 
 def files_of(name: str) -> list[str]:
-    """Returns the tests of a step, as pytest takes them; those of `rest` are all that no other step has."""
-    named = {test for step in STEPS.values() for test in step.tests}
+    """Returns the tests of a step, as pytest takes them; those of `rest` are all of a pair that no other step has."""
+    named = {test for step in STEPS.values() for test in step.tests} | OF_NO_PAIR
     tests = STEPS[name].tests or sorted({file.name for file in (ROOT / _TESTS).glob("test_*.py")} - named)
     return [f"{_TESTS}/{test}" for test in tests]
 
