@@ -38,7 +38,7 @@ $(VENV)/.locked: requirements/dev.txt tools/make_venv.sh
 # The connectors and vitess-local themselves, in place; nothing is downloaded for it. Where no C compiler is, no old
 # compiled decoder may be left. Without editable_mode, setuptools makes the package visible to a running Python only, and
 # not to mypy.
-$(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py source_vitess/rows/_decoder.c \
+$(VENV)/.editable: $(VENV)/.locked pyproject.toml setup.py $(wildcard source_vitess/rows/_*.[ch]) \
     vitess-local/pyproject.toml destination_readyset/pyproject.toml vitess_spark/pyproject.toml
 	@rm -rf source_vitess/rows/_decoder.*.so build/temp.* build/lib.*
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat \

@@ -8,7 +8,8 @@ setup(
     ext_modules=[
         Extension(
             "source_vitess.rows._decoder",
-            sources=["source_vitess/rows/_decoder.c"],
+            sources=["source_vitess/rows/_decoder.c", "source_vitess/rows/_columns.c"],
+            depends=["source_vitess/rows/_bytes.h", "source_vitess/rows/_columns.h"],
             extra_compile_args=["-O3", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"],
             py_limited_api=True,
             optional=True,

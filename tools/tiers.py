@@ -119,7 +119,7 @@ TIERS = {
     "unit-python": _pytest(
         "unit-python",
         *(f"unit_tests/{part}" for part in ("types", "rows", "vstream", "replication", "test_entrypoint.py")),
-        "--ignore=unit_tests/rows/test_compiled.py",
+        *(f"--ignore=unit_tests/rows/test_{compiled}.py" for compiled in ("compiled", "column_buffers")),
         environment={"SOURCE_VITESS_COMPILED": "0"},
     ),
     # Says what it has searched and found: shown as it is.

@@ -1,4 +1,4 @@
-"""The compiled decoder under AddressSanitizer and UndefinedBehaviorSanitizer, which end it at the first fault."""
+"""The compiled code under AddressSanitizer and UndefinedBehaviorSanitizer, which end it at the first fault."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,50 @@ from integration_tests.decoder import row_tests
 pytestmark = pytest.mark.timeout(1200)  # a busy machine is no failure
 
 ROOT = row_tests.ROOT
-SOURCE = ROOT / "source_vitess" / "rows" / "_decoder.c"
+ROWS = ROOT / "source_vitess" / "rows"
+SOURCES = ("_decoder.c", "_columns.c")
 
-#: Where a field's bytes are held to those that there are.
-CHECK = "if (size > size_of(*from)) {"
+
+@dataclass(frozen=True)
+class Check:
+    """A check in C, and what is wrong if nobody makes it.
+
+    Attributes:
+        source: Where it stands.
+        text: It.
+        without: What stands in its place then.
+        script: Does what it is for, and prints the last word where it is made.
+        word: That.
+    """
+
+    source: str
+    text: str
+    without: str
+    script: str
+    word: str
+
+
+CHECKS = {
+    # Of two bytes, which say that 127 follow: the table's name, which is compared.
+    "a field's bytes are there": Check(
+        "_decoder.c",
+        "if (size > size_of(*from)) {",
+        "if (0) {",
+        "from source_vitess.rows.compiled import ordinary_decoder\n"
+        r"event = b'\x08\x0c\x2a\x02\x0a\x7f'"
+        "\nprint(ordinary_decoder([], copied=False).append([event], 0, b't' * 127, b'', 0, [], []), 'taken')",
+        "0 taken",
+    ),
+    "a column has room for a value": Check(
+        "_columns.c",
+        "if (more <= column->room - column->used) {",
+        "if (more <= column->room - column->used || column->room > 0) {",
+        "from source_vitess.rows.compiled import column_layouter\n"
+        """rows = [b'"c":"%s",' % (b'x' * 1000)] * 9\n"""
+        """print(len(column_layouter()(((b'"c":', 9, 0, 0),), rows)[0][3]), 'bytes')""",
+        "9000 bytes",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +88,14 @@ def preloaded(compiler: Sequence[str]) -> str:
     return " ".join(found)
 
 
-def _build(compiler: Sequence[str], source: Path, folder: Path) -> None:
+def _build(compiler: Sequence[str], sources: Sequence[Path], folder: Path) -> None:
     row_tests.copy_to(folder, examples=20)
     row_tests.copy_package_to(folder)
     flags = ["-shared", "-fPIC", "-O1", "-g", "-fno-omit-frame-pointer", "-I", sysconfig.get_path("include")]
+    flags += ["-I", str(ROWS)]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     built = folder / "source_vitess" / "rows" / "_decoder.abi3.so"
-    subprocess.run([*compiler, *flags, "-o", built, source], check=True)
+    subprocess.run([*compiler, *flags, "-o", built, *sources], check=True)
 
 
 def _run(folder: Path, preloaded: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,35 +112,31 @@ def _run(folder: Path, preloaded: str, *arguments: str) -> subprocess.CompletedP
 
 def test_no_byte_is_touched_that_is_not_the_decoders(compiler: Sequence[str], preloaded: str, tmp_path: Path) -> None:
     """Random, edge and broken values, rows and events: no access beyond a buffer, nothing that C leaves undefined."""
-    _build(compiler, SOURCE, tmp_path)
+    _build(compiler, [ROWS / name for name in SOURCES], tmp_path)
+    tests = [f"unit_tests/rows/test_{name}.py" for name in ("compiled", "column_buffers")]
 
-    done = _run(
-        tmp_path, preloaded, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "unit_tests/rows/test_compiled.py"
-    )
+    done = _run(tmp_path, preloaded, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests)
 
     assert done.returncode == 0, done.stdout[-5000:]
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
 
 
+@pytest.mark.parametrize("check", CHECKS.values(), ids=list(CHECKS))
 @pytest.mark.parametrize("checked", [True, False], ids=["with the check", "without"])
-def test_a_missing_check_is_noticed(compiler: Sequence[str], preloaded: str, tmp_path: Path, checked: bool) -> None:
-    """An event that says more than it has ends with the sanitizer's report if, and only if, nobody checks that."""
-    text = SOURCE.read_text(encoding="utf-8")
-    assert text.count(CHECK) == 1
-    source = tmp_path / "decoder.c"
-    source.write_text(text if checked else text.replace(CHECK, "if (0) {"), encoding="utf-8")
-    _build(compiler, source, tmp_path)
-    # Of two bytes, which say that 127 follow: the table's name, which is compared.
-    script = (
-        "from source_vitess.rows.compiled import ordinary_decoder\n"
-        r"event = b'\x08\x0c\x2a\x02\x0a\x7f'"
-        "\nprint(ordinary_decoder([], copied=False).append([event], 0, b't' * 127, b'', 0, [], []), 'taken')"
-    )
+def test_a_missing_check_is_noticed(
+    compiler: Sequence[str], preloaded: str, tmp_path: Path, check: Check, checked: bool
+) -> None:
+    """What goes beyond its memory ends with the sanitizer's report if, and only if, nobody checks that."""
+    text = (ROWS / check.source).read_text(encoding="utf-8")
+    assert text.count(check.text) == 1
+    source = tmp_path / check.source
+    source.write_text(text if checked else text.replace(check.text, check.without), encoding="utf-8")
+    _build(compiler, [source, *(ROWS / name for name in SOURCES if name != check.source)], tmp_path)
 
-    done = _run(tmp_path, preloaded, "-c", script)
+    done = _run(tmp_path, preloaded, "-c", check.script)
 
-    assert (done.returncode == 0, "0 taken" in done.stdout) == (checked, checked), done.stdout[-5000:]
+    assert (done.returncode == 0, check.word in done.stdout) == (checked, checked), done.stdout[-5000:]
     assert ("AddressSanitizer: heap-buffer-overflow" in done.stdout) == (not checked)
 
 

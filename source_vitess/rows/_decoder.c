@@ -10,21 +10,8 @@
  * Of Python's C API only the limited part is used, as of 3.10: one build serves that version and all later ones.
  */
 
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030A0000
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
-
-/* What a step came to. LEFT: this is for Python. FAILED: a Python error is set. */
-typedef enum { DONE, LEFT, FAILED } Outcome;
-
-typedef struct {
-    const uint8_t *at;
-    const uint8_t *end;
-} Slice;
-
-static inline size_t size_of(Slice slice) { return (size_t)(slice.end - slice.at); }
+#include "_bytes.h"
+#include "_columns.h"
 
 /* The numbers stand in types/codec.py too. */
 typedef enum {
@@ -108,29 +95,11 @@ static inline void put_all(Decoder *self, const void *bytes, size_t size) {
     self->used += size;
 }
 
-/* --- Python's objects, whose kind was looked at before ------------------------------------------------------------- */
-
-static Slice slice_of(PyObject *bytes) {
-    const uint8_t *at = (const uint8_t *)PyBytes_AsString(bytes);
-    return (Slice){at, at + PyBytes_Size(bytes)};
-}
+/* --- a list, whose kind was looked at before ------------------------------------------------------------------------ */
 
 static int shorten(PyObject *list, Py_ssize_t size) { return PyList_SetSlice(list, size, PY_SSIZE_T_MAX, NULL); }
 
 /* --- values: each writes the JSON of an ordinary value, and is LEFT with any other ---------------------------------- */
-
-static inline int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
-
-static int two(const uint8_t *at) { return (at[0] - '0') * 10 + (at[1] - '0'); }
-
-static int all_digits(const uint8_t *at, const uint8_t *end) {
-    for (; at < end; at++) {
-        if (!is_digit(*at)) {
-            return 0;
-        }
-    }
-    return 1;
-}
 
 static Outcome write_as_is(Decoder *self, Slice value) {
     if (reserve(self, size_of(value)) != DONE) {
@@ -281,21 +250,6 @@ static Outcome write_double(Decoder *self, Slice value) {
     return write_as_is(self, value);
 }
 
-/* Ten bytes: a day of the calendar, `2026-02-28`. */
-static int is_date(const uint8_t *at) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (!all_digits(at, at + 4) || at[4] != '-' || !all_digits(at + 5, at + 7) || at[7] != '-' ||
-        !all_digits(at + 8, at + 10)) {
-        return 0;
-    }
-    int year = two(at) * 100 + two(at + 2), month = two(at + 5), day = two(at + 8);
-    if (year == 0 || month == 0 || month > 12 || day == 0) {
-        return 0;
-    }
-    int leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return day <= days[month - 1] + leap;
-}
-
 static Outcome write_date(Decoder *self, Slice value) {
     if (size_of(value) != 10 || !is_date(value.at)) {
         return LEFT;
@@ -368,34 +322,6 @@ static Outcome write_time(Decoder *self, Slice value, size_t digits) {
     return DONE;
 }
 
-/* The number of bytes of the UTF-8 character at `at`, which is not ASCII; 0 if it is none (RFC 3629, section 4). */
-static size_t utf8_size(const uint8_t *at, const uint8_t *end) {
-    uint8_t first = at[0], low = 0x80, high = 0xBF;
-    size_t size;
-    if (first < 0xC2 || first > 0xF4) {
-        return 0;
-    } else if (first < 0xE0) {
-        size = 2;
-    } else if (first < 0xF0) {
-        size = 3;
-        low = first == 0xE0 ? 0xA0 : 0x80;
-        high = first == 0xED ? 0x9F : 0xBF;
-    } else {
-        size = 4;
-        low = first == 0xF0 ? 0x90 : 0x80;
-        high = first == 0xF4 ? 0x8F : 0xBF;
-    }
-    if ((size_t)(end - at) < size || at[1] < low || at[1] > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < size; i++) {
-        if (at[i] < 0x80 || at[i] > 0xBF) {
-            return 0;
-        }
-    }
-    return size;
-}
-
 /* Protobuf refuses a string that is not UTF-8. Names and positions are ASCII, as a rule. */
 static int is_utf8(Slice text) {
     while (text.at < text.end) {
@@ -406,15 +332,6 @@ static int is_utf8(Slice text) {
         text.at += size;
     }
     return 1;
-}
-
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Whether eight bytes are ASCII that JSON has as it is: no control character, no quote, no backslash. */
-static inline int is_plain(uint64_t word) {
-    uint64_t quotes = word ^ EACH_BYTE('"'), slashes = word ^ EACH_BYTE('\\');
-    uint64_t found = word | (word - EACH_BYTE(0x20)) | (quotes - EACH_BYTE(1)) | (slashes - EACH_BYTE(1));
-    return (found & EACH_BYTE(0x80)) == 0;
 }
 
 static void put_escaped(Decoder *self, uint8_t byte) {
@@ -445,27 +362,6 @@ static void put_escaped(Decoder *self, uint8_t byte) {
         put(self, (uint8_t)hex[byte >> 4]);
         put(self, (uint8_t)hex[byte & 15]);
     }
-}
-
-/* How many bytes at the beginning can be copied as they are, in steps of eight. */
-static size_t plain_size(const uint8_t *at, const uint8_t *end) {
-    const uint8_t *start = at;
-    uint64_t words[4];
-    while (end - at >= 32) {
-        memcpy(words, at, 32);
-        if (!is_plain(words[0]) || !is_plain(words[1]) || !is_plain(words[2]) || !is_plain(words[3])) {
-            break;
-        }
-        at += 32;
-    }
-    while (end - at >= 8) {
-        memcpy(words, at, 8);
-        if (!is_plain(words[0])) {
-            break;
-        }
-        at += 8;
-    }
-    return (size_t)(at - start);
 }
 
 static Outcome write_text(Decoder *self, Slice value) {
@@ -514,22 +410,6 @@ static void skip_space(Slice *text) {
            (*text->at == ' ' || *text->at == '\n' || *text->at == '\t' || *text->at == '\r')) {
         text->at++;
     }
-}
-
-static int skip_byte(Slice *text, uint8_t byte) {
-    if (text->at < text->end && *text->at == byte) {
-        text->at++;
-        return 1;
-    }
-    return 0;
-}
-
-static int skip_word(Slice *text, const char *word, size_t size) {
-    if (size_of(*text) < size || memcmp(text->at, word, size) != 0) {
-        return 0;
-    }
-    text->at += size;
-    return 1;
 }
 
 /* Whether it is UTF-8 is seen when it is written. */
@@ -1246,7 +1126,8 @@ static PyModuleDef_Slot module_slots[] = {
 static PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_decoder",
-    .m_doc = "Rows of a VStream to JSON text, for ordinary values.",
+    .m_doc = "Rows of a VStream to JSON text, and these to columns, for ordinary values.",
+    .m_methods = column_functions,
     .m_slots = module_slots,
 };
 

@@ -1,5 +1,7 @@
 """Which decoder reads rows: the compiled one (rows/_decoder.c) before the one in Python, or Python alone.
 
+The same for what lays rows out as columns (rows/_columns.c), which is compiled into one module with it.
+
 The compiled decoder takes ordinary rows, several times faster, and leaves all others to Python. It is in the wheels,
 and is built where a C compiler is. Nobody else asks whether it is installed: where it is not, what stands in its place
 takes no row.
@@ -11,7 +13,7 @@ compiled decoder is not installed.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
@@ -53,6 +55,14 @@ class OrdinaryDecoder(Protocol):
         """
 
 
+#: Of columns, each a tuple (prefix, layout, precision, scale), and rows: for each column a tuple (nulls, validity,
+#: ends, values), or the JSON of its values; None for rows that are left. See `column_buffers`.
+ColumnLayouter = Callable[
+    [tuple[tuple[bytes, int, int, int], ...], list[bytes]],
+    "list[tuple[int, bytes, bytes | None, bytes] | bytes] | None",
+]
+
+
 class _LeavesAll:
     """Stands in for the compiled decoder where Python decodes all rows."""
 
@@ -81,6 +91,19 @@ def ordinary_decoder(columns: Sequence[DecodedColumn], *, copied: bool) -> Ordin
         return _LeavesAll()
     decoder: OrdinaryDecoder = chosen.Decoder(tuple(_described(column, copied=copied) for column in columns))
     return decoder
+
+
+def column_layouter() -> ColumnLayouter:
+    """Returns what lays out rows as columns.
+
+    Raises:
+        ConfigError: It is to be the compiled one, and cannot.
+    """
+    chosen = _choose()
+    if isinstance(chosen, str):
+        return lambda _columns, _members: None
+    layouter: ColumnLayouter = chosen.lay_out
+    return layouter
 
 
 def _choose() -> ModuleType | str:
