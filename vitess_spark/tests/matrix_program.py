@@ -1,18 +1,22 @@
 """What the tasks of a batch and of a stream make of tables, run by a test in .venv-spark, without a JVM.
 
 Reads JSON from stdin: `options`, and `tables`, by name the position that changes are read from, null for a copy. Prints
-by table the columns' types in Arrow and in MySQL, and the rows by id, each value as text.
+by table the columns' types in Arrow and in MySQL, and the rows by id, each value as text. Fails if compiled code lays
+rows out as other columns than Python does.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 from pyspark.sql.pandas.types import to_arrow_schema
+from source_vitess.rows import compiled
 
 from vitess_spark.arrow import record_batches
 from vitess_spark.options import ReadOptions
@@ -34,8 +38,13 @@ def read(options: Mapping[str, str], name: str, start: Any) -> dict[str, Any]:
     schema = to_arrow_schema(spark_schema(table), timezone="UTC")
     rows = {}
     for part in parts:
-        for batch in record_batches(read_part(parsed, table, part), table, schema):
+        part_rows = list(read_part(parsed, table, part))
+        batches = list(record_batches(part_rows, table, schema))
+        with mock.patch.dict(os.environ, {compiled.VARIABLE: "0"}):
+            assert batches == list(record_batches(part_rows, table, schema))
+        for batch in batches:
             assert batch.schema == schema
+            batch.validate(full=True)
             for row in batch.to_pylist():
                 assert row["_vt_op"] == ("upsert" if start else "copy")
                 rows[row["id"]] = {column: shown(value) for column, value in row.items() if column not in META}

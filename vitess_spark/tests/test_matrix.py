@@ -108,7 +108,10 @@ def read(cluster: Cluster, tables: Sequence[MatrixTable], start: Any) -> dict[st
 
 
 def test_every_value_of_a_copy_and_of_changes(cluster: Cluster, tables: Sequence[MatrixTable]) -> None:
-    """Spark's types are those of docs/spark.md, every digit and every byte is there, and no date is a null."""
+    """Spark's types are those of docs/spark.md, every digit and every byte is there, and no date is a null.
+
+    Compiled code and Python make the same columns of them.
+    """
     for table in tables:
         write(cluster, table, 1)
     copied = read(cluster, tables, None)
