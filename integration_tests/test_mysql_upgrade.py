@@ -20,7 +20,10 @@ from instruments.type_matrix import TABLES as MATRIX
 from instruments.type_matrix import MatrixTable, quote
 from integration_tests.shop import Shop
 from integration_tests.test_upgrade import interrupted, sync
-from integration_tests.test_values import check, write
+from integration_tests.test_values import check as check_values
+from integration_tests.test_values import write
+from source_vitess.check import check
+from source_vitess.settings.config import Config
 from tools.installed import obstacle
 
 SEED = int(os.environ.get("SOURCE_VITESS_SEED", "0")) or random.randrange(1, 10**6)  # noqa: S311 - test data
@@ -73,14 +76,19 @@ def two() -> Iterator[Cluster]:
         yield cluster
 
 
+def have_written_on(two: Cluster, which: str) -> None:
+    """Makes the tablet on the old MySQL, or that on the new one, the primary."""
+    if mysql_of(two, two.primary(KEYSPACE, "0").alias).startswith("8.0") != (which == "old"):
+        two.reparent(SHARD)
+    [replica] = replicas_of(two)
+    assert mysql_of(two, replica).startswith("8.0") == (which == "new")
+
+
 @pytest.mark.parametrize("wrote_on", ["old", "new"])
 @pytest.mark.parametrize("table", MATRIX, ids=lambda table: table.name)
 def test_every_value_is_read_from_another_mysql(two: Cluster, table: MatrixTable, wrote_on: str) -> None:
     """A copy from the replica, and changes there, have the values that docs/types.md promises, whichever is older."""
-    if mysql_of(two, two.primary(KEYSPACE, "0").alias).startswith("8.0") != (wrote_on == "old"):
-        two.reparent(SHARD)
-    [replica] = replicas_of(two)
-    assert mysql_of(two, replica).startswith("8.0") == (wrote_on == "new")
+    have_written_on(two, wrote_on)
     connector, _ = readers(two)
     table = table.on(str(two.describe()["vitess_version"]))
     with two.connect(TARGET) as connection, connection.cursor() as cursor:
@@ -96,14 +104,54 @@ def test_every_value_is_read_from_another_mysql(two: Cluster, table: MatrixTable
             assert column.schema == schema["properties"][column.name]
 
         copied = list(connector.lines(catalog))
-        check(table, copied, 1, changed=False)
+        check_values(table, copied, 1, changed=False)
 
         write(two, TARGET, table, 1001)
         two.wait_replicated(SHARD)
         state = json.loads([line for line in copied if line.startswith(b'{"type":"STATE"')][-1])["state"]
-        check(table, list(connector.lines(catalog, [state])), 1001, changed=True)
+        check_values(table, list(connector.lines(catalog, [state])), 1001, changed=True)
     finally:
         two.sql(TARGET, f"drop table {quote(table.name)}")
+
+
+@pytest.mark.parametrize("wrote_on", ["old", "new"])
+def test_what_a_foreign_key_deletes_is_written_by_the_primary(two: Cluster, wrote_on: str) -> None:
+    """Also if the replica of another MySQL is read. `check` warns where the primary, or who may be next, is old."""
+    have_written_on(two, wrote_on)
+    child = "create table line (id bigint not null, parent bigint, primary key (id), foreign key (parent)"
+    for statement in (
+        "create table invoice (id bigint not null, primary key (id))",
+        f"{child} references invoice (id) on delete cascade)",
+        "insert into invoice (id) values (1), (2)",
+        "insert into line (id, parent) values (1, 1), (2, 2)",
+    ):
+        two.sql(TARGET, statement)
+    two.wait_replicated(SHARD)
+    two.reload_schema(KEYSPACE)
+    try:
+        for connector in readers(two):
+            lines = check(Config.from_json(connector.config))
+            warnings = [line.text for line in lines if line.warning and "foreign key" in line.text]
+            is_warned = wrote_on == "old" or connector.config["tablet_type"] == "REPLICA"
+            assert ["'line'. MySQL 8.0.31 does not write such changes" in text for text in warnings] == [
+                True
+            ] * is_warned
+        stores = []
+        for connector in readers(two):
+            store = Store.of_catalog(connector.configured("invoice", "line"))
+            assert connector.sync(store, connector.configured("invoice", "line")) is None
+            stores.append((connector, store))
+        two.sql(TARGET, "delete from invoice where id = 1")
+        two.wait_replicated(SHARD)
+
+        for connector, store in stores:
+            assert connector.sync(store, connector.configured("invoice", "line")) is None
+
+            connector.expect_all_equal(store, "invoice")
+            assert len(store.rows("line")) == {"old": 2, "new": 1}[wrote_on]
+    finally:
+        two.sql(TARGET, "drop table line")
+        two.sql(TARGET, "drop table invoice")
 
 
 @pytest.fixture

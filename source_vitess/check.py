@@ -133,12 +133,15 @@ def _read_keyspace(session: VtgateSession, config: Config, deadline: Deadline, m
     routed = read_routed(session, config.keyspace, [*schema.tables])
     deadline.begin("asking tablets for the settings of their binary logs")
     settings = read_shard_settings(session, topology, shards, tablet_type, config.cells)
+    # What a foreign key does is in a replica's binary log if the primary has written it.
+    ask_primaries = inventory.cascading and tablet_type != "PRIMARY"
+    primaries = read_shard_settings(session, topology, shards, "PRIMARY") if ask_primaries else settings
     deadline.begin("asking VTGate how far replicas are behind")
     lags = _read_lags(session, config.keyspace, shards, tablet_type)
     deadline.begin("asking the shards' primaries for their positions")
     for shard in shards:
         read_lineage(session, topology, shard)
-    return FoundKeyspace(topology, shards, tablet_type, inventory, routed, settings, lags, row_filters)
+    return FoundKeyspace(topology, shards, tablet_type, inventory, routed, settings, primaries, lags, row_filters)
 
 
 def _check_filters(

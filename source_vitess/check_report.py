@@ -39,7 +39,8 @@ class FoundKeyspace:
         tablet_type: The type of tablet that is read from.
         inventory: What it holds.
         routed: The tables whose queries are sent to another keyspace.
-        settings: By shard, how its MySQL writes binary logs.
+        settings: By shard, how the MySQL servers that are read from write binary logs.
+        primaries: Likewise of its primary; as `settings` if no foreign key changes rows, of which it decides.
         lags: How far the tablets that are read from are behind.
         row_filters: By table, which of its rows are read.
     """
@@ -50,6 +51,7 @@ class FoundKeyspace:
     inventory: Inventory
     routed: Mapping[str, Routed]
     settings: Mapping[str, ShardSettings]
+    primaries: Mapping[str, ShardSettings]
     lags: Sequence[Lag]
     row_filters: Mapping[str, RowFilter] = field(default_factory=dict)
 
@@ -118,10 +120,14 @@ def _warnings(config: Config, found: FoundKeyspace) -> Iterator[str]:
             "Tables that nothing can follow, because Vitess cannot stream a table whose name holds a backtick or "
             f"begins with a slash: {_named(inventory.unreadable)}. They are left out; rename them to read them."
         )
-    if inventory.cascading and not _writes_cascades(found.settings.values()):
+    # Those that are read from may be primaries next.
+    every = [*found.settings.values(), *found.primaries.values()]
+    old = sorted({one.mysql_version for one in every if one.mysql_release < _WRITES_CASCADES})
+    if inventory.cascading and old:
         yield (
-            f"Tables whose rows a foreign key deletes or changes by itself: {_named(inventory.cascading)}. This MySQL "
-            "does not write such changes to its binary log, so they reach no destination."
+            f"Tables whose rows a foreign key deletes or changes by itself: {_named(inventory.cascading)}. MySQL "
+            f"{', '.join(old)} does not write such changes to its binary log: while it is a shard's primary, they "
+            "reach no destination."
         )
     yield from whole_rows_warnings([*found.row_filters])
     yield from _unsigned_warnings(config, inventory.tables.values())
@@ -197,11 +203,6 @@ def _kept(retention: Mapping[str, int]) -> str:
     where = [shard for shard, seconds in retention.items() if seconds == shortest]
     kept = duration(shortest)
     return kept if len(where) == len(retention) else f"{kept} ({_listed(where, ', ')}) or longer"
-
-
-def _writes_cascades(settings: Iterable[ShardSettings]) -> bool:
-    versions = [setting.mysql_version.partition("-")[0].split(".")[:2] for setting in settings]
-    return all("".join(version).isdecimal() and tuple(map(int, version)) >= _WRITES_CASCADES for version in versions)
 
 
 def _routing_warnings(keyspace: str, routed: Mapping[str, Routed]) -> Iterator[str]:

@@ -137,6 +137,22 @@ def test_a_mysql_that_writes_cascades(shop: Vitess) -> None:
     assert not any(line.warning for line in check(Config.from_json({"url": shop.url})))
 
 
+@pytest.mark.parametrize("old", [0, 1], ids=["primary", "replica"])
+def test_cascades_while_mysql_is_upgraded(shop: Vitess, old: int) -> None:
+    """Where one of the two is older they are warned of: it is the primary that writes, or may become it."""
+    shop.sql.variables["version"] = shop.sql.variables["innodb_version"] = "9.7.4"
+    alias = shop.shards["80-"].tablets[old].alias
+    shop.sql.variables_of[alias] = {"version": "8.0.31", "innodb_version": "8.0.31"}
+    shop.create_table("line", {"id": "bigint"}, key=("id",), cascades=True)
+
+    [warning] = [line.text for line in check(Config.from_json({"url": shop.url})) if line.warning]
+
+    assert warning == (
+        "Tables whose rows a foreign key deletes or changes by itself: 'line'. MySQL 8.0.31 does not write such "
+        "changes to its binary log: while it is a shard's primary, they reach no destination."
+    )
+
+
 def test_binary_logs_that_are_kept_for_a_short_time(shop: Vitess) -> None:
     """The shortest time counts, of every tablet that may be read; one shorter than a copy may take is a warning."""
     shop.sql.variables_of[shop.shards["80-"].tablets[1].alias] = {"binlog_expire_logs_seconds": 5400}

@@ -47,6 +47,12 @@ class ShardSettings:
     all_asked: bool = True
 
     @property
+    def mysql_release(self) -> tuple[int, ...]:
+        """MySQL's version as numbers, to compare it; none if it is of another form than `9.7.4` or `9.7.4-debug`."""
+        numbers = self.mysql_version.partition("-")[0].split(".")
+        return tuple(map(int, numbers)) if all(map(str.isdecimal, numbers)) else ()
+
+    @property
     def is_partial(self) -> bool:
         """Whether updates are written as differences of JSON documents, unless a session chooses otherwise."""
         return bool(self.binlog_row_value_options)
@@ -164,7 +170,7 @@ def _images_by_use(row_image: str) -> int:
 
 def _least(settings: Sequence[ShardSettings], *, all_asked: bool) -> ShardSettings:
     return ShardSettings(
-        mysql_version=min(one.mysql_version for one in settings),
+        mysql_version=min(settings, key=lambda one: one.mysql_release).mysql_version,
         binlog_format=min((one.binlog_format for one in settings), key=lambda name: name == "ROW"),
         binlog_row_image=min((one.binlog_row_image for one in settings), key=_images_by_use),
         binlog_row_value_options=max(one.binlog_row_value_options for one in settings),

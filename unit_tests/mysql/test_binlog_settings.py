@@ -93,6 +93,23 @@ def test_binary_logs_are_kept_as_long_as_where_they_are_kept_most_shortly(
     assert [setting.binlog_row_image for setting in settings.values()] == ["FULL", "FULL"]
 
 
+def test_the_oldest_mysql_of_a_shard_counts(vitess: Vitess, session: VtgateSession) -> None:
+    """By its numbers, not by how they are spelled: 9.7.4 is older than 10.0.1, and 9.7.12 newer than that."""
+    vitess.make_uneven("PRIMARY", "REPLICA", "REPLICA")
+    for shard, versions in {"-80": ("10.0.1", "9.7.4"), "80-": ("9.7.12", "9.7.4-debug")}.items():
+        for tablet, version in zip(vitess.shards[shard].tablets[1:], versions, strict=True):
+            vitess.sql.variables_of[tablet.alias] = {"version": version, "innodb_version": version}
+    topology = read_topology(session, "commerce")
+
+    settings = read_shard_settings(session, topology, topology.shards, "REPLICA")
+
+    assert {shard: setting.mysql_version for shard, setting in settings.items()} == {
+        "-80": "9.7.4",
+        "80-": "9.7.4-debug",
+    }
+    assert settings["80-"].mysql_release == (9, 7, 4)
+
+
 class Hanging:
     """A session of which one tablet does not answer."""
 
