@@ -420,11 +420,11 @@ class LiveVitess:
             topology = read_topology(session, self._config.keyspace)
             return {shard: read_primary_key(session, topology, shard, table) for shard in shards}
 
-    def columns(self, table: str, shard: str) -> tuple[Column, ...] | None:
-        """Returns a table's columns in a shard now; see `shard_reading.interfaces.Keyspace`."""
+    def columns(self, tables: Sequence[str], shard: str) -> Mapping[str, tuple[Column, ...]] | None:
+        """Returns the columns of tables in a shard now; see `shard_reading.interfaces.Keyspace`."""
         with _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
-            return read_columns(session, topology, shard, table) if shard in topology.shards else None
+            return read_columns(session, topology, shard, tables) if shard in topology.shards else None
 
     def _codec(self, field: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
         return codec_for(

@@ -163,8 +163,10 @@ def read_primary_key(session: VtgateSession, topology: Topology, shard: str, tab
     return tuple(str(row[3]) for row in sorted(rows, key=lambda row: int(row[2])))
 
 
-def read_columns(session: VtgateSession, topology: Topology, shard: str, table: str) -> tuple[Column, ...]:
-    """Returns a table's columns in a shard, as the primary has them now; none without the table.
+def read_columns(
+    session: VtgateSession, topology: Topology, shard: str, tables: Sequence[str]
+) -> Mapping[str, tuple[Column, ...]]:
+    """Returns by table its columns in a shard, as the primary has them now; tables that are not there are left out.
 
     The session's target is the shard afterwards.
 
@@ -172,7 +174,7 @@ def read_columns(session: VtgateSession, topology: Topology, shard: str, table: 
         TransientError: The connection was lost, or the shard has no tablet that answers.
     """
     use_shard(session, topology, shard)
-    return _group_columns(session.query(_COLUMNS + " and table_name = %s", (table,))).get(table, ())
+    return _group_columns(session.query(_COLUMNS + " and table_name in %s", (tuple(tables),)))
 
 
 def choose_keys(rows: Iterable[Row]) -> Mapping[str, Key]:

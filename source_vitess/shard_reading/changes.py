@@ -6,13 +6,14 @@
 - A shard that was resharded is read up to the journal in which it ends, and the new shards from the positions that the
   journal names. A journal within a span whose shard serves at its end belongs to a reshard that was taken back: what
   was written to the other shards meanwhile was replicated into this one, and is in its binary log behind the journal.
-- VTTablet names the columns of a change by the table as it is when the change is read. So the table's columns are
+- Several tables are read from one stream, which reads the binary log once, and in the order of their changes.
+- VTTablet names the columns of a change by the table as it is when the change is read. So the tables' columns are
   looked at afterwards: are they those of before, they were so all the while, or a statement on the way shows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from source_vitess.errors import StreamError, TransientError
@@ -67,7 +68,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Change:
-    """Rows of a transaction.
+    """Rows of one table in a transaction.
 
     Attributes:
         rows: The rows.
@@ -79,20 +80,20 @@ class Change:
 
 
 def read_changes(
-    vitess: Keyspace, clock: Clock, streamed: StreamedTable, span: Span, *, no_progress_seconds: float = 300
+    vitess: Keyspace, clock: Clock, tables: Sequence[StreamedTable], span: Span, *, no_progress_seconds: float = 300
 ) -> Iterator[Change]:
-    """Yields the changes of a table in a span.
+    """Yields the changes of tables in a span, in the order of the shard's binary log.
 
     Args:
         vitess: The keyspace.
         clock: Time.
-        streamed: The table, and its columns to read.
+        tables: The tables, and the columns to read of each. Of several, all columns are asked for.
         span: The span.
         no_progress_seconds: Seconds without a transaction, while some are missing, after which this gives up.
 
     Raises:
         PositionLostError: The span cannot be read any more.
-        StreamError: The table cannot be read, or a statement changed it in a way that no row shows.
+        StreamError: A table cannot be read, or a statement changed it in a way that no row shows.
         TransientError: The stream broke off too often, or nothing came for too long.
         ConfigError: The user has to act.
     """
@@ -101,14 +102,17 @@ def read_changes(
     retry = Retry(clock, RETRIES)
     complete = transactions.are_complete
     while not complete:
-        reading = _SpanStream(vitess, clock, streamed, span, transactions, retry, no_progress_seconds)
+        reading = _SpanStream(vitess, clock, tables, span, transactions, retry, no_progress_seconds)
         try:
             complete = yield from reading.read()
         except (TransientError, *PASSING) as error:
             LOG.warning(retry.failed(error).text)
-    columns = answer_of(lambda: vitess.columns(streamed.table.name, span.shard), clock)
-    if columns is not None and (refused := altered(streamed.table, span.shard, columns)):
-        raise refused
+    columns = answer_of(lambda: vitess.columns([one.table.name for one in tables], span.shard), clock)
+    if columns is None:
+        return
+    for one in tables:
+        if refused := altered(one.table, span.shard, columns.get(one.table.name, ())):
+            raise refused
 
 
 class _SpanStream:
@@ -118,15 +122,14 @@ class _SpanStream:
         self,
         vitess: Keyspace,
         clock: Clock,
-        streamed: StreamedTable,
+        tables: Sequence[StreamedTable],
         span: Span,
         transactions: SpanTransactions,
         retry: Retry,
         no_progress_seconds: float,
     ) -> None:
         self._vitess = vitess
-        self._streamed = streamed
-        self._table = streamed.table.name
+        self._tables = {one.table.name: one for one in tables}
         self._span = span
         self._transactions = transactions
         self._retry = retry
@@ -134,6 +137,7 @@ class _SpanStream:
         self._silence = Silence(clock)
         self._doubt_at = _DOUBT_SECONDS
         self._held = HeldRows()
+        self._last_table = ""
         self._statements: list[str] = []
         self._at_journal = False
 
@@ -143,17 +147,17 @@ class _SpanStream:
         Raises:
             TransientError: The stream broke off, or nothing came for too long.
             PositionLostError: The span cannot be read any more.
-            StreamError: The table cannot be read, perhaps not yet.
+            StreamError: A table cannot be read, perhaps not yet.
             ConfigError: The user has to act.
         """
         span, transactions = self._span, self._transactions
         finding = verified(self._vitess, span.keyspace, span.shard, transactions.position)
         transactions.opened(finding.position, finding.errant)
         request = StreamRequest(
-            span.keyspace, {span.shard: finding.position}, (self._table,), stop_on_reshard=True, tell_bounds=True
+            span.keyspace, {span.shard: finding.position}, tuple(self._tables), stop_on_reshard=True, tell_bounds=True
         )
         try:
-            with self._vitess.stream(request, {self._table: self._streamed}) as events:
+            with self._vitess.stream(request, self._tables) as events:
                 for event in self._silence.watch(events):
                     match event:
                         case Begun(None):
@@ -166,6 +170,7 @@ class _SpanStream:
                                 return self._is_complete
                         case Rows():
                             self._held.add(event)
+                            self._last_table = event.table
                         case Ddl():
                             self._statements.append(event.statement)
                         case ShardEnded():
@@ -175,9 +180,9 @@ class _SpanStream:
                             if self._is_over:
                                 return self._is_complete
                         case Unpositioned() if self._held:
-                            raise without_transactions(self._table)
+                            raise without_transactions(self._last_table)
                         case Fields():
-                            check_selected(self._streamed, event)
+                            check_selected(self._tables[event.table], event)
                         case TableFailed(_, error):
                             raise error
                         case Heartbeat():
@@ -209,8 +214,9 @@ class _SpanStream:
             self._held.clear()
             return
         for statement in statements:
-            if refused := refused_statement(self._streamed.table, self._span.shard, statement):
-                raise refused
+            for one in self._tables.values():
+                if refused := refused_statement(one.table, self._span.shard, statement):
+                    raise refused
         self._silence.end()
         self._retry.progressed()
         for rows in self._held.drain():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from source_vitess.replication.interfaces import Vitess
@@ -19,8 +20,8 @@ class Keyspace(Vitess, Protocol):
         """
         ...
 
-    def columns(self, table: str, shard: str) -> tuple[Column, ...] | None:
-        """Returns a table's columns in a shard now; none without the table, None if the shard does not serve.
+    def columns(self, tables: Sequence[str], shard: str) -> Mapping[str, tuple[Column, ...]] | None:
+        """Returns the columns of tables in a shard now, without tables that are not there; None if it does not serve.
 
         Raises TransientError, ConfigError.
         """

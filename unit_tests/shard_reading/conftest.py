@@ -49,6 +49,7 @@ class Reading:
         rows: What a destination holds that applies everything in order.
         given: What came of the last read, in order: operation, and row.
         ranges: Ranges to copy a shard in.
+        others: Tables whose changes are read with its.
     """
 
     vitess: Vitess
@@ -58,6 +59,7 @@ class Reading:
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     ranges: tuple[RowFilter, ...] = ()
+    others: tuple[StreamedTable, ...] = ()
 
     def position(self, shard: str = "-80") -> str:
         """Returns where a shard is now."""
@@ -82,7 +84,8 @@ class Reading:
         span = Span(self.vitess.keyspace, shard, start, end)
         transactions: list[str] = []
         self.given = []
-        for change in read_changes(self.live, self.clock, self.streamed, span, no_progress_seconds=seconds):
+        tables = (self.streamed, *self.others)
+        for change in read_changes(self.live, self.clock, tables, span, no_progress_seconds=seconds):
             self._apply(change.rows)
             if change.transaction not in transactions[-1:]:
                 transactions.append(change.transaction)

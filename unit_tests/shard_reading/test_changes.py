@@ -66,6 +66,63 @@ def test_updates_and_deletes(vitess: Vitess, reading: Reading) -> None:
     assert reading.given == [("row", {"id": 1, "name": "later"}), ("delete", {"id": 2, "name": "n2"})]
 
 
+@pytest.fixture
+def other(vitess: Vitess, reading: Reading) -> str:
+    """Another table, `b`, whose changes are read with those of `a`."""
+    vitess.create_table("b", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
+    reading.others = (streamed_table(reading.live, "b"),)
+    return "b"
+
+
+def test_several_tables_come_from_one_stream(vitess: Vitess, reading: Reading, other: str) -> None:
+    """In the order in which they were changed; a table that is not read is none of it."""
+    vitess.create_table("c", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
+    start = reading.position()
+    for number, table in enumerate(("a", other, "c", other, "a"), 1):
+        vitess.insert(table, {"id": number, "name": table}, shard="-80")
+    before = len(vitess.vstream.requests)
+
+    transactions = reading.changes(start, reading.position())
+
+    assert [(row["id"], row["name"]) for _, row in reading.given] == [(1, "a"), (2, "b"), (4, "b"), (5, "a")]
+    assert len(transactions) == 4
+    [request] = vitess.vstream.requests[before:]
+    assert [rule.match for rule in request.filter.rules] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda vitess: vitess.truncate("b"), "Table 'b' was truncated in shard '-80'"),
+        (lambda vitess: vitess.drop_column("b", "name"), r"Columns of table 'b' \(name\) were altered"),
+    ],
+)
+def test_a_statement_on_any_of_several_tables(
+    vitess: Vitess, reading: Reading, other: str, change: Callable[[Vitess], None], expected: str
+) -> None:
+    """It names the table."""
+    vitess.track_schema_versions = True
+    start = reading.position()
+    vitess.insert(other, {"id": 1, "name": "n"}, shard="-80")
+    change(vitess)
+
+    with pytest.raises(StreamError, match=expected):
+        reading.changes(start, reading.position())
+
+
+def test_any_of_several_tables_that_was_altered_later(vitess: Vitess, reading: Reading) -> None:
+    """Nothing in the span shows it."""
+    vitess.create_table("b", {"id": "bigint", "name": "varchar(20)", "last": "varchar(20)"}, key=["id"])
+    reading.others = (streamed_table(reading.live, "b", "id", "name"),)
+    start = reading.position()
+    vitess.insert("b", {"id": 1, "name": "n", "last": "l"}, shard="-80")
+    end = reading.position()
+    vitess.add_column("b", "more", "varchar(20)", after="id")
+
+    with pytest.raises(SchemaMismatchError, match="Table 'b' was altered in shard '-80' since the query began"):
+        reading.changes(start, end)
+
+
 @pytest.mark.parametrize("number", [1, 2, 5])
 @pytest.mark.parametrize("order", ["cut_after", "restart_after", "eof_after"])
 def test_a_broken_stream_gives_nothing_twice(

@@ -50,7 +50,7 @@ def converted(columns: Mapping[str, str], rows: Sequence[str]) -> dict[str, Any]
     )
     members = [row.encode() + b"," for row in rows]
     parts = [
-        PartRows(some, ("upsert", "delete") * (len(some) // 2), 7 + number, "-80", number or None, f"x:{number}")
+        PartRows("t", some, ("upsert", "delete") * (len(some) // 2), 7 + number, "-80", number or None, f"x:{number}")
         for number, some in enumerate(members[at : at + PART] for at in range(0, len(members), PART))
     ]
     asked: set[str] = set()

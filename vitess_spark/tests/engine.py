@@ -20,7 +20,8 @@ from source_vitess.position.vgtid import contains
 
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import COPY, DELETE, read_part
-from vitess_spark.stream import TableStream, look_up_table
+from vitess_spark.row_text import key_text
+from vitess_spark.stream import TableStream, look_up_tables
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -36,7 +37,7 @@ class KilledError(Exception):
 
 @dataclass
 class Engine:
-    """A query with a checkpoint and a sink that merges by key.
+    """A query with a checkpoint and a sink that merges by key: its values, or of several tables its name and its text.
 
     Attributes:
         options: The query's options.
@@ -66,8 +67,8 @@ class Engine:
         """
         options = ReadOptions.parse(self.options, streaming=True)
         # Spark makes the reader once to plan and once to run, from bytes.
-        options, table = pickle.loads(pickle.dumps((options, look_up_table(options, followed=True))))
-        stream = TableStream(options, table)
+        options, tables = pickle.loads(pickle.dumps((options, look_up_tables(options, followed=True))))
+        stream = TableStream(options, tables)
         if available_now:
             stream.prepare_available_now()
         for _ in range(batches):
@@ -117,27 +118,30 @@ class Engine:
     def _batch(self, options: ReadOptions, stream: TableStream) -> None:
         begin, end = self._offset(self.committed - 1, stream), self._offset(self.committed, stream)
         parts = list(stream.parts(begin, end))
-        table = stream.read_table(end)
+        tables = stream.read_tables(end)
         self.chance.shuffle(parts)
         latest: dict[Key, tuple[int, str, Row]] = {}
+        keys = {name: table.table.key for name, table in tables.by_name.items()}
         for part in parts:
             tries = 1 + (self.chance.random() < self.death)
-            read: list[tuple[int, str, Row]] = []
+            read: list[tuple[int, str, Key, Row]] = []
             for attempt in range(tries):
-                again: list[tuple[int, str, Row]] = []
+                again: list[tuple[int, str, Key, Row]] = []
                 stop = self.chance.randint(0, 20) if attempt < tries - 1 else -1
-                for rows in read_part(options, table, pickle.loads(pickle.dumps(part)), self.clock):
+                for rows in read_part(options, tables.only(part.tables), pickle.loads(pickle.dumps(part)), self.clock):
                     if len(again) >= stop >= 0:
                         self.counts["repeated tasks"] += 1
                         break
-                    again += [
-                        (rows.first + index, operation, json.loads(b"{" + members[:-1] + b"}"))
-                        for index, (members, operation) in enumerate(zip(rows.members, rows.operations, strict=True))
-                    ]
+                    for index, (members, operation) in enumerate(zip(rows.members, rows.operations, strict=True)):
+                        row = json.loads(b"{" + members[:-1] + b"}")
+                        names = keys[rows.table]
+                        key: Key = tuple(row[name] for name in names)
+                        if options.in_envelopes:
+                            key = (rows.table, key_text(members.decode(), names))
+                        again.append((rows.first + index, operation, key, row))
                 read = again
-            for number, operation, row in read:
+            for number, operation, key, row in read:
                 self.counts[operation] += 1
-                key = tuple(row[name] for name in table.table.key)
                 if key not in latest or latest[key][0] < number:
                     latest[key] = number, operation, row
         self._merge(latest)
@@ -167,14 +171,14 @@ class Engine:
         A copy is of another moment each time.
         """
         options = ReadOptions.parse(self.options, streaming=True)
-        stream = TableStream(options, look_up_table(options, followed=True))
+        stream = TableStream(options, look_up_tables(options, followed=True))
         for index in range(1, self.committed):
             found = []
             for _ in range(2):
                 begin, end = self._offset(index - 1, stream), self._offset(index, stream)
                 rows = []
                 for part in stream.parts(begin, end):
-                    for read in read_part(options, stream.read_table(end), part, self.clock):
+                    for read in read_part(options, stream.read_tables(end), part, self.clock):
                         assert COPY not in read.operations
                         rows += sorted(zip(read.members, read.operations, strict=True))
                 found.append(sorted(rows))

@@ -22,8 +22,9 @@ from vitess_spark.arrow import record_batches
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part, read_part
 from vitess_spark.spark_types import spark_schema
-from vitess_spark.stream import TableStream, batch_parts, look_up_table
-from vitess_spark.table import META, ReadTable
+from vitess_spark.stream import TableStream, batch_parts, look_up_tables
+from vitess_spark.table import META
+from vitess_spark.tables import ReadTables
 
 
 def main() -> None:
@@ -34,11 +35,12 @@ def main() -> None:
 
 def read(options: Mapping[str, str], name: str, start: Any) -> dict[str, Any]:
     """Reads a table."""
-    table, parts, parsed = planned({**options, "table": name}, start)
+    tables, parts, parsed = planned({**options, "table": name}, start)
+    table = tables.one
     schema = to_arrow_schema(spark_schema(table), timezone="UTC")
     rows = {}
     for part in parts:
-        part_rows = list(read_part(parsed, table, part))
+        part_rows = list(read_part(parsed, tables, part))
         batches = list(record_batches(part_rows, table, schema))
         with mock.patch.dict(os.environ, {compiled.VARIABLE: "0"}):
             assert batches == list(record_batches(part_rows, table, schema))
@@ -55,17 +57,17 @@ def read(options: Mapping[str, str], name: str, start: Any) -> dict[str, Any]:
     }
 
 
-def planned(options: Mapping[str, str], start: Any) -> tuple[ReadTable, Sequence[Part], ReadOptions]:
-    """Returns a table, what its tasks read, and the options."""
+def planned(options: Mapping[str, str], start: Any) -> tuple[ReadTables, Sequence[Part], ReadOptions]:
+    """Returns the table, what its tasks read, and the options."""
     if start is None:
         parsed = ReadOptions.parse(options, streaming=False)
-        table = look_up_table(parsed, followed=False)
-        return table, batch_parts(parsed, table), parsed
+        tables = look_up_tables(parsed, followed=False)
+        return tables, batch_parts(parsed, tables), parsed
     parsed = ReadOptions.parse({**options, "startingPosition": json.dumps(start)}, streaming=True)
-    table = look_up_table(parsed, followed=True)
-    stream = TableStream(parsed, table)
+    tables = look_up_tables(parsed, followed=True)
+    stream = TableStream(parsed, tables)
     begin = stream.initial()
-    return table, stream.parts(begin, stream.latest(begin, None)), parsed
+    return tables, stream.parts(begin, stream.latest(begin, None)), parsed
 
 
 def shown(value: Any) -> str:

@@ -2,8 +2,10 @@
 
     python spark_program.py batch OPTIONS OUTPUT [CONDITION]
     python spark_program.py stream OPTIONS OUTPUT CHECKPOINT TRIGGER
+    python spark_program.py tables OPTIONS OUTPUT CHECKPOINT TRIGGER
 
-OPTIONS is JSON; TRIGGER is `availableNow` or a processing time such as `1 second`.
+OPTIONS is JSON; in the last form it is of several tables, and OUTPUT is a folder with a file for each. TRIGGER is
+`availableNow` or a processing time such as `1 second`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from pyspark.sql import functions as f
 
 from vitess_spark import VitessDataSource
 
+#: All digits of a fraction, which are three unless said.
+DIGITS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSX"}
+META = ("_vt_op", "_vt_seq", "_vt_shard", "_vt_time", "_vt_position")
+
 
 def session(master: str) -> SparkSession:
     """Starts Spark on the loopback interface."""
@@ -31,6 +37,7 @@ def session(master: str) -> SparkSession:
         SparkSession.builder.master(master)
         .appName("vitess")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.session.timeZone", "UTC")
@@ -58,19 +65,53 @@ def merge_into(target: Path, key: list[str]) -> Any:
     # end of the example
 
     def upsert(rows: DataFrame, gone: DataFrame) -> None:
-        held = json.loads(target.read_text()) if target.exists() else {}
-        for row in gone.collect():
-            held.pop(json.dumps(list(row)), None)
-        for row in rows.toJSON().collect():
-            found = json.loads(row)
-            held[json.dumps([found[name] for name in key])] = {
-                name: value for name, value in found.items() if not name.startswith("_vt_")
-            }
-        temporary = target.with_suffix(".new")
-        temporary.write_text(json.dumps(held))
-        temporary.replace(target)
+        upsert_file(target, rows.drop(*META), gone)
 
     return merge
+
+
+def fan_out_into(folder: Path, spark: SparkSession, options: dict[str, str]) -> Any:
+    """Returns a function for foreachBatch that merges changes of several tables, each into a file of its own."""
+    connection = {name: value for name, value in options.items() if name != "tables"}
+
+    schemas = {
+        table: spark.read.format("vitess").options(**connection, table=table).load().drop(*META).schema
+        for table in options["tables"].split(",")
+    }
+
+    # begin of the example with several tables in docs/spark.md
+    def fan_out(batch: DataFrame, _number: int) -> None:
+        newest_first = Window.partitionBy("table", "key").orderBy(f.col("_vt_seq").desc())
+        last = batch.withColumn("_n", f.row_number().over(newest_first)).where("_n = 1").drop("_n")
+        last.persist()  # else each action reads from Vitess
+        for table, schema in schemas.items():
+            mine = last.where(f.col("table") == table).withColumn("row", f.from_json("row", schema))
+            key = [field.name for field in schema if "key" in field.metadata]
+            rows = mine.where("_vt_op <> 'delete'").select("row.*")
+            gone = mine.where("_vt_op = 'delete'").select("row.*").select(*key)
+            upsert(table, rows, gone)
+        last.unpersist()
+
+    # end of the example with several tables
+
+    def upsert(table: str, rows: DataFrame, gone: DataFrame) -> None:
+        upsert_file(folder / f"{table}.json", rows, gone)
+
+    return fan_out
+
+
+def upsert_file(target: Path, rows: DataFrame, gone: DataFrame) -> None:
+    """Writes rows into a file of JSON, and takes others out, by the columns of `gone`."""
+    key = gone.columns
+    held = json.loads(target.read_text()) if target.exists() else {}
+    for row in gone.collect():
+        held.pop(json.dumps(list(row)), None)
+    for row in rows.select(f.to_json(f.struct("*"), DIGITS).alias("row")).collect():
+        found = json.loads(row.row)
+        held[json.dumps([found[name] for name in key])] = found
+    temporary = target.with_suffix(".new")
+    temporary.write_text(json.dumps(held))
+    temporary.replace(target)
 
 
 def main(kind: str, options: str, output: str, *more: str) -> None:
@@ -80,16 +121,15 @@ def main(kind: str, options: str, output: str, *more: str) -> None:
     if kind == "batch":
         frame = spark.read.format("vitess").options(**given).load()
         frame = frame.where(more[0]) if more else frame
-        # All digits of a fraction, which are three unless said.
-        digits = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSX"}
-        as_text = frame.select(f.to_json(f.struct("*"), digits).alias("row"))
+        as_text = frame.select(f.to_json(f.struct("*"), DIGITS).alias("row"))
         rows = [json.loads(row.row) for row in as_text.collect()]
         plan = as_text._jdf.queryExecution().toString()  # noqa: SLF001 - what Spark's UI shows
         Path(output).write_text(json.dumps({"rows": rows, "schema": frame.schema.jsonValue(), "plan": plan}))
         return
     checkpoint, trigger = more
     stream = spark.readStream.format("vitess").options(**given).load()
-    writer = stream.writeStream.foreachBatch(merge_into(Path(output), ["id"])).option("checkpointLocation", checkpoint)
+    merge = merge_into(Path(output), ["id"]) if kind == "stream" else fan_out_into(Path(output), spark, given)
+    writer = stream.writeStream.foreachBatch(merge).option("checkpointLocation", checkpoint)
     started = writer.trigger(availableNow=True) if trigger == "availableNow" else writer.trigger(processingTime=trigger)
     started.start().awaitTermination()
 

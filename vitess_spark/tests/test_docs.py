@@ -5,17 +5,29 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import pytest
+
 from vitess_spark import options
 
 HERE = Path(__file__).parent
 DOCUMENT = (HERE.parent.parent / "docs" / "spark.md").read_text(encoding="utf-8")
 
 
-def test_the_example_is_what_the_stream_of_a_real_spark_merges_with() -> None:
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("    # begin of the example in docs/spark.md\n", "    # end of the example\n"),
+        (
+            "    # begin of the example with several tables in docs/spark.md\n",
+            "    # end of the example with several tables\n",
+        ),
+    ],
+)
+def test_an_example_is_what_the_stream_of_a_real_spark_merges_with(begin: str, end: str) -> None:
     """Word for word."""
     program = (HERE / "spark_program.py").read_text(encoding="utf-8")
-    _, rest = program.split("    # begin of the example in docs/spark.md\n")
-    example, _ = rest.split("    # end of the example\n")
+    _, rest = program.split(begin)
+    example, _ = rest.split(end)
 
     assert textwrap.dedent(example).strip() in DOCUMENT
 

@@ -25,11 +25,12 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def vitess() -> Iterator[Vitess]:
-    """A Vitess in memory with table `a`; heartbeats come after 10 ms."""
+    """A Vitess in memory with tables `a` and `b`; heartbeats come after 10 ms."""
     with Vitess() as running:
         running.heartbeat_scale = 0.002
         running.batch_rows = 3
-        running.create_table("a", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
+        for table in ("a", "b"):
+            running.create_table(table, {"id": "bigint", "name": "varchar(20)"}, key=["id"])
         yield running
 
 
@@ -50,19 +51,20 @@ class Disturber:
         """Writes so many transactions."""
         vitess, chance = self._vitess, self._chance
         for _ in range(count):
-            ids = [int(str(row["id"])) for row in vitess.rows("a")]
+            table = chance.choice(["a", "b"])
+            ids = [int(str(row["id"])) for row in vitess.rows(table)]
             kind = chance.choice(["insert", "insert", "update", "delete", "move"]) if ids else "insert"
             try:
                 if kind == "insert":
                     rows = [{"id": self._next + index, "name": f"n{index}"} for index in range(chance.randint(1, 4))]
                     self._next += len(rows)
-                    vitess.insert("a", *rows)
+                    vitess.insert(table, *rows)
                 elif kind == "update":
-                    vitess.update("a", {"id": chance.choice(ids)}, {"name": f"u{chance.randint(1, 999)}"})
+                    vitess.update(table, {"id": chance.choice(ids)}, {"name": f"u{chance.randint(1, 999)}"})
                 elif kind == "delete":
-                    vitess.delete("a", {"id": chance.choice(ids)})
+                    vitess.delete(table, {"id": chance.choice(ids)})
                 else:
-                    vitess.update("a", {"id": chance.choice(ids)}, {"id": self._next})
+                    vitess.update(table, {"id": chance.choice(ids)}, {"id": self._next})
                     self._next += 1
             except WritesStoppedError:
                 return
@@ -103,13 +105,14 @@ class Disturber:
 
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("tablet_type", ["PRIMARY", "REPLICA"])
-def test_whatever_happens_the_sink_is_equal(vitess: Vitess, seed: int, tablet_type: str) -> None:
+@pytest.mark.parametrize("read", [{"table": "a"}, {"tables": "a,b"}], ids=["table", "tables"])
+def test_whatever_happens_the_sink_is_equal(vitess: Vitess, seed: int, tablet_type: str, read: dict[str, str]) -> None:
     """Kills, repeated tasks, limits, reshards there and back, failovers, replicas that lag: after each peace, equal."""
-    chance = random.Random(f"{seed} {tablet_type}")
+    chance = random.Random(f"{seed} {tablet_type} {read}")
     vitess.make_uneven("PRIMARY", "REPLICA", "REPLICA")
     disturber = Disturber(vitess, chance)
     disturber.write(20)
-    options = {"url": vitess.url, "table": "a", "tablet_type": tablet_type, "no_progress_timeout_seconds": "10"}
+    options = {"url": vitess.url, **read, "tablet_type": tablet_type, "no_progress_timeout_seconds": "10"}
     engine = Engine(options, chance)
     happened = []
     for _ in range(ROUNDS):
@@ -126,7 +129,11 @@ def test_whatever_happens_the_sink_is_equal(vitess: Vitess, seed: int, tablet_ty
             except KilledError:
                 continue
         engine.run_to_the_end()
-        engine.expect_equal({(row["id"],): dict(row) for row in vitess.rows("a")})
+        engine.expect_equal(
+            {(table, f'{{"id":{row["id"]}}}'): dict(row) for table in ("a", "b") for row in vitess.rows(table)}
+            if engine.options.get("tables")
+            else {(row["id"],): dict(row) for row in vitess.rows("a")}
+        )
         engine.expect_growing()
     print(happened, dict(engine.counts))
     assert engine.counts["kills"] > 5

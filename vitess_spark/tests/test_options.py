@@ -18,7 +18,7 @@ def test_the_least_that_is_needed() -> None:
     """A URL and a table; a stream then begins with a copy."""
     options = ReadOptions.parse(GOOD)
 
-    assert (options.config.keyspace, options.table) == ("commerce", "orders")
+    assert (options.config.keyspace, options.tables, options.in_envelopes) == ("commerce", ("orders",), False)
     assert (options.columns, options.copies, options.start, options.most_transactions) == ((), True, None, None)
 
 
@@ -75,7 +75,7 @@ def test_fields_may_come_from_a_file(tmp_path: Path) -> None:
             {"partitionsPerShard": "2", "startingPosition": "current"},
             "The option partitionsPerShard is of a copy, and startingPosition begins without one",
         ),
-        ({"tables": "a,b"}, "The option tables is not there yet"),
+        ({"tables": "a,b"}, "The options table and tables are both given"),
         ({"tablet_type": "replica"}, "The field tablet_type must be one of"),
         ({"tls": "{"}, "The option tls has to be a JSON object"),
         ({"tls": "[]"}, "The field tls must be an object, found a list"),
@@ -121,6 +121,33 @@ def test_a_bad_file(tmp_path: Path, content: str, message: str) -> None:
 
     with pytest.raises(ConfigError, match=message):
         ReadOptions.parse({**GOOD, "config": str(file)})
+
+
+def test_several_tables() -> None:
+    """By their names, with commas between them; one may be alone."""
+    options = ReadOptions.parse({"url": GOOD["url"], "tables": "orders, items"}, streaming=True)
+
+    assert (options.tables, options.in_envelopes) == (("orders", "items"), True)
+    assert ReadOptions.parse({"url": GOOD["url"], "tables": "orders"}).in_envelopes
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"table": "a"}, "The options table and tables are both given"),
+        ({"columns": "id"}, "The option columns is of one table: rows of several tables have all their columns"),
+        ({"partitionsPerShard": "2"}, "The option partitionsPerShard is of one table: of several tables, each is"),
+        ({"pushFilters": "true"}, "The option pushFilters is of one table: rows of several tables are JSON"),
+        ({"tables": "a,,b"}, "The option tables must be a list of names with commas between them"),
+        ({"tables": ""}, "The option tables must be a list of names with commas between them"),
+        ({"tables": "a,a"}, "The option tables lists 'a' twice"),
+    ],
+)
+def test_what_several_tables_have_not(more: dict[str, str], message: str) -> None:
+    """It is named, with why and what to do."""
+    with pytest.raises(ConfigError) as refused:
+        ReadOptions.parse({"url": GOOD["url"], "tables": "a,b", **more}, streaming=False)
+    assert message in refused.value.message
 
 
 def test_what_a_stream_has_not() -> None:

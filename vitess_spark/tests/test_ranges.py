@@ -33,7 +33,7 @@ from vitess_spark.connection import connected
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part, read_part
 from vitess_spark.ranges import can_be_compared, cut_columns
-from vitess_spark.stream import batch_parts, batch_terms, look_up_table
+from vitess_spark.stream import batch_parts, batch_terms, look_up_tables
 
 pytestmark = pytest.mark.cluster
 
@@ -162,12 +162,12 @@ def notes(cluster: Cluster, name: str) -> list[str]:
 
 def read(options: ReadOptions, parts: Sequence[Part]) -> list[list[str]]:
     """Reads parts; returns the notes of each."""
-    table = look_up_table(options, followed=False)
+    tables = look_up_tables(options, followed=False)
     found = []
     for part in parts:
         assert isinstance(part.what, ShardPart)
         mine = []
-        for rows in read_part(options, table, pickle.loads(pickle.dumps(part))):
+        for rows in read_part(options, tables, pickle.loads(pickle.dumps(part))):
             assert contains(f"MySQL56/{rows.position}", part.what.at_least)
             mine += [json.loads(b"{" + members[:-1] + b"}")["note"] for members in rows.members]
         found.append(mine)
@@ -184,7 +184,7 @@ def options_of(cluster: Cluster, table: str, **more: str) -> ReadOptions:
 def test_together_the_tasks_read_each_row_once(cluster: Cluster, kept: str) -> None:
     """Whatever the key's types are; and no task has much more than its share."""
     options = options_of(cluster, kept, partitionsPerShard="4")
-    parts = batch_parts(options, look_up_table(options, followed=False))
+    parts = batch_parts(options, look_up_tables(options, followed=False))
 
     found = read(options, parts)
 
@@ -200,7 +200,7 @@ def test_any_cuts_do(cluster: Cluster, kept: str, seed: int) -> None:
     """At random, of whole keys and of first values, beside each other or far apart."""
     chance = random.Random(f"{seed} {kept}")
     options = options_of(cluster, kept)
-    there = look_up_table(options, followed=False).table
+    there = look_up_tables(options, followed=False).one.table
     parts = []
     with connected(options.config, SystemClock()) as vitess:
         details = vitess.column_details(kept)
@@ -211,7 +211,7 @@ def test_any_cuts_do(cluster: Cluster, kept: str, seed: int) -> None:
                 cuts = random_cuts(chance, seeks, lambda key: can_be_compared(there, details, columns, key))
             for part in in_ranges(columns, cuts):
                 ranges = tuple(copied_rows(Condition(terms), there, details) for terms in part if terms)
-                parts.append(Part(ShardPart(KEYSPACE, shard, gtid, ranges), 0))
+                parts.append(Part(ShardPart(KEYSPACE, shard, gtid, ranges), 0, (kept,)))
 
     found = read(options, parts)
 
@@ -240,7 +240,7 @@ def test_rows_that_are_written_at_the_borders_meanwhile(cluster: Cluster, table:
     chance = random.Random(f"{seed} {table}")
     before = notes(cluster, table)
     options = options_of(cluster, table, partitionsPerShard="4")
-    parts = batch_parts(options, look_up_table(options, followed=False))
+    parts = batch_parts(options, look_up_tables(options, followed=False))
     *first, last = (f"`{column}`" for column in SHAPES[table.removesuffix("_written")].key)
     found: list[str] = []
     gone: set[str] = set()
@@ -284,14 +284,14 @@ def test_a_copy_that_vttablet_cuts(cluster: Cluster) -> None:
             cursor.execute("set session cte_max_recursion_depth = 10000")
             cursor.execute(_FILL.format(count))
             options = options_of(cluster, "wide", columns="tenant,id,filler", shards=shard)
-            table = look_up_table(options, followed=False)
+            tables = look_up_tables(options, followed=False)
             # From within the first tenant to within the last one: three ranges.
-            [part] = batch_parts(options, table)
+            [part] = batch_parts(options, tables)
             assert isinstance(part.what, ShardPart)
             cuts = [(Decimal(0), Decimal(1000)), (Decimal(2), Decimal(900))]
             _, middle, _ = in_ranges(("tenant", "id"), cuts)
-            ranges = tuple(copied_rows(Condition(terms), table.table, {}) for terms in middle)
-            reading = read_part(options, table, replace(part, what=replace(part.what, ranges=ranges)))
+            ranges = tuple(copied_rows(Condition(terms), tables.one.table, {}) for terms in middle)
+            reading = read_part(options, tables, replace(part, what=replace(part.what, ranges=ranges)))
             before = cut_statements(cluster, alias)
             read = [next(reading)]
             # MySQL waits for VTTablet, that for VTGate, and that for the next row being taken here.
@@ -345,13 +345,13 @@ def test_keys_that_cannot_be_cut(cluster: Cluster, definition: str, message: str
     cluster.sql(KEYSPACE, f"create table uncut ({definition})")
     try:
         options = options_of(cluster, "uncut", partitionsPerShard="4")
-        table = look_up_table(options, followed=False)
+        tables = look_up_tables(options, followed=False)
 
         with pytest.raises(ConfigError) as refused:
-            batch_parts(options, table)
+            batch_parts(options, tables)
 
         assert message in refused.value.message
-        assert len(batch_parts(options_of(cluster, "uncut"), table)) == 2
+        assert len(batch_parts(options_of(cluster, "uncut"), tables)) == 2
     finally:
         cluster.sql(KEYSPACE, "drop table uncut")
 
@@ -406,7 +406,7 @@ def test_filters_leave_out_no_row_that_spark_wants(cluster: Cluster, kept: str, 
     """At random, of every kind, with values of the table and in one task or three; and they leave out others."""
     chance = random.Random(f"{seed} {kept}")
     options = options_of(cluster, kept)
-    table = look_up_table(options, followed=False)
+    tables = look_up_tables(options, followed=False)
     names = list(SHAPES[kept].key)
     rows = [
         row
@@ -418,7 +418,7 @@ def test_filters_leave_out_no_row_that_spark_wants(cluster: Cluster, kept: str, 
     fewer = 0
     # One that is sure to be taken comes first.
     equal = (EqualTo((names[0],), row[1]) for row in chance.sample(rows, len(rows)))
-    first = next(one for one in equal if batch_terms(options, table, [one]))
+    first = next(one for one in equal if batch_terms(options, tables, [one]))
     for number in range(6):
         filters = [first] if number == 0 else []
         for place, name in enumerate(names if number else (), 1):
@@ -433,8 +433,8 @@ def test_filters_leave_out_no_row_that_spark_wants(cluster: Cluster, kept: str, 
             for row in rows
             if all(AS_SPARK[type(one)](row[1 + names.index(one.attribute[0])], one.value) for one in filters)
         )
-        terms = batch_terms(options, table, filters)
-        parts = batch_parts(replace(options, partitions_per_shard=chance.choice((1, 3))), table, terms)
+        terms = batch_terms(options, tables, filters)
+        parts = batch_parts(replace(options, partitions_per_shard=chance.choice((1, 3))), tables, terms)
 
         found = sorted(note for mine in read(options, parts) for note in mine)
 
@@ -451,7 +451,7 @@ def test_what_is_left_to_spark(cluster: Cluster) -> None:
     create(cluster, "left_to_spark", SHAPES["texts"])
     try:
         options = options_of(cluster, "left_to_spark")
-        table = look_up_table(options, followed=False)
+        tables = look_up_tables(options, followed=False)
         left: list[EqualTo] = [
             EqualTo(("note",), "x"),
             EqualTo(("id", "x"), 1),
@@ -471,7 +471,7 @@ def test_what_is_left_to_spark(cluster: Cluster) -> None:
             StringStartsWith(("name",), "b"),
         ]
 
-        assert batch_terms(options, table, left) == ()
-        assert len(batch_terms(options, table, [EqualTo(("name",), "b"), In(("id",), (1, None))])) == 2
+        assert batch_terms(options, tables, left) == ()
+        assert len(batch_terms(options, tables, [EqualTo(("name",), "b"), In(("id",), (1, None))])) == 2
     finally:
         cluster.sql(KEYSPACE, "drop table left_to_spark")

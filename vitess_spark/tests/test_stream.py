@@ -18,7 +18,7 @@ from tests.engine import Engine
 from vitess_spark import parts
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import PartRows
-from vitess_spark.stream import batch_parts, batch_terms, look_up_table
+from vitess_spark.stream import batch_parts, batch_terms, look_up_tables
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_something_else(vitess: Vitess) -> None:
     good = json.loads(made.offsets[0])
     for change, message in (
         ({"keyspace": "main"}, "The checkpoint is of keyspace 'main', and the query reads 'commerce'"),
-        ({"table": "b"}, "The checkpoint is of table 'b', and the query reads 'a'"),
+        ({"table": "b"}, "The checkpoint is of table 'b', and the query reads table 'a'"),
         ({"version": 9}, "The checkpoint is of version 9"),
         ({"vgtid": {"-80": "current"}}, "holds an offset that is none of vitess-spark's"),
         ({"vgtid": 5}, "holds an offset that is none of vitess-spark's"),
@@ -175,14 +175,14 @@ def test_a_vitess_that_cannot_read_some_rows_only(vitess: Vitess) -> None:
     """Before v22 a query in several tasks is refused; filters are Spark's alone."""
     given = {"url": vitess.url, "table": "a", "tablet_type": "PRIMARY", "partitionsPerShard": "2"}
     options = ReadOptions.parse(given, streaming=False)
-    table = look_up_table(options, followed=False)
+    tables = look_up_tables(options, followed=False)
     filters = [EqualTo(("id",), 3)]
-    assert [str(term) for term in batch_terms(options, table, filters)] == ["`id` = 3"]
+    assert [str(term) for term in batch_terms(options, tables, filters)] == ["`id` = 3"]
     vitess.sql.variables["version_comment"] = "Version: 21.0.6 (Git revision  branch '') built on  by @ using go1.23.9"
 
-    assert batch_terms(options, table, filters) == ()
+    assert batch_terms(options, tables, filters) == ()
     with pytest.raises(ConfigError, match=r"partitionsPerShard needs Vitess 22 or later.* this is Vitess 21\.0\.6"):
-        batch_parts(options, table)
+        batch_parts(options, tables)
 
 
 def test_positions_that_are_lost(vitess: Vitess) -> None:
@@ -266,7 +266,7 @@ def test_a_batch_reads_tables_without_a_key(vitess: Vitess) -> None:
     vitess.create_table("keyless", {"id": "bigint"})
     options = ReadOptions.parse({"url": vitess.url, "table": "keyless", "columns": "id"}, streaming=False)
 
-    table = look_up_table(options, followed=False)
+    tables = look_up_tables(options, followed=False)
 
-    assert list(table.forms) == ["id"]
-    assert len(batch_parts(options, table)) == 2
+    assert list(tables.one.forms) == ["id"]
+    assert len(batch_parts(options, tables)) == 2

@@ -32,13 +32,24 @@ _COPY, _CURRENT = "copy", "current"
 MOST_PARTITIONS = 256
 
 #: In the spelling of messages and documents. Spark takes any.
-OWN = ("config", "table", "columns", "partitionsPerShard", "pushFilters", "startingPosition", "maxTransactionsPerShard")
+OWN = (
+    "config",
+    "table",
+    "tables",
+    "columns",
+    "partitionsPerShard",
+    "pushFilters",
+    "startingPosition",
+    "maxTransactionsPerShard",
+)
 _BATCH_ONLY = ("pushFilters",)
 _STREAM_ONLY = ("startingPosition", "maxTransactionsPerShard")
 
-#: What others may look for.
-_NOT_YET = {
-    "tables": "a query reads one table, which the option table names",
+#: What is of one table with columns of its own, and so not of several.
+_ONE_TABLE_ONLY = {
+    "columns": "rows of several tables have all their columns",
+    "partitionsPerShard": "of several tables, each is copied by one task for each shard",
+    "pushFilters": "rows of several tables are JSON, on whose columns Spark has no filters",
 }
 
 
@@ -48,23 +59,26 @@ class ReadOptions:
 
     Attributes:
         config: Where Vitess is. Its secrets are no part of `repr`.
-        table: The table.
+        tables: The tables, at least one.
         columns: The columns to read; empty for all.
         copies: Whether a stream begins with a copy of the table.
         start: Where a stream begins that does not; None for the position of now.
         most_transactions: Transactions of a shard that a batch of a stream has at most; None for no limit.
         partitions_per_shard: How many tasks copy a shard.
         pushes_filters: Whether VTTablet evaluates what it can of a batch's filters.
+        in_envelopes: Whether rows are JSON beside the table's name, as of several tables. Else there is one table, and
+            its columns are Spark's.
     """
 
     config: Config = field(repr=False)
-    table: str
+    tables: tuple[str, ...]
     columns: tuple[str, ...] = ()
     copies: bool = True
     start: Vgtid | None = None
     most_transactions: int | None = None
     partitions_per_shard: int = 1
     pushes_filters: bool = False
+    in_envelopes: bool = False
 
     @classmethod
     def parse(cls, given: Mapping[str, str], *, streaming: bool | None = None) -> ReadOptions:
@@ -81,27 +95,24 @@ class ReadOptions:
         _check_names(options, streaming=streaming)
         fields = {name: _read_field(name, options[name]) for name in FIELDS if name in options}
         config = Config.from_json(_with_file(options.get("config"), fields))
-        table = options.get("table", "").strip()
-        if not table:
-            raise ConfigError("The option table is missing. Name the table to read, without its keyspace.")
+        tables = _read_tables(options)
         copies, start = _read_beginning(options.get("startingposition", _COPY), config.keyspace)
         return cls(
             config,
-            table,
+            tables,
             _names("columns", options["columns"]) if "columns" in options else (),
             copies,
             start,
             _read_limit(options.get("maxtransactionspershard")),
             _read_partitions(options.get("partitionspershard"), copies=copies),
             _read_boolean("pushFilters", options.get("pushfilters", "false")),
+            "tables" in options,
         )
 
 
 def _check_names(options: Mapping[str, str], *, streaming: bool | None) -> None:
     known = {name.lower() for name in (*FIELDS, *OWN)}
     for name in options:
-        if name in _NOT_YET:
-            raise ConfigError(f"The option {name} is not there yet: {_NOT_YET[name]}.")
         if name not in known:
             raise ConfigError(f"The option {name[:80]!r} is not known. Options are {', '.join((*OWN, *FIELDS))}.")
     if streaming is False:
@@ -115,6 +126,27 @@ def _check_names(options: Mapping[str, str], *, streaming: bool | None) -> None:
                     f"The option {name} is of a batch (spark.read). A stream has to bring every change: filter what it "
                     "brings, once the last change of each key is known."
                 )
+
+
+def _read_tables(options: Mapping[str, str]) -> tuple[str, ...]:
+    if "tables" not in options:
+        table = options.get("table", "").strip()
+        if not table:
+            raise ConfigError(
+                "The option table is missing. Name the table to read, without its keyspace, or several in tables."
+            )
+        return (table,)
+    if "table" in options:
+        raise ConfigError(
+            "The options table and tables are both given. Leave out tables to read one table with its columns, or "
+            "table to read several, whose rows are JSON."
+        )
+    for name, reason in _ONE_TABLE_ONLY.items():
+        if name.lower() in options:
+            raise ConfigError(
+                f"The option {name} is of one table: {reason}. Leave it out, or give table instead of tables."
+            )
+    return _names("tables", options["tables"])
 
 
 def _with_file(path: str | None, fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What one task reads: a shard's part of the table, or its changes in a span."""
+"""What one task reads: a shard's part of a table, or the changes of all tables in a span."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from source_vitess.shard_reading.copies import ShardPart, read_copy
 
 from vitess_spark.connection import connected
 from vitess_spark.options import ReadOptions
-from vitess_spark.table import ReadTable
+from vitess_spark.tables import ReadTables
 
 #: Of a row's place in the order of its key: above these bits the batch, in them the row's number within its task.
 ROW_BITS = 36
@@ -27,13 +27,15 @@ class Part:
     """What one task reads.
 
     Attributes:
-        what: A shard's part of the table, or a span of its changes.
+        what: A shard's part of a table, or a span of its changes.
         number: How many batches come before.
+        tables: The tables that it is of; one, if it is a part of that.
         row_images: By shard, MySQL's `binlog_row_image`.
     """
 
     what: ShardPart | Span
     number: int
+    tables: tuple[str, ...]
     row_images: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -42,6 +44,7 @@ class PartRows:
     """Rows of a part, with what all of them have in common.
 
     Attributes:
+        table: Their table.
         members: Per row the members of its JSON object, each followed by a comma.
         operations: Per row what was done: `copy`, `upsert` or `delete`.
         first: `_vt_seq` of the first row; each of the others has the next one.
@@ -50,6 +53,7 @@ class PartRows:
         position: The position that they are of, or the transaction that changed them.
     """
 
+    table: str
     members: Sequence[bytes]
     operations: Sequence[str]
     first: int
@@ -59,13 +63,13 @@ class PartRows:
 
 
 def read_part(
-    options: ReadOptions, table: ReadTable, part: Part, clock: SystemClock | None = None
+    options: ReadOptions, tables: ReadTables, part: Part, clock: SystemClock | None = None
 ) -> Iterator[PartRows]:
     """Yields the rows of a part.
 
     Args:
         options: What is read.
-        table: The table.
+        tables: The tables of the part, perhaps among others.
         part: The part.
         clock: Time, and the wish to stop; None for the machine's.
 
@@ -77,13 +81,15 @@ def read_part(
         vitess.row_images = part.row_images
         seconds = options.config.no_progress_timeout_seconds
         number = part.number << ROW_BITS
+        streamed = tables.only(part.tables).streamed()
         if isinstance(part.what, Span):
-            for change in read_changes(vitess, clock, table.streamed, part.what, no_progress_seconds=seconds):
+            for change in read_changes(vitess, clock, streamed, part.what, no_progress_seconds=seconds):
                 yield _part_rows(change.rows, number, change.transaction)
                 number += len(change.rows.members)
         else:
+            [table] = streamed
             position = short = ""
-            for copied in read_copy(vitess, clock, table.streamed, part.what, no_progress_seconds=seconds):
+            for copied in read_copy(vitess, clock, table, part.what, no_progress_seconds=seconds):
                 if copied.position != position:
                     position, short = copied.position, str(gtid_set(copied.position))
                 yield _part_rows(copied.rows, number, short)
@@ -94,6 +100,6 @@ def read_part(
 
 def _part_rows(rows: Rows, first: int, position: str) -> PartRows:
     if not rows.timestamp:
-        return PartRows(rows.members, (COPY,) * len(rows.members), first, rows.shard, None, position)
+        return PartRows(rows.table, rows.members, (COPY,) * len(rows.members), first, rows.shard, None, position)
     operations = [DELETE if index in rows.deleted else UPSERT for index in range(len(rows.members))]
-    return PartRows(rows.members, operations, first, rows.shard, rows.timestamp, position)
+    return PartRows(rows.table, rows.members, operations, first, rows.shard, rows.timestamp, position)

@@ -16,11 +16,12 @@ from source_vitess.conditions.values import Term
 from source_vitess.errors import ConfigError
 
 from vitess_spark.arrow import record_batches
+from vitess_spark.envelopes import envelopes
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part, read_part
-from vitess_spark.spark_types import spark_schema
-from vitess_spark.stream import Json, TableStream, batch_parts, batch_terms, look_up_table
-from vitess_spark.table import ReadTable
+from vitess_spark.spark_types import query_schema
+from vitess_spark.stream import Json, TableStream, batch_parts, batch_terms, look_up_tables
+from vitess_spark.tables import ReadTables
 
 
 @dataclass
@@ -29,15 +30,15 @@ class VitessPartition(InputPartition):
 
     Attributes:
         part: The part.
-        table: The table.
+        tables: The tables that the part is of.
     """
 
     part: Part
-    table: ReadTable
+    tables: ReadTables
 
 
 class VitessDataSource(DataSource):
-    """A table of Vitess. Its name in Spark is `vitess`."""
+    """A table of Vitess, or several. Its name in Spark is `vitess`."""
 
     @classmethod
     def name(cls) -> str:
@@ -45,53 +46,63 @@ class VitessDataSource(DataSource):
         return "vitess"
 
     def schema(self) -> StructType:
-        """Returns the table's columns, and `_vt_op`, `_vt_seq`, `_vt_shard`, `_vt_time` and `_vt_position`."""
-        return spark_schema(look_up_table(ReadOptions.parse(self._given), followed=False))
+        """Returns the table's columns, or those of envelopes, and those of this data source (`_vt_op` and others)."""
+        return query_schema(look_up_tables(ReadOptions.parse(self._given), followed=False))
 
     def reader(self, schema: StructType) -> VitessReader:
         """Returns the reader of a batch."""
         options = ReadOptions.parse(self._given, streaming=False)
         # Spark refuses a reader that takes filters unless a setting of its own allows it, which is not told here.
         reader = FilteringReader if options.pushes_filters else VitessReader
-        return reader(options, _table(options, schema, followed=False), schema)
+        return reader(options, _tables(options, schema, followed=False), schema)
 
     def streamReader(self, schema: StructType) -> VitessStreamReader:  # noqa: N802 - Spark's name
         """Returns the reader of a stream."""
         options = ReadOptions.parse(self._given, streaming=True)
-        return VitessStreamReader(options, _table(options, schema, followed=True), schema)
+        return VitessStreamReader(options, _tables(options, schema, followed=True), schema)
 
     @property
     def _given(self) -> dict[str, str]:
         return dict(self.options.items())
 
 
-def _table(options: ReadOptions, schema: StructType, *, followed: bool) -> ReadTable:
-    table = look_up_table(options, followed=followed)
-    if spark_schema(table) != schema:
-        raise ConfigError(
-            f"The schema that is given, or was read a moment ago, is not that of table {options.table!r}. Give none: "
-            "it is read from Vitess, and the option columns chooses columns."
-        )
-    return table
+def _tables(options: ReadOptions, schema: StructType, *, followed: bool) -> ReadTables:
+    tables = look_up_tables(options, followed=followed)
+    if query_schema(tables) == schema:
+        return tables
+    if options.in_envelopes:
+        raise ConfigError("The schema that is given is not that of several tables. Give none: it is always the same.")
+    raise ConfigError(
+        f"The schema that is given, or was read a moment ago, is not that of table {options.tables[0]!r}. Give none: "
+        "it is read from Vitess, and the option columns chooses columns."
+    )
 
 
 def _read(options: ReadOptions, schema: StructType, partition: VitessPartition) -> Iterator[pa.RecordBatch]:
     arrow_schema = to_arrow_schema(schema, timezone="UTC")
-    return record_batches(read_part(options, partition.table, partition.part), partition.table, arrow_schema)
+    tables = partition.tables
+    rows = read_part(options, tables, partition.part)
+    if tables.in_envelopes:
+        return envelopes(rows, tables, arrow_schema)
+    return record_batches(rows, tables.one, arrow_schema)
+
+
+def _partitions(parts: Iterable[Part], tables: ReadTables) -> Sequence[InputPartition]:
+    return [VitessPartition(part, tables.only(part.tables)) for part in parts]
 
 
 class VitessReader(DataSourceReader):
-    """Reads a table as it is now: one partition for each shard or several, each at positions of its own."""
+    """Reads tables as they are now: of each, one partition for each shard or several, each at positions of its own."""
 
-    def __init__(self, options: ReadOptions, table: ReadTable, schema: StructType) -> None:
+    def __init__(self, options: ReadOptions, tables: ReadTables, schema: StructType) -> None:
         self._options = options
-        self._table = table
+        self._tables = tables
         self._schema = schema
         self._terms: tuple[Term, ...] = ()
 
     def partitions(self) -> Sequence[InputPartition]:
         """Returns the partitions of all shards."""
-        return [VitessPartition(part, self._table) for part in batch_parts(self._options, self._table, self._terms)]
+        return _partitions(batch_parts(self._options, self._tables, self._terms), self._tables)
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a partition."""
@@ -103,21 +114,21 @@ class FilteringReader(VitessReader):
 
     def pushFilters(self, filters: list[Filter]) -> Iterable[Filter]:  # noqa: N802 - Spark's name
         """Takes what VTTablet can evaluate; returns all filters, for Spark to evaluate as well."""
-        self._terms = batch_terms(self._options, self._table, filters)
+        self._terms = batch_terms(self._options, self._tables, filters)
         return filters
 
 
 class VitessStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
-    """Reads a table and then its changes, or its changes alone."""
+    """Reads tables and then their changes, or their changes alone."""
 
-    def __init__(self, options: ReadOptions, table: ReadTable, schema: StructType) -> None:
+    def __init__(self, options: ReadOptions, tables: ReadTables, schema: StructType) -> None:
         self._options = options
-        self._table = table
+        self._tables = tables
         self._schema = schema
 
     @cached_property
     def _stream(self) -> TableStream:
-        return TableStream(self._options, self._table)
+        return TableStream(self._options, self._tables)
 
     def initialOffset(self) -> Json:  # noqa: N802 - Spark's name, as those that follow
         """Returns where the first batch begins."""
@@ -139,8 +150,7 @@ class VitessStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):
     def partitions(self, start: Json, end: Json) -> Sequence[InputPartition]:
         """Returns what a batch is made of."""
         parts = self._stream.parts(start, end)
-        table = self._stream.read_table(end) if parts else self._table
-        return [VitessPartition(part, table) for part in parts]
+        return _partitions(parts, self._stream.read_tables(end) if parts else self._tables)
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a task."""

@@ -1,11 +1,14 @@
-"""The schema of a table in Spark."""
+"""The schema of a query in Spark: a table's, or that of the envelopes of several tables' rows."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from pyspark.sql import types
 
 from vitess_spark.forms import Form, Kind
 from vitess_spark.table import META, ReadTable
+from vitess_spark.tables import ENVELOPE, ReadTables
 
 _TYPES = {
     Kind.BOOLEAN: types.BooleanType(),
@@ -32,6 +35,13 @@ _META = dict(
 )
 
 
+def query_schema(tables: ReadTables) -> types.StructType:
+    """Returns the columns of a query, all of them nullable."""
+    if not tables.in_envelopes:
+        return spark_schema(tables.one)
+    return _with_meta([types.StructField(name, types.StringType(), True) for name in ENVELOPE])
+
+
 def spark_schema(table: ReadTable) -> types.StructType:
     """Returns a table's columns, all of them nullable, and those of this data source.
 
@@ -43,6 +53,10 @@ def spark_schema(table: ReadTable) -> types.StructType:
         if column.name in table.table.key:
             metadata["key"] = table.table.key.index(column.name) + 1
         fields.append(types.StructField(column.name, _type(table.forms[column.name]), True, metadata))
+    return _with_meta(fields)
+
+
+def _with_meta(fields: Iterable[types.StructField]) -> types.StructType:
     return types.StructType([*fields, *(types.StructField(name, kind, True) for name, kind in _META.items())])
 
 

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from source_vitess.clock import SystemClock
@@ -24,18 +25,18 @@ from source_vitess.shard_reading.questions import answer_of, verified
 from source_vitess.shard_reading.steps import next_position, spans
 
 from vitess_spark.connection import connected
-from vitess_spark.offsets import KnownColumns, Offset
+from vitess_spark.offsets import Offset
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part
 from vitess_spark.pushed_filters import pushed_terms
 from vitess_spark.ranges import ranges_of
-from vitess_spark.table import ReadTable, look_up
+from vitess_spark.tables import ReadTables, look_up
 
 Json = dict[str, Any]
 
 
-def look_up_table(options: ReadOptions, *, followed: bool) -> ReadTable:
-    """Returns the table of the options, once Vitess and its MySQL servers are known to be fit for it.
+def look_up_tables(options: ReadOptions, *, followed: bool) -> ReadTables:
+    """Returns the tables of the options, once Vitess and its MySQL servers are known to be fit for it.
 
     Raises:
         ConfigError: The user has to act.
@@ -47,12 +48,12 @@ def look_up_table(options: ReadOptions, *, followed: bool) -> ReadTable:
         return look_up(vitess, options, clock, followed=followed)
 
 
-def batch_parts(options: ReadOptions, table: ReadTable, terms: Sequence[Term] = ()) -> Sequence[Part]:
-    """Returns the parts of a table as it is now.
+def batch_parts(options: ReadOptions, tables: ReadTables, terms: Sequence[Term] = ()) -> Sequence[Part]:
+    """Returns the parts of tables as they are now.
 
     Args:
         options: What is read.
-        table: The table.
+        tables: The tables.
         terms: Terms on columns of the key, without which a row need not be read.
 
     Raises:
@@ -61,10 +62,10 @@ def batch_parts(options: ReadOptions, table: ReadTable, terms: Sequence[Term] = 
     """
     clock = SystemClock()
     with connected(options.config, clock) as vitess:
-        return _copy_parts(vitess, clock, options, table, answer_of(vitess.current, clock), 0, terms)
+        return _copy_parts(vitess, clock, options, tables, answer_of(vitess.current, clock), 0, terms)
 
 
-def batch_terms(options: ReadOptions, table: ReadTable, filters: Sequence[object]) -> tuple[Term, ...]:
+def batch_terms(options: ReadOptions, tables: ReadTables, filters: Sequence[object]) -> tuple[Term, ...]:
     """Returns what VTTablet is to evaluate of Spark's filters on a batch; nothing before Vitess 22.
 
     Raises:
@@ -75,7 +76,8 @@ def batch_terms(options: ReadOptions, table: ReadTable, filters: Sequence[object
     with connected(options.config, clock) as vitess:
         if not vitess.topology.release.filters_rows:
             return ()
-        return pushed_terms(filters, table.table, answer_of(lambda: vitess.column_details(table.table.name), clock))
+        table = tables.one.table
+        return pushed_terms(filters, table, answer_of(lambda: vitess.column_details(table.name), clock))
 
 
 class TableStream:
@@ -83,20 +85,24 @@ class TableStream:
 
     Args:
         options: What is read.
-        table: The table as it is.
+        tables: The tables as they are.
     """
 
-    def __init__(self, options: ReadOptions, table: ReadTable) -> None:
+    def __init__(self, options: ReadOptions, tables: ReadTables) -> None:
         self._options = options
-        self._table = table
+        self._tables = tables
+        self._has_looked_for_later_columns = False
         self._target: Vgtid | None = None
         self._extended = False
 
     def initial(self) -> Json:
         """Returns the offset at which the first batch begins. It is the same whenever it is asked for."""
-        start = self._options.start
+        options = self._options
         return Offset(
-            self._options.config.keyspace, self._options.table, shards=start.shards if start is not None else None
+            options.config.keyspace,
+            options.tables,
+            shards=options.start.shards if options.start is not None else None,
+            in_envelopes=options.in_envelopes,
         ).to_json()
 
     def prepare_available_now(self) -> None:
@@ -124,13 +130,16 @@ class TableStream:
             TransientError: That is not known now.
         """
         offset = self._offset(start)
-        table = self._known(offset)
+        tables = self._tables.as_of(offset.columns)
+        if not self._has_looked_for_later_columns:
+            self._has_looked_for_later_columns = True
+            self._tables.log_columns_left_out(offset.columns)
         clock = SystemClock()
         with connected(self._options.config, clock) as vitess:
             here = offset.vgtid
             target = self._next_target(vitess, clock, offset)
             if here is None:
-                return self._after(offset, target, table, copied=self._options.copies)
+                return self._after(offset, target, tables, copied=self._options.copies)
             if self._options.config.shards:
                 # Each has ended in a reshard, or is left out now: for its journal one would wait in vain.
                 for shard in here.shards.keys() - target.shards.keys():
@@ -141,7 +150,7 @@ class TableStream:
             for span in spans(here, reached):
                 # What cannot be read any more is an error before a task starts.
                 answer_of(lambda: verified(vitess, span.keyspace, span.shard, span.start), clock)  # noqa: B023
-            return self._after(offset, reached, table)
+            return self._after(offset, reached, tables)
 
     def parts(self, start: Json, end: Json) -> Sequence[Part]:
         """Returns what a batch is made of, the same whenever it is asked for.
@@ -151,7 +160,7 @@ class TableStream:
             TransientError: Vitess cannot be reached.
         """
         begins, ends = self._offset(start), self._offset(end)
-        self._known(ends)
+        self._tables.as_of(ends.columns)
         there, here = ends.vgtid, begins.vgtid
         if begins.number == 0 and ends.copied is not self._options.copies:
             began = "with a copy" if ends.copied else "without a copy"
@@ -168,16 +177,16 @@ class TableStream:
         clock = SystemClock()
         with connected(self._options.config, clock) as vitess:
             answer_of(vitess.inspect_binlogs, clock)
-            return tuple(Part(span, begins.number, dict(vitess.row_images)) for span in found)
+            return tuple(Part(span, begins.number, self._options.tables, dict(vitess.row_images)) for span in found)
 
     def _copied(self, there: Vgtid, number: int) -> Sequence[Part]:
         clock = SystemClock()
         with connected(self._options.config, clock) as vitess:
-            return _copy_parts(vitess, clock, self._options, self._table, there, number)
+            return _copy_parts(vitess, clock, self._options, self._tables, there, number)
 
-    def read_table(self, end: Json) -> ReadTable:
-        """Returns the table as the tasks of a batch read it: with the columns that it had when the query began."""
-        return self._known(self._offset(end))
+    def read_tables(self, end: Json) -> ReadTables:
+        """Returns the tables as the tasks of a batch read them: with the columns that they had when the query began."""
+        return self._tables.as_of(self._offset(end).columns)
 
     def _next_target(self, vitess: LiveVitess, clock: SystemClock, offset: Offset) -> Vgtid:
         if self._target is None:
@@ -187,30 +196,34 @@ class TableStream:
             self._extended = True
         return self._target
 
-    def _after(self, offset: Offset, reached: Vgtid, table: ReadTable, *, copied: bool = False) -> Json:
-        columns = offset.columns or KnownColumns.of(table.table.columns)
-        return Offset(offset.keyspace, offset.table, offset.number + 1, reached.shards, columns, copied).to_json()
+    def _after(self, offset: Offset, reached: Vgtid, tables: ReadTables, *, copied: bool = False) -> Json:
+        columns = offset.columns or tables.known()
+        return replace(
+            offset, number=offset.number + 1, shards=reached.shards, columns=columns, copied=copied
+        ).to_json()
 
     def _offset(self, value: Mapping[str, Any]) -> Offset:
-        return Offset.from_json(value, self._options.config.keyspace, self._options.table)
-
-    def _known(self, offset: Offset) -> ReadTable:
-        return self._table.as_of(offset.columns) if offset.columns is not None else self._table
+        options = self._options
+        return Offset.from_json(value, options.config.keyspace, options.tables, in_envelopes=options.in_envelopes)
 
 
 def _copy_parts(
     vitess: LiveVitess,
     clock: SystemClock,
     options: ReadOptions,
-    table: ReadTable,
+    tables: ReadTables,
     position: Vgtid,
     number: int,
     terms: Sequence[Term] = (),
 ) -> tuple[Part, ...]:
     shards = tuple(position.shards)
-    made = ranges_of(vitess, clock, table.table, shards, options.partitions_per_shard, terms)
-    return tuple(
-        Part(ShardPart(position.keyspace, shard, gtid, ranges), number)
-        for shard, gtid in position.shards.items()
-        for ranges in made.get(shard, ((),))
-    )
+    parts: list[Part] = []
+    for name in tables.largest_first():
+        table = tables.by_name[name].table
+        made = ranges_of(vitess, clock, table, shards, options.partitions_per_shard, terms)
+        parts += (
+            Part(ShardPart(position.keyspace, shard, gtid, ranges), number, (name,))
+            for shard, gtid in position.shards.items()
+            for ranges in made.get(shard, ((),))
+        )
+    return tuple(parts)

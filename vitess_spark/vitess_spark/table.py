@@ -1,4 +1,4 @@
-"""The table that is read: its columns in MySQL and in Spark, and whether it can be read at all."""
+"""A table that is read: its columns in MySQL and in Spark, and whether it can be read at all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, StreamError
-from source_vitess.keyspace import LiveVitess
-from source_vitess.mysql.routing import routed_message
+from source_vitess.mysql.routing import Routed, routed_message
 from source_vitess.schema import Column, StreamedTable, Table, is_transactional
 from source_vitess.shard_reading.changes import without_transactions
-from source_vitess.shard_reading.questions import answer_of
 from source_vitess.types.codec import TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import json_schema_for
@@ -47,6 +44,13 @@ class ReadTable:
         """Returns the columns that are read, in the table's order."""
         return tuple(column for column in self.table.columns if column.name in self.forms)
 
+    def without_later(self, known: KnownColumns) -> ReadTable:
+        """Returns the table without the columns that are behind those that it had when the query began."""
+        names = {column.name for column in self.table.columns[: known.count]}
+        selected = {name: schema for name, schema in self.streamed.selected.items() if name in names}
+        forms = {name: form for name, form in self.forms.items() if name in names}
+        return replace(self, streamed=replace(self.streamed, selected=selected), forms=forms)
+
     def as_of(self, known: KnownColumns) -> ReadTable:
         """Returns the table with the columns only that it had when the query began.
 
@@ -73,28 +77,21 @@ class ReadTable:
         return replace(self, streamed=replace(self.streamed, table=replace(table, columns=columns)))
 
 
-def look_up(vitess: LiveVitess, options: ReadOptions, clock: SystemClock, *, followed: bool) -> ReadTable:
-    """Returns the table of the options.
+def readable(table: Table, options: ReadOptions, routed: Routed | None, *, followed: bool) -> ReadTable:
+    """Returns a table as the options read it.
 
     Args:
-        vitess: The keyspace.
+        table: The table.
         options: What is read.
-        clock: Time.
+        routed: Where VTGate sends its queries, if that is another keyspace.
         followed: Whether its changes are read.
 
     Raises:
-        ConfigError: It does not exist, or cannot be read so.
-        TransientError: That is not known now.
+        ConfigError: It cannot be read so.
+        StreamError: Its storage engine has no transactions.
     """
-    schema = answer_of(vitess.schema, clock)
-    table = schema.tables.get(options.table)
-    if table is None:
-        close = difflib.get_close_matches(options.table, schema.tables, n=1)
-        similar = f" Did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"There is no table {options.table!r} in keyspace {schema.keyspace!r}.{similar}")
-    routed = answer_of(lambda: vitess.routed([table.name]), clock)
-    if table.name in routed and not routed[table.name].is_followed:
-        raise ConfigError(routed_message(table.name, schema.keyspace, routed[table.name]))
+    if routed is not None and not routed.is_followed:
+        raise ConfigError(routed_message(table.name, options.config.keyspace, routed))
     if not is_transactional(table.engine):
         raise without_transactions(table.name)
     selected = _selected(table, options)
@@ -115,7 +112,8 @@ def _selected(table: Table, options: ReadOptions) -> tuple[Column, ...]:
         similar = f" Did you mean {close[0]!r}?" if close else ""
         raise ConfigError(f"Table {table.name!r} has no column {', '.join(map(repr, unknown))}.{similar}")
     selected = tuple(column for column in table.columns if not options.columns or column.name in options.columns)
-    if taken := [column.name for column in selected if column.name.lower() in META]:
+    taken = [column.name for column in selected if column.name.lower() in META]
+    if taken and not options.in_envelopes:
         raise ConfigError(
             f"The column {', '.join(map(repr, taken))} of table {table.name!r} has a name that this data source gives "
             "to a column of its own. Leave it out by the option columns, or rename it."
