@@ -1,4 +1,4 @@
-"""A real Spark reads a real Vitess: a batch, and a stream whose driver is killed."""
+"""A real Spark reads a real Vitess: a batch, and streams whose driver, and whose executors, are killed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pymysql
 import pytest
@@ -40,6 +39,25 @@ VALUES = (
 )
 COLUMNS = "id, name, price, big, many, at, seen, day, raw, single, twice, flag, bits, doc, length, y, kind"
 ROWS = 300
+ROW_7 = {
+    "id": 7,
+    "name": "n7",
+    "price": -7.5,
+    "big": 18446744073709551615,
+    "many": "12345678901234567890123456789012345678.25",
+    "at": "2026-01-02T03:04:05.006",
+    "seen": "2026-01-02T03:04:05.000006Z",
+    "day": "2026-01-02",
+    "raw": "AP8=",
+    "single": 1.5,
+    "twice": 2.25,
+    "flag": True,
+    "bits": 18446744073709551615,
+    "doc": '{"a": 1}',
+    "length": "-838:59:59",
+    "y": 1999,
+    "kind": "b",
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,44 +85,76 @@ def options(cluster: Cluster) -> Iterator[dict[str, str]]:
     cluster.sql(KEYSPACE, "drop table things")
 
 
-def start(*arguments: str, master: str = "local[2]") -> subprocess.Popen[str]:
-    """Starts a driver, in a process group of its own."""
-    return subprocess.Popen(
-        [str(PYTHON), str(PROGRAM), *arguments],
-        env={**os.environ, "SPARK_MASTER": master},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+class Driver:
+    """A driver, in a process group of its own with all that it starts.
+
+    Args:
+        folder: Where what it prints is written: a pipe that is full would stop it.
+        arguments: Of the program.
+        master: Spark's master.
+    """
+
+    def __init__(self, folder: Path, *arguments: str, master: str = "local[2]") -> None:
+        self._log = folder / "driver.log"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(PYTHON), str(PROGRAM), *arguments],
+                env={**os.environ, "SPARK_MASTER": master},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return self._log.read_text(errors="replace")
+
+    def wait(self) -> int:
+        """Waits for its end; returns the exit code."""
+        try:
+            return self._process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Waits until something is so; a driver that has ended never gets there."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert self._process.poll() is None, self.output[-6000:]
+            assert time.monotonic() < end, f"the stream does not get there: {self.output[-6000:]}"
+            time.sleep(0.2)
+
+    def kill(self) -> None:
+        """Ends it and its workers as a crash does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def executors(self) -> list[int]:
+        """Returns the processes of its executors."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if b"CoarseGrainedExecutorBackend" in (process / "cmdline").read_bytes():
+                    found.append(int(process.name))
+        return [process for process in found if os.getpgid(process) == self._process.pid]
 
 
-def run(*arguments: str, master: str = "local[2]") -> str:
-    """Runs a driver to its end; returns what it printed."""
-    driver = start(*arguments, master=master)
-    try:
-        output, _ = driver.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        kill(driver)
-        raise
-    assert not driver.returncode, output[-6000:]
-    return output
+def run(folder: Path, *arguments: str, master: str = "local[2]") -> None:
+    """Runs a driver to its end."""
+    driver = Driver(folder, *arguments, master=master)
+    assert not driver.wait(), driver.output[-6000:]
 
 
-def kill(driver: subprocess.Popen[str]) -> None:
-    """Ends a driver and its workers as a crash does."""
-    os.killpg(driver.pid, signal.SIGKILL)
-    driver.communicate()
+def ids(file: Path) -> dict[int, str]:
+    """Returns what a file of the sink holds, name by id."""
+    return {int(row["id"]): row["name"] for row in json.loads(file.read_text()).values()} if file.exists() else {}
 
 
-def ids(rows: Mapping[str, Any]) -> dict[int, str]:
-    """Returns what the sink holds, name by id."""
-    return {int(row["id"]): row["name"] for row in rows.values()}
-
-
-def selected(cluster: Cluster) -> dict[int, str]:
+def selected(cluster: Cluster, table: str = "things") -> dict[int, str]:
     """Returns what SELECT gives, name by id."""
-    return {row["id"]: row["name"] for row in select_rows(cluster.mysql_port, KEYSPACE, "things")}
+    return {row["id"]: row["name"] for row in select_rows(cluster.mysql_port, KEYSPACE, table)}
 
 
 def test_a_batch(options: dict[str, str], tmp_path: Path) -> None:
@@ -112,32 +162,14 @@ def test_a_batch(options: dict[str, str], tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     secret = {"username": "test", "password": "a-secret"}
 
-    run("batch", json.dumps({**options, **secret}), str(output), master="local-cluster[2,1,1024]")
+    run(tmp_path, "batch", json.dumps({**options, **secret}), str(output), master="local-cluster[2,1,1024]")
 
     found = json.loads(output.read_text())
     rows = {row["id"]: row for row in found["rows"]}
     assert len(found["rows"]) == len(rows) == ROWS
     assert {row["_vt_shard"] for row in rows.values()} == {"-80", "80-"}
     row = {name: value for name, value in rows[7].items() if not name.startswith("_vt_")}
-    assert row == {
-        "id": 7,
-        "name": "n7",
-        "price": -7.5,
-        "big": 18446744073709551615,
-        "many": "12345678901234567890123456789012345678.25",
-        "at": "2026-01-02T03:04:05.006",
-        "seen": "2026-01-02T03:04:05.000006Z",
-        "day": "2026-01-02",
-        "raw": "AP8=",
-        "single": 1.5,
-        "twice": 2.25,
-        "flag": True,
-        "bits": 18446744073709551615,
-        "doc": '{"a": 1}',
-        "length": "-838:59:59",
-        "y": 1999,
-        "kind": "b",
-    }
+    assert row == ROW_7
     assert rows[7]["_vt_op"] == "copy"
     assert "a-secret" not in json.dumps(found)
 
@@ -147,7 +179,7 @@ def test_a_batch_in_several_tasks_with_a_filter(options: dict[str, str], tmp_pat
     output = tmp_path / "out.json"
     wanted = {"columns": "id,name", "partitionsPerShard": "3", "pushFilters": "true"}
 
-    run("batch", json.dumps({**options, **wanted}), str(output), "id >= 50 and id < 110 and name <> 'n60'")
+    run(tmp_path, "batch", json.dumps({**options, **wanted}), str(output), "id >= 50 and id < 110 and name <> 'n60'")
 
     rows = json.loads(output.read_text())["rows"]
     assert sorted(row["id"] for row in rows) == [number for number in range(50, 110) if number != 60]
@@ -159,35 +191,99 @@ def test_a_stream_whose_driver_is_killed(cluster: Cluster, options: dict[str, st
     """It goes on where its checkpoint is: AvailableNow ends with what SELECT gives."""
     sink, checkpoint = tmp_path / "sink.json", tmp_path / "checkpoint"
     arguments = ("stream", json.dumps({**options, "columns": "id,name,price"}), str(sink), str(checkpoint))
-    driver = start(*arguments, "1 second")
+    driver = Driver(tmp_path, *arguments, "1 second")
     try:
-        wait_for(driver, lambda: sink.exists())
+        driver.wait_for(sink.exists)
         cluster.sql(KEYSPACE, "update things set name = 'changed' where id <= 20")
         cluster.sql(KEYSPACE, "delete from things where id between 30 and 40")
-        wait_for(driver, lambda: "changed" in sink.read_text())
+        driver.wait_for(lambda: "changed" in sink.read_text())
     finally:
-        kill(driver)
+        driver.kill()
     cluster.sql(KEYSPACE, f"insert into things (id, name) values ({ROWS + 1}, 'late')")
     cluster.sql(KEYSPACE, "delete from things where id = 60")
 
-    run(*arguments, "availableNow")
+    run(tmp_path, *arguments, "availableNow")
 
-    assert ids(json.loads(sink.read_text())) == selected(cluster)
+    assert ids(sink) == selected(cluster)
+
+
+@pytest.fixture
+def others(cluster: Cluster) -> Iterator[str]:
+    """Another table with rows, `others`."""
+    cluster.sql(KEYSPACE, "drop table if exists others")
+    cluster.sql(KEYSPACE, "create table others (id bigint not null, name varchar(40), primary key (id))")
+    with suppress(pymysql.OperationalError):
+        cluster.sql(KEYSPACE, f"alter vschema on {KEYSPACE}.others add vindex xxh_others(id) using xxhash")
+    rows = ", ".join(f"({number}, 'o{number}')" for number in range(1, ROWS + 1))
+    cluster.sql(KEYSPACE, f"insert into others (id, name) values {rows}")
+    yield "others"
+    cluster.sql(KEYSPACE, "drop table others")
+
+
+def test_several_tables_whose_executors_are_killed(
+    cluster: Cluster, options: dict[str, str], others: str, tmp_path: Path
+) -> None:
+    """In the middle of the copy, and of changes: the sink of each table is what SELECT gives, in every value."""
+    folder, checkpoint = tmp_path / "sinks", tmp_path / "checkpoint"
+    folder.mkdir()
+    given = {**{name: value for name, value in options.items() if name != "table"}, "tables": f"things,{others}"}
+    arguments = ("tables", json.dumps(given), str(folder), str(checkpoint), "1 second")
+    driver = Driver(tmp_path, *arguments, master="local-cluster[2,1,1024]")
+    try:
+        shard = cluster.shards(KEYSPACE)[0]
+        alias = cluster.primary(KEYSPACE, shard).alias
+        with cluster.connect_tablet(alias, database=f"vt_{KEYSPACE}") as mysql, mysql.cursor() as cursor:
+            # A copy begins with a lock of the table, and so waits for this transaction.
+            mysql.begin()
+            cursor.execute(f"update {others} set name = 'held'")
+            driver.wait_for(lambda: waits_for_a_lock(cluster, alias))
+            killed = driver.executors()
+            for executor in killed:
+                os.kill(executor, signal.SIGKILL)
+            assert len(killed) == 2
+            assert not committed(checkpoint, 0)
+            mysql.commit()
+        driver.wait_for(lambda: committed(checkpoint, 0))
+        assert not set(killed) & set(driver.executors())
+
+        for attempt in range(20):
+            number = max(int(file.name) for file in (checkpoint / "offsets").glob("[0-9]*")) + 1
+            for table in ("things", others):
+                cluster.sql(KEYSPACE, f"update {table} set name = 'changed {attempt}' where id <= 20 and id <> 7")
+                cluster.sql(KEYSPACE, f"delete from {table} where id = {30 + attempt}")
+            driver.wait_for((checkpoint / "offsets" / str(number)).exists)
+            os.kill(driver.executors()[0], signal.SIGKILL)
+            if not committed(checkpoint, number):
+                break
+        else:
+            raise AssertionError("no kill came before the end of its batch")
+        for table in ("things", others):
+            driver.wait_for(lambda: ids(folder / f"{table}.json") == selected(cluster, table))  # noqa: B023 - at once
+    finally:
+        driver.kill()
+    things = json.loads((folder / "things.json").read_text())
+    assert things["[7]"] == ROW_7
+
+
+def committed(checkpoint: Path, number: int) -> bool:
+    """Tells whether Spark has noted the end of a batch."""
+    return (checkpoint / "commits" / str(number)).exists()
+
+
+def waits_for_a_lock(cluster: Cluster, alias: str) -> bool:
+    """Tells whether a copy waits for a table's lock in a tablet's MySQL."""
+    with cluster.connect_tablet(alias) as mysql, mysql.cursor() as cursor:
+        cursor.execute(
+            "select count(*) from information_schema.processlist "
+            "where info like 'lock tables%' and state like 'Waiting for table%'"
+        )
+        [[count]] = cursor.fetchall()
+        return bool(count)
 
 
 def test_an_error_is_one_sentence_before_a_task_starts(options: dict[str, str], tmp_path: Path) -> None:
     """A table that does not exist, with the nearest that does."""
-    driver = start("batch", json.dumps({**options, "table": "thing"}), str(tmp_path / "out.json"))
-    output, _ = driver.communicate(timeout=PATIENCE)
+    driver = Driver(tmp_path, "batch", json.dumps({**options, "table": "thing"}), str(tmp_path / "out.json"))
 
-    assert driver.returncode
-    assert "There is no table 'thing' in keyspace 'shop'. Did you mean 'things'?" in output
-
-
-def wait_for(driver: subprocess.Popen[str], condition: Any) -> None:
-    """Waits until something is so; a driver that has ended never gets there."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert driver.poll() is None, driver.communicate()[0][-6000:]
-        assert time.monotonic() < end, "the stream does not get there"
-        time.sleep(0.2)
+    assert driver.wait()
+    assert "There is no table 'thing' in keyspace 'shop'. Did you mean 'things'?" in driver.output
