@@ -133,9 +133,7 @@ def test_what_a_foreign_key_deletes_is_written_by_the_primary(two: Cluster, wrot
             lines = check(Config.from_json(connector.config))
             warnings = [line.text for line in lines if line.warning and "foreign key" in line.text]
             is_warned = wrote_on == "old" or connector.config["tablet_type"] == "REPLICA"
-            assert ["'line'. MySQL 8.0.31 does not write such changes" in text for text in warnings] == [
-                True
-            ] * is_warned
+            assert ["'line'. MySQL 8.0." in text for text in warnings] == [True] * is_warned
         stores = []
         for connector in readers(two):
             store = Store.of_catalog(connector.configured("invoice", "line"))
