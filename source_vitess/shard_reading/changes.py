@@ -151,7 +151,7 @@ class _SpanStream:
             ConfigError: The user has to act.
         """
         span, transactions = self._span, self._transactions
-        finding = verified(self._vitess, span.keyspace, span.shard, transactions.position)
+        finding = verified(self._vitess, span.keyspace, {span.shard: transactions.position})[span.shard]
         transactions.opened(finding.position, finding.errant)
         request = StreamRequest(
             span.keyspace, {span.shard: finding.position}, tuple(self._tables), stop_on_reshard=True, tell_bounds=True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from source_vitess.errors import ConfigError
@@ -37,20 +37,21 @@ def answer_of(ask: Callable[[], Answer], clock: Clock) -> Answer:
             return answer
 
 
-def verified(vitess: Keyspace, keyspace: str, shard: str, gtid: str) -> Finding:
-    """Returns what is known of a position that changes can be followed from.
+def verified(vitess: Keyspace, keyspace: str, positions: Mapping[str, str]) -> Mapping[str, Finding]:
+    """Returns what is known of positions that changes can be followed from, by shard; all are asked for at once.
 
     Raises:
         PositionLostError: They cannot.
-        ConfigError: The shard is not read any more.
+        ConfigError: A shard is not read any more.
         TransientError: That is not known now, or no tablet has come so far.
     """
-    finding = vitess.verify({shard: gtid})[shard]
-    if finding.verdict is Verdict.NOT_SELECTED:
-        raise ConfigError(
-            f"The position that changes go on from is of shard {shard}, which the option shards leaves out. Set the "
-            "option back, or start a new query with a new checkpoint."
-        )
-    if error := refusal(keyspace, shard, finding.verdict, vitess.tablet_type):
-        raise error
-    return finding
+    findings = vitess.verify(positions)
+    for shard, finding in findings.items():
+        if finding.verdict is Verdict.NOT_SELECTED:
+            raise ConfigError(
+                f"The position that changes go on from is of shard {shard}, which the option shards leaves out. Set "
+                "the option back, or start a new query with a new checkpoint."
+            )
+        if error := refusal(keyspace, shard, finding.verdict, vitess.tablet_type):
+            raise error
+    return findings

@@ -6,19 +6,21 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, ConnectorError, PositionLostError, StreamError
+from source_vitess.shard_reading.changes import Span
 
 from tests import engine
 from tests.engine import Engine
 from vitess_spark import parts
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import PartRows
-from vitess_spark.stream import batch_parts, batch_terms, look_up_tables
+from vitess_spark.stream import TableStream, batch_parts, batch_terms, look_up_tables
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +235,33 @@ def test_a_table_that_is_truncated(vitess: Vitess) -> None:
     for _ in range(2):
         with pytest.raises(StreamError, match="Table 'a' was truncated"):
             made.run()
+
+
+def test_a_batch_of_many_shards_asks_no_more_than_once_for_each() -> None:
+    """The keyspace's tablets are listed as often for two shards as for eight; a task knows its own shard only."""
+    listed = {}
+    for count in (2, 8):
+        borders = ["", *(f"{number * 256 // count:02x}" for number in range(1, count)), ""]
+        with Vitess("commerce", [f"{low}-{high}" for low, high in pairwise(borders)]) as vitess:
+            vitess.create_table("a", {"id": "bigint"}, key=["id"])
+            options = ReadOptions.parse(
+                {"url": vitess.url, "table": "a", "tablet_type": "PRIMARY", "startingPosition": "current"},
+                streaming=True,
+            )
+            stream = TableStream(options, look_up_tables(options, followed=True))
+            begin = stream.latest(stream.initial(), None)
+            for number, shard in enumerate(vitess.shards):
+                vitess.insert("a", {"id": number}, shard=shard)
+            before = len(vitess.mysql.statements)
+            parts = stream.parts(begin, stream.latest(begin, None))
+            asked = vitess.mysql.statements[before:]
+
+            listed[count] = sum("vitess_tablets" in str(statement).lower() for statement in asked)
+            spans = [part.what for part in parts]
+            assert all(isinstance(span, Span) for span in spans)
+            assert {span.shard for span in spans} == set(vitess.shards)
+            assert [list(part.row_images) for part in parts] == [[span.shard] for span in spans]
+    assert listed[2] == listed[8] > 0
 
 
 @pytest.mark.parametrize(

@@ -142,14 +142,14 @@ class TableStream:
                 return self._after(offset, target, tables, copied=self._options.copies)
             if self._options.config.shards:
                 # Each has ended in a reshard, or is left out now: for its journal one would wait in vain.
-                for shard in here.shards.keys() - target.shards.keys():
-                    answer_of(lambda: verified(vitess, here.keyspace, shard, here.shards[shard]), clock)  # noqa: B023
+                ended = {shard: gtid for shard, gtid in here.shards.items() if shard not in target.shards}
+                answer_of(lambda: verified(vitess, here.keyspace, ended), clock)
             reached = answer_of(lambda: next_position(vitess, here, target, most), clock)
             if reached == here:
                 return start
-            for span in spans(here, reached):
-                # What cannot be read any more is an error before a task starts.
-                answer_of(lambda: verified(vitess, span.keyspace, span.shard, span.start), clock)  # noqa: B023
+            # What cannot be read any more is an error before a task starts.
+            starts = {span.shard: span.start for span in spans(here, reached)}
+            answer_of(lambda: verified(vitess, here.keyspace, starts), clock)
             return self._after(offset, reached, tables)
 
     def parts(self, start: Json, end: Json) -> Sequence[Part]:
@@ -177,7 +177,11 @@ class TableStream:
         clock = SystemClock()
         with connected(self._options.config, clock) as vitess:
             answer_of(vitess.inspect_binlogs, clock)
-            return tuple(Part(span, begins.number, self._options.tables, dict(vitess.row_images)) for span in found)
+            images, tables = vitess.row_images, self._options.tables
+            return tuple(
+                Part(span, begins.number, tables, {shard: images[shard] for shard in images if shard == span.shard})
+                for span in found
+            )
 
     def _copied(self, there: Vgtid, number: int) -> Sequence[Part]:
         clock = SystemClock()
