@@ -3,9 +3,11 @@
     python spark_program.py batch OPTIONS OUTPUT [CONDITION]
     python spark_program.py stream OPTIONS OUTPUT CHECKPOINT TRIGGER
     python spark_program.py tables OPTIONS OUTPUT CHECKPOINT TRIGGER
+    python spark_program.py delta OPTIONS OUTPUT CHECKPOINT TRIGGER
 
-OPTIONS is JSON; in the last form it is of several tables, and OUTPUT is a folder with a file for each. TRIGGER is
-`availableNow` or a processing time such as `1 second`.
+OPTIONS is JSON. TRIGGER is `availableNow` or a processing time such as `1 second`. With `tables` there are several, and
+OUTPUT is a folder with a file for each. With `delta` the stream is merged into a table of Delta's, whose jars the
+environment variable DELTA names as Maven does, and OUTPUT has its rows after each batch.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ os.environ["PYSPARK_SUBMIT_ARGS"] = '--driver-java-options "-XX:TieredStopAtLeve
 
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
+from pyspark.sql.types import StructType
 
 from vitess_spark import VitessDataSource
 
@@ -31,9 +35,9 @@ DIGITS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSX"}
 META = ("_vt_op", "_vt_seq", "_vt_shard", "_vt_time", "_vt_position")
 
 
-def session(master: str) -> SparkSession:
+def session(master: str, settings: Mapping[str, str]) -> SparkSession:
     """Starts Spark on the loopback interface."""
-    spark = (
+    builder = (
         SparkSession.builder.master(master)
         .appName("vitess")
         .config("spark.ui.enabled", "false")
@@ -45,8 +49,10 @@ def session(master: str) -> SparkSession:
         .config("spark.sql.codegen.wholeStage", "false")
         .config("spark.sql.python.filterPushdown.enabled", "true")
         .config("spark.executor.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        .getOrCreate()
     )
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
     spark.dataSource.register(VitessDataSource)
     return spark
 
@@ -100,6 +106,48 @@ def fan_out_into(folder: Path, spark: SparkSession, options: dict[str, str]) -> 
     return fan_out
 
 
+def delta_settings() -> dict[str, str]:
+    """Returns what Spark has to be told for tables of Delta's."""
+    return {
+        "spark.jars.packages": os.environ["DELTA"],
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # A table of a few rows needs no more.
+        "spark.databricks.delta.snapshotPartitions": "1",
+    }
+
+
+def merge_into_delta(spark: SparkSession, schema: StructType, target: Path) -> Any:
+    """Returns a function for foreachBatch that merges changes into a table of Delta's, and shows its rows in a file."""
+    path = target.with_suffix(".delta")
+    if not path.exists():
+        spark.createDataFrame([], schema).write.format("delta").save(str(path))
+    things = f"delta.`{path}`"
+
+    # begin of the example with Delta in docs/spark.md
+    def merge(batch: DataFrame, _number: int) -> None:
+        newest_first = Window.partitionBy("id").orderBy(f.col("_vt_seq").desc())
+        last = batch.withColumn("_n", f.row_number().over(newest_first)).where("_n = 1").drop("_n")
+        last.persist()  # else each action reads from Vitess
+        last.createOrReplaceTempView("changes")
+        batch.sparkSession.sql(f"""
+            MERGE INTO {things} AS held USING changes ON held.id = changes.id
+            WHEN MATCHED AND changes._vt_seq > held._vt_seq AND changes._vt_op = 'delete' THEN DELETE
+            WHEN MATCHED AND changes._vt_seq > held._vt_seq THEN UPDATE SET *
+            WHEN NOT MATCHED AND changes._vt_op <> 'delete' THEN INSERT *""")
+        last.unpersist()
+
+    # end of the example with Delta
+
+    def merge_and_show(batch: DataFrame, number: int) -> None:
+        merge(batch, number)
+        rows = batch.sparkSession.read.format("delta").load(str(path)).drop(*META)
+        target.unlink(missing_ok=True)
+        upsert_file(target, rows, rows.where("false").select("id"))
+
+    return merge_and_show
+
+
 def upsert_file(target: Path, rows: DataFrame, gone: DataFrame) -> None:
     """Writes rows into a file of JSON, and takes others out, by the columns of `gone`."""
     key = gone.columns
@@ -116,7 +164,8 @@ def upsert_file(target: Path, rows: DataFrame, gone: DataFrame) -> None:
 
 def main(kind: str, options: str, output: str, *more: str) -> None:
     """Runs a batch or a stream."""
-    spark = session(os.environ.get("SPARK_MASTER", "local[2]"))
+    settings = delta_settings() if kind == "delta" else {}
+    spark = session(os.environ.get("SPARK_MASTER", "local[2]"), settings)
     given = json.loads(options)
     if kind == "batch":
         frame = spark.read.format("vitess").options(**given).load()
@@ -128,7 +177,10 @@ def main(kind: str, options: str, output: str, *more: str) -> None:
         return
     checkpoint, trigger = more
     stream = spark.readStream.format("vitess").options(**given).load()
-    merge = merge_into(Path(output), ["id"]) if kind == "stream" else fan_out_into(Path(output), spark, given)
+    if kind == "delta":
+        merge = merge_into_delta(spark, stream.schema, Path(output))
+    else:
+        merge = merge_into(Path(output), ["id"]) if kind == "stream" else fan_out_into(Path(output), spark, given)
     writer = stream.writeStream.foreachBatch(merge).option("checkpointLocation", checkpoint)
     started = writer.trigger(availableNow=True) if trigger == "availableNow" else writer.trigger(processingTime=trigger)
     started.start().awaitTermination()

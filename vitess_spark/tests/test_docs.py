@@ -21,6 +21,7 @@ DOCUMENT = (HERE.parent.parent / "docs" / "spark.md").read_text(encoding="utf-8"
             "    # begin of the example with several tables in docs/spark.md\n",
             "    # end of the example with several tables\n",
         ),
+        ("    # begin of the example with Delta in docs/spark.md\n", "    # end of the example with Delta\n"),
     ],
 )
 def test_an_example_is_what_the_stream_of_a_real_spark_merges_with(begin: str, end: str) -> None:

@@ -20,9 +20,13 @@ from vitess_local.cluster import Cluster
 pytestmark = [pytest.mark.cluster, pytest.mark.spark, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PYTHON = ROOT / ".venv-spark" / "bin" / "python"
+#: Another one may have another Spark.
+PYTHON = Path(os.environ.get("SOURCE_VITESS_SPARK_PYTHON", ROOT / ".venv-spark" / "bin" / "python"))
 PROGRAM = Path(__file__).with_name("spark_program.py")
 KEYSPACE = "shop"
+
+#: By version of Spark, the jars of Delta that are made for it, as Maven names them.
+DELTA = {"4.2": "io.delta:delta-spark_4.2_2.13:4.4.0"}
 
 #: Seconds for a session to start and a batch to end, on a machine that has other things to do.
 PATIENCE = 1500
@@ -279,6 +283,39 @@ def waits_for_a_lock(cluster: Cluster, alias: str) -> bool:
         )
         [[count]] = cursor.fetchall()
         return bool(count)
+
+
+def test_a_merge_into_delta(
+    cluster: Cluster, options: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table has what SELECT gives, also after a batch that Spark runs again because it has not noted its end."""
+    version = subprocess.run(
+        [str(PYTHON), "-c", "import pyspark; print(pyspark.__version__)"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not (packages := DELTA.get(version.rpartition(".")[0])):
+        pytest.skip(f"Delta has no jars for Spark {version}, only for {', '.join(DELTA)}")
+    monkeypatch.setenv("DELTA", packages)
+    rows, checkpoint = tmp_path / "rows.json", tmp_path / "checkpoint"
+    arguments = ("delta", json.dumps(options), str(rows), str(checkpoint))
+    driver = Driver(tmp_path, *arguments, "1 second")
+    try:
+        driver.wait_for(lambda: committed(checkpoint, 0))
+        cluster.sql(KEYSPACE, "update things set name = 'changed' where id <= 20 and id <> 7")
+        cluster.sql(KEYSPACE, "delete from things where id between 30 and 40")
+        driver.wait_for(lambda: ids(rows) == selected(cluster))
+    finally:
+        driver.kill()
+    assert json.loads(rows.read_text())["[7]"] == ROW_7
+    last = max(int(file.name) for file in (checkpoint / "commits").glob("[0-9]*"))
+    for file in (f"{last}", f".{last}.crc"):
+        (checkpoint / "commits" / file).unlink(missing_ok=True)
+    cluster.sql(KEYSPACE, f"insert into things (id, name) values ({ROWS + 1}, 'late')")
+    cluster.sql(KEYSPACE, "delete from things where id = 60")
+
+    run(tmp_path, *arguments, "availableNow")
+
+    assert committed(checkpoint, last + 1)
+    assert ids(rows) == selected(cluster)
 
 
 def test_an_error_is_one_sentence_before_a_task_starts(options: dict[str, str], tmp_path: Path) -> None:
