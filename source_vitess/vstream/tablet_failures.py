@@ -33,6 +33,9 @@ _AT = (
     "64ee4e46-e6c5-11f1-8c82-02fc00000001:1-30: "
 )
 
+# The position there; releases before v23 have fewer words before it.
+_AT_POSITION = r"error @ (?:\(including [\w ]+\) )?(?P<position>[0-9a-f]\S*): "
+
 # A table's or a column's name may hold any character, and stands between no quotes: it ends where the text goes on.
 _TABLE = r"(?P<table>[^\n]+?)"
 _COLUMN = r"[^\n]+?"
@@ -131,8 +134,7 @@ MYSQL_RULES: tuple[Rule, ...] = (
 #: Of what a tablet finds in the binary log, and in the tables.
 EVENT_RULES: tuple[Rule, ...] = (
     Rule(
-        pattern=r"(failed to process\) (?P<position>[0-9a-f][^\s]*): )?unexpected statement type \S+ in row-based "
-        r"replication: \\?\"XA ",
+        pattern=_AT_POSITION + r"unexpected statement type \S+ in row-based replication: \\?\"XA ",
         example=_UNKNOWN + _AT + "unexpected statement type UNKNOWN in row-based replication: \"XA START X'61',X'',1\"",
         error=PositionLostError,
         message="A shard's binary log holds an XA transaction, which Vitess cannot stream: no stream gets past it. It "
@@ -141,12 +143,18 @@ EVENT_RULES: tuple[Rule, ...] = (
         "let nothing write with XA START to the shards' MySQL servers.",
     ),
     Rule(
-        pattern=r"(failed to process\) (?P<position>[0-9a-f][^\s]*): )?unexpected statement type (?P<type>\S+) in "
-        r"row-based replication",
+        pattern=_AT_POSITION + r"unexpected statement type (?P<type>\S+) in row-based replication",
         example=_UNKNOWN + _AT + 'unexpected statement type SELECT in row-based replication: "select 1"',
         error=PositionLostError,
         message="A shard's binary log holds a statement ({type}) that Vitess cannot stream: no stream gets past it. "
         "It is the last transaction of the position MySQL56/{position}. Re-sync the data: copies begin behind it.",
+    ),
+    Rule(
+        pattern=r"unexpected statement type (?P<type>\S+) in row-based replication",
+        example=_UNKNOWN + 'unexpected statement type SELECT in row-based replication: "select 1"',
+        error=PositionLostError,
+        message="A shard's binary log holds a statement ({type}) that Vitess cannot stream: no stream gets past it. "
+        "Re-sync the data: copies begin behind it.",
     ),
     Rule(
         # go/mysql/query.go; vstreamer.go, refreshHistorianForStartup.
