@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from vitess_local.errors import VitessLocalError
+from vitess_local.install import flags
 from vitess_local.install.account import Account
 from vitess_local.install.toolchain import Toolchain
 from vitess_local.servers.deployment import Deployment, check_data_dir
+from vitess_local.servers.extra_gate import gate_argv
 from vitess_local.servers.keyspaces import KeyspaceSpec
 from vitess_local.servers.layout import ClusterSpec, new_layout
 from vitess_local.servers.server import Server
@@ -87,6 +89,18 @@ def test_a_tablet_starts_the_mysql_that_was_chosen_for_it(
     assert [argv[0] for argv, _ in started] == [Path("/y/mysqld"), Path("/x")]
     assert [argv[-1] for argv, _ in started] == ["--basedir=/y", "--basedir=/x"]
     assert [env["VT_MYSQL_ROOT"] for _, env in started] == ["/y", "/x"]
+
+
+def test_another_gate_gets_its_flags_as_its_release_spells_them(deployment: Deployment, tmp_path: Path) -> None:
+    """With underscores up to v22; they come last, and so win."""
+    flags.save(tmp_path, {"vtgate": ["grpc_cert", "grpc-port"]})
+    old = deployment.with_other(deployment.vtgate, replace(deployment.toolchain, vitess_root=tmp_path))
+    ports = replace(deployment.layout.ports, vtgate_grpc=4711)
+
+    argv = gate_argv(old, ports, ["--grpc-cert=/x.pem", "--grpc-port=1"])
+
+    assert argv[-2:] == ["--grpc_cert=/x.pem", "--grpc-port=1"]
+    assert "--grpc-port=4711" in argv
 
 
 def test_servers_are_ended_gate_first_and_topology_last(deployment: Deployment) -> None:

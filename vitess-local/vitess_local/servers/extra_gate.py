@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vitess_local.cache import Cache
 from vitess_local.progress import Report
 from vitess_local.servers import command_lines, registry
 from vitess_local.servers.deployment import Deployment
+from vitess_local.servers.layout import Ports
 from vitess_local.servers.ports import LOOPBACK, accepts_connections
 from vitess_local.servers.server import Server
 from vitess_local.servers.waiting import wait_until
@@ -43,6 +45,14 @@ class Gate:
         return f"vitess://{host}:{self.grpc_port}/{keyspace}?mysql_port={self.mysql_port}"
 
 
+def gate_argv(deployment: Deployment, ports: Ports, args: Sequence[str]) -> list[str | Path]:
+    """Return the command of a VTGate on other ports, whose own flags come last, as its release spells them."""
+    spec = deployment.layout.spec
+    own = replace(spec, vtgate_args=(*spec.vtgate_args, *args))
+    layout = replace(deployment.layout, ports=ports, spec=own)
+    return command_lines.vtgate_argv(deployment.toolchain_of(deployment.vtgate), layout)
+
+
 @contextmanager
 def extra_gate(cache: Cache, deployment: Deployment, name: str, args: Sequence[str], report: Report) -> Iterator[Gate]:
     """Start a VTGate on free ports, wait until both of its ports take connections, and end it afterwards.
@@ -54,11 +64,8 @@ def extra_gate(cache: Cache, deployment: Deployment, name: str, args: Sequence[s
         # Until it listens, another process could choose the same ports.
         with registry.free_ports(cache, _PORTS) as (http, grpc, mysql):
             own = replace(deployment.layout.ports, vtgate_http=http, vtgate_grpc=grpc, vtgate_mysql=mysql)
-            layout = replace(deployment.layout, ports=own)
             stack.callback(server.stop, _END_SECONDS)
-            deployment.start(
-                server, [*command_lines.vtgate_argv(deployment.toolchain_of(deployment.vtgate), layout), *args]
-            )
+            deployment.start(server, gate_argv(deployment, own, args))
             wait_until(
                 lambda: None if accepts_connections(grpc) and accepts_connections(mysql) else "it does not listen yet",
                 what=server.name,
