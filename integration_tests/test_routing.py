@@ -47,6 +47,16 @@ def _said(single: Connector, caplog: pytest.LogCaptureFixture) -> str:
     return caplog.text
 
 
+@pytest.fixture
+def target(cluster: Cluster, shop: Connector) -> Iterator[None]:
+    """A table of the same name in the sharded keyspace; VTGate 19 plans no query of it without a vindex."""
+    cluster.sql(shop.keyspace, "create table moved (id int primary key, v int)")
+    cluster.sql(shop.keyspace, "alter vschema on shop.moved add vindex xxh_moved(id) using xxhash")
+    yield
+    cluster.sql(shop.keyspace, "alter vschema on shop.moved drop vindex xxh_moved")
+
+
+@pytest.mark.usefixtures("target")
 def test_a_table_that_is_routed_elsewhere_is_refused(
     cluster: Cluster, tables: Connector, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -54,7 +64,6 @@ def test_a_table_that_is_routed_elsewhere_is_refused(
     store = Store.of_catalog(tables.discover())
     catalog = tables.configured("moved", "kept")
     assert tables.sync(store, catalog) is None
-    cluster.sql("shop", "create table moved (id int primary key, v int)")
 
     for rules in (
         [("moved@replica", "shop.moved"), ("single.moved@replica", "shop.moved")],
@@ -75,14 +84,13 @@ def test_a_table_that_is_routed_elsewhere_is_refused(
     tables.expect_all_equal(store, "kept")
 
 
+@pytest.mark.usefixtures("target")
 def test_a_table_that_is_being_moved(cluster: Cluster, tables: Connector) -> None:
     """MoveTables: read on while a workflow writes to it, with a warning from the switch on; then it is refused."""
     move = ("MoveTables", "--workflow", "moving", "--target-keyspace", "shop")
     store = Store.of_catalog(tables.discover())
     catalog = tables.configured("moved", "kept")
     assert tables.sync(store, catalog) is None
-    cluster.sql("shop", "create table moved (id int primary key, v int)")
-    cluster.sql("shop", "alter vschema on shop.moved add vindex xxh_moved(id) using xxhash")
     try:
         cluster.vtctl(*move, "create", "--source-keyspace", "single", "--tables", "moved")
         cluster.sql("single", "update moved set v = 5 where id = 1")
@@ -99,7 +107,6 @@ def test_a_table_that_is_being_moved(cluster: Cluster, tables: Connector) -> Non
         assert store.statuses == {"moved": "INCOMPLETE", "kept": "COMPLETE"}
         assert "to keyspace 'shop'" in store.errors[-1]["message"]
     finally:
-        cluster.sql("shop", "alter vschema on shop.moved drop vindex xxh_moved")
         # What is kept of a move keeps its denied tables, too.
         cluster.vtctl("SetShardTabletControl", "--denied-tables", "moved", "--remove", "single/0", "primary")
         cluster.vtctl("RefreshStateByShard", "single/0")
