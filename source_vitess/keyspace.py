@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from source_vitess.clock import SystemClock
-from source_vitess.errors import ConfigError, TransientError
+from source_vitess.errors import ConfigError, ConnectorError, TransientError
 from source_vitess.mysql.binlog_settings import ShardSettings, read_shard_settings
 from source_vitess.mysql.lineage import read_lineage, read_shard_gtids, read_tablets
 from source_vitess.mysql.replication_status import read_lags
 from source_vitess.mysql.routing import Routed, read_routed
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.mysql.snapshot import read_columns, read_primary_key, read_schema, use_shard
+from source_vitess.mysql.starts import read_last_start
 from source_vitess.mysql.topology import (
     Topology,
     cell_warnings,
@@ -96,6 +97,11 @@ class LiveVitess:
     def announces_collations(self) -> bool:
         """Whether changes come with their columns' character sets; see `replication.interfaces.Vitess`."""
         return self.topology.release.announces_collations
+
+    @property
+    def numbers_transactions(self) -> bool:
+        """Whether transactions come with their numbers; see `replication.interfaces.Vitess`."""
+        return self.topology.release.numbers_transactions
 
     def close(self) -> None:
         """Ends every connection and stream."""
@@ -361,6 +367,14 @@ class LiveVitess:
             )
             lineage = gtid_set(ended[shard])
         return judge_ended(gtid, lineage, tablets, all_asked=all_asked)
+
+    def last_start(self, shard: str) -> float | None:
+        """Returns when the last MySQL of a shard was started; see `replication.interfaces.Vitess`."""
+        with suppress(ConnectorError), _connect(self._config, self._clock) as session:
+            topology = read_topology(session, self._config.keyspace)
+            if shard in topology.shards:
+                return read_last_start(session, topology, shard, self.tablet_type, self._config.cells)
+        return None
 
     def begun_at(self, position: Vgtid, shard: str) -> Mapping[str, str]:
         """Returns the positions at which new shards begin; see `replication.interfaces.Vitess`."""

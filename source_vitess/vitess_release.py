@@ -104,6 +104,14 @@ class VitessRelease:
         return not self._is_before(22)
 
     @property
+    def numbers_transactions(self) -> bool:
+        """Whether events tell the transaction's number in its binary log file, and its GTID.
+
+        From v23 on (go/vt/vttablet/tabletserver/vstreamer/vstreamer.go, parseEvent).
+        """
+        return not self._is_before(23)
+
+    @property
     def answers_for_mysql(self) -> bool:
         """Whether VTGate answers `@@global.version` by itself, with what it calls itself to MySQL's clients."""
         return self._is_before(20)
@@ -129,6 +137,11 @@ class VitessRelease:
             yield (
                 f"Vitess {self.version} cannot go on from before a reshard: when its traffic has been switched, every "
                 "stream has to be copied again."
+            )
+        if not self.numbers_transactions:
+            yield (
+                f"Vitess {self.version} can leave out changes when MySQL of a tablet is restarted, without a sign. A "
+                "sync that meets that warns of it; from Vitess 23 on it reads them."
             )
         if not self.knows_partial_updates:
             yield (

@@ -698,6 +698,17 @@ def _restart(adversary: Adversary, a: int, b: int) -> str:
     return f"VTTablet ends the stream of {shard} (MAX_EXECUTION_TIME), and VTGate opens it again"
 
 
+def _start_again(adversary: Adversary, a: int, b: int) -> str:
+    shard = _shard(adversary, a)
+    tablet = shard.tablets[b % len(shard.tablets)]
+    if not tablet.running:
+        return ""
+    tablet.data.start_again(adversary.cluster.clock)
+    tablet.restarts += 1
+    adversary.cluster.notify()
+    return f"MySQL of {tablet.alias} of {shard.name} is started again"
+
+
 def _kill(adversary: Adversary, a: int, b: int) -> str:
     adversary.loses_state = a % 2 == 1
     return "the sync is killed" + (", and its last state is lost with the rows after it" if a % 2 else "")
@@ -736,6 +747,7 @@ KINDS = {
     "refresh": Kind(8, _refresh, steady=True),
     "discover": Kind(3, _discover, steady=True),
     "stop": Kind(2, _stop, steady=True),
+    "mysql": Kind(4, _start_again),
 }
 NAMES = tuple(KINDS)
 WEIGHTS = tuple(kind.weight for kind in KINDS.values())

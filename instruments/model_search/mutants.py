@@ -331,6 +331,12 @@ MUTANTS: tuple[Mutant, ...] = (
         without=("errant", "reshard", "complete"),
     ),
     Mutant(
+        "binlog-left",
+        "a stream does not read across a start of MySQL, behind which VTTablet takes tables for others",
+        ((_CHANGES, "case BinlogLeft() if self._has_to_end(event):", "case BinlogLeft() if False:"),),
+        without=("reshard", "errant", "emergency", "complete", "purge", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
         "meant-tablet",
         "the only replica is asked by its name, so that another one that starts does not answer in its place",
         (("mysql/every_tablet.py", 'if tablet_type != "PRIMARY" else ()', "if len(tablets) > 1 else ()"),),
@@ -348,8 +354,8 @@ MUTANTS: tuple[Mutant, ...] = (
         (
             (
                 "vstream/reader.py",
-                "(ddl,) if opens_transaction(event.statement) else (ddl,",
-                "(ddl,) if False else (ddl,",
+                "return begun if opens_transaction(event.statement) else (*begun,",
+                "return begun if False else (*begun,",
             ),
         ),
         without=("errant", "reshard", "hold", "emergency", "schema", "discover", *_SPECIAL),

@@ -24,6 +24,8 @@ Interval = tuple[int, int]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NUMBERS = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
+#: After a server's name, the last number of its intervals.
+_LAST_OF_SERVER = re.compile(r":(?:[^,]*[-:])?([0-9]{1,19})(?:,|$)")
 #: MySQL's own bound for a transaction number, 2^63 - 1.
 _LAST_NUMBER = 2**63 - 1
 
@@ -121,12 +123,9 @@ def last_number(text: str, uuid: str) -> int:
     start = text.find(uuid + ":")
     if start < 0:
         return 0
-    start += len(uuid)
-    end = text.find(",", start)
-    numbers = text[start:] if end < 0 else text[start:end]
-    number = numbers[max(numbers.rfind(":"), numbers.rfind("-")) + 1 :]
+    match = _LAST_OF_SERVER.match(text, start + len(uuid))
     # What is no number is for who reads the intervals.
-    return int(number) if number.isdecimal() and len(number) < 20 else _LAST_NUMBER
+    return int(match[1]) if match else _LAST_NUMBER
 
 
 def intervals_of(text: str, uuid: str) -> tuple[Interval, ...]:

@@ -180,7 +180,7 @@ class Journal(_message.Message):
     def __init__(self, id: _Optional[int] = ..., migration_type: _Optional[_Union[MigrationType, str]] = ..., tables: _Optional[_Iterable[str]] = ..., local_position: _Optional[str] = ..., shard_gtids: _Optional[_Iterable[_Union[ShardGtid, _Mapping]]] = ..., participants: _Optional[_Iterable[_Union[KeyspaceShard, _Mapping]]] = ...) -> None: ...
 
 class VEvent(_message.Message):
-    __slots__ = ("type", "timestamp", "gtid", "statement", "row_event", "field_event", "vgtid", "journal", "dml", "current_time", "keyspace", "shard", "throttled", "throttled_reason")
+    __slots__ = ("type", "timestamp", "gtid", "statement", "row_event", "field_event", "vgtid", "journal", "dml", "current_time", "keyspace", "shard", "throttled", "throttled_reason", "sequence_number", "event_gtid")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     GTID_FIELD_NUMBER: _ClassVar[int]
@@ -195,6 +195,8 @@ class VEvent(_message.Message):
     SHARD_FIELD_NUMBER: _ClassVar[int]
     THROTTLED_FIELD_NUMBER: _ClassVar[int]
     THROTTLED_REASON_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENT_GTID_FIELD_NUMBER: _ClassVar[int]
     type: VEventType
     timestamp: int
     gtid: str
@@ -209,4 +211,6 @@ class VEvent(_message.Message):
     shard: str
     throttled: bool
     throttled_reason: str
-    def __init__(self, type: _Optional[_Union[VEventType, str]] = ..., timestamp: _Optional[int] = ..., gtid: _Optional[str] = ..., statement: _Optional[str] = ..., row_event: _Optional[_Union[RowEvent, _Mapping]] = ..., field_event: _Optional[_Union[FieldEvent, _Mapping]] = ..., vgtid: _Optional[_Union[VGtid, _Mapping]] = ..., journal: _Optional[_Union[Journal, _Mapping]] = ..., dml: _Optional[str] = ..., current_time: _Optional[int] = ..., keyspace: _Optional[str] = ..., shard: _Optional[str] = ..., throttled: bool = ..., throttled_reason: _Optional[str] = ...) -> None: ...
+    sequence_number: int
+    event_gtid: str
+    def __init__(self, type: _Optional[_Union[VEventType, str]] = ..., timestamp: _Optional[int] = ..., gtid: _Optional[str] = ..., statement: _Optional[str] = ..., row_event: _Optional[_Union[RowEvent, _Mapping]] = ..., field_event: _Optional[_Union[FieldEvent, _Mapping]] = ..., vgtid: _Optional[_Union[VGtid, _Mapping]] = ..., journal: _Optional[_Union[Journal, _Mapping]] = ..., dml: _Optional[str] = ..., current_time: _Optional[int] = ..., keyspace: _Optional[str] = ..., shard: _Optional[str] = ..., throttled: bool = ..., throttled_reason: _Optional[str] = ..., sequence_number: _Optional[int] = ..., event_gtid: _Optional[str] = ...) -> None: ...

@@ -10,6 +10,7 @@
   time, at a journal that merges shards while one participant is not in the stream yet because it comes out of an
   earlier reshard (go/vt/vtgate/vstream_manager.go, getJournalEvent). That shard then waits until another one has
   passed a reshard.
+- Where MySQL of a tablet was restarted, another stream goes on: see `vstream.binlog_files`.
 - It can stay open for a time after its end position. Heartbeats prove nothing then either: every half minute the
   shards' positions are a new one, so that a shard that is stuck is noticed.
 """
@@ -20,7 +21,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
-from source_vitess.position.gtid import GtidSet
+from source_vitess.position.gtid import FLAVOR, GtidSet
 from source_vitess.position.vgtid import Vgtid, gtid_set
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
@@ -29,7 +30,7 @@ from source_vitess.replication.filtered_rows import conditions
 from source_vitess.replication.goal import Goal
 from source_vitess.replication.held_rows import HeldRows
 from source_vitess.replication.lost_position import merged_without
-from source_vitess.replication.messages import Message
+from source_vitess.replication.messages import Log, Message
 from source_vitess.replication.oversized_rows import stalled
 from source_vitess.replication.patience import Retry, Silence
 from source_vitess.replication.records import RecordMaker
@@ -38,7 +39,7 @@ from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.table_state import FOLLOWED
 from source_vitess.rows.columns import Rows
 from source_vitess.schema import is_transactional
-from source_vitess.vstream.events import Committed, Ddl, Fields, Heartbeat, TableFailed, Unpositioned
+from source_vitess.vstream.events import BinlogLeft, Committed, Ddl, Fields, Heartbeat, TableFailed, Unpositioned
 from source_vitess.vstream.request import HEARTBEAT_SECONDS, StreamRequest
 from source_vitess.vstream.stream_position import StreamPosition
 
@@ -121,7 +122,8 @@ class ChangeStream:
         # By shard, the position that its last transaction ended at.
         self._last: dict[str, str | None] = dict(start.shards)
         # By shard, transactions without a position since the last one with one, and the tables that they had rows of.
-        self._unpositioned: dict[str, int] = {}
+        # Their GTIDs are empty where Vitess does not tell them.
+        self._unpositioned: dict[str, list[str]] = {}
         self._unpositioned_tables: dict[str, set[str]] = {}
         self._without_transactions = frozenset(
             name for name, stream in context.streams.items() if not is_transactional(stream.streamed.table.engine)
@@ -133,8 +135,11 @@ class ChangeStream:
         self._context.schema_changes.stream_ended()
         self._checkpointer.settle()
 
-    def read(self, tables: tuple[str, ...]) -> Iterator[Message]:
+    def read(self, tables: tuple[str, ...]) -> Generator[Message, None, bool]:
         """Yields the changes of some tables up to the end position, with checkpoints.
+
+        Returns:
+            Whether it came there. If not, another stream is to go on from where this one is.
 
         Raises:
             TransientError: The stream broke off, or nothing came for too long.
@@ -158,8 +163,8 @@ class ChangeStream:
                         yield from self._rows(event)
                     case Committed():
                         yield from self._committed(event)
-                    case Unpositioned(shard):
-                        yield from self._committed_without_position(shard)
+                    case Unpositioned():
+                        yield from self._committed_without_position(event)
                     case Heartbeat():
                         yield from self._heartbeat()
                     case TableFailed(_, error):
@@ -171,16 +176,44 @@ class ChangeStream:
                             yield self._table_failed(stale)
                     case Ddl():
                         self._statements.append(event)
+                    case BinlogLeft() if (yield from self._has_to_end(event)):
+                        yield Log(
+                            f"MySQL of a tablet of shard {event.shard!r} may have been restarted at this point of its "
+                            "binary log: the stream is opened again from here, since Vitess can mix up tables in one "
+                            "that reads across a restart."
+                        )
+                        return False
                     case _:
                         pass
                 if self._streaming and not self._in_transaction and not self._ended:
                     yield from self._keep_streaming()
                 if self._ended:
-                    return
+                    return True
         raise TransientError("VTGate ended the change stream before its end position was reached.")
 
     def _now(self) -> float:
         return self._sync.clock.monotonic()
+
+    def _has_to_end(self, left: BinlogLeft) -> Generator[Message, None, bool]:
+        """Returns whether VTTablet may mix up tables from here on, and another stream would get on.
+
+        One would not where this one began: what a position does not keep comes again, from an older file.
+        """
+        yield from self._pass_unpositioned(left.shard)
+        self._checkpointer.settle()
+        here = self._state.vgtid
+        has_moved = here is not None and here.shards.get(left.shard) != self._start.shards.get(left.shard)
+        return has_moved and left.may_be_a_start(self._sync.vitess.last_start(left.shard))
+
+    def _pass_unpositioned(self, shard: str) -> Iterator[Message]:
+        """Takes over into the position what has come of a shard without one, if it is known what that was."""
+        gtids = self._unpositioned.get(shard)
+        self._checkpointer.settle()
+        here = self._state.vgtid
+        if gtids and all(gtids) and here is not None and shard in here.shards:
+            passed = gtid_set(f"{FLAVOR}/{','.join(gtids)}")
+            yield from self._end_transaction(shard, passed)
+            self._reach(here, {shard: f"{FLAVOR}/{passed}"})
 
     def _rows(self, rows: Rows) -> Iterator[Message]:
         self._in_transaction = True
@@ -268,9 +301,9 @@ class ChangeStream:
         before = self._last.get(shard)
         return gtid_set(gtid) - gtid_set(before) if before else gtid_set(gtid)
 
-    def _committed_without_position(self, shard: str) -> Iterator[Message]:
+    def _committed_without_position(self, event: Unpositioned) -> Iterator[Message]:
         self._in_transaction = False
-        self._unpositioned[shard] = self._unpositioned.get(shard, 0) + 1
+        self._unpositioned.setdefault(event.shard, []).append(event.gtid)
         if (yield from self._has_all(self._goal)):
             if self._streaming:
                 self._goal = self._goal_to(self._goal.target)
@@ -343,17 +376,21 @@ class ChangeStream:
             if shard not in here.shards:
                 return False
             left = gtid_set(goal.target.shards[shard]) - gtid_set(here.shards[shard])
-            if self._unpositioned.get(shard, 0) < len(left):
+            if len(self._unpositioned.get(shard, ())) < len(left):
                 return False
             ends[shard] = left
         for shard, transactions in ends.items():
             yield from self._end_transaction(shard, transactions)
-        self._state.vgtid = here = here.union({shard: goal.target.shards[shard] for shard in ends})
-        for shard in ends:
+        self._reach(here, {shard: goal.target.shards[shard] for shard in ends})
+        return True
+
+    def _reach(self, here: Vgtid, more: Mapping[str, str]) -> None:
+        """Takes over positions of shards that have come to them by transactions without one."""
+        self._state.vgtid = here = here.union(more)
+        for shard in more:
             self._last[shard] = here.shards[shard]
             del self._unpositioned[shard]
             self._unpositioned_tables.pop(shard, None)
-        return True
 
     def _goal_now(self) -> Goal:
         """Returns the way from here to where the shards are now."""

@@ -115,7 +115,9 @@ class Changes:
                     self._end.adopt()
                 shards = frozenset(start.shards)
                 with closing(ChangeStream(self._shared, start, target, retry, until, waiting)) as stream:
-                    yield from stream.read(tables)
+                    is_over = yield from stream.read(tables)
+                if not is_over:
+                    continue
                 if not waiting:
                     # That is final: a target that a failover or a reshard has made unreachable is never covered.
                     break

@@ -1,6 +1,7 @@
 """How old the data of a sync is: how far tablets are behind, and up to which time the sync is complete.
 
-And whether syncs are so far apart that MySQL may soon purge what the next one needs.
+And whether syncs are so far apart that MySQL may soon purge what the next one needs, and whether a restart of MySQL has
+left holes in what was read.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ class Freshness:
     def __init__(self, context: SyncContext) -> None:
         self._context = context
         self._lags: Sequence[Lag] = ()
+        before = context.state.caught_up_at
+        #: What this sync reads was written after that, in seconds since 1970, but for what was under way.
+        self._reads_since = context.clock.now() if before is None else before
 
     def report_lags(self) -> Iterator[Message]:
         """Reports which tablets are far behind.
@@ -66,6 +70,22 @@ class Freshness:
             "(binlog_expire_logs_seconds).",
             warning=True,
         )
+
+    def report_starts(self) -> Iterator[Message]:
+        """Reports that changes may be missing, where a stream cannot be ended at a start of MySQL."""
+        state, vitess = self._context.state, self._context.vitess
+        followed = any(isinstance(table, FOLLOWED) for table in state.tables.values())
+        if vitess.numbers_transactions or state.vgtid is None or not followed:
+            return
+        for shard in state.vgtid.shards:
+            started = vitess.last_start(shard)
+            if started is not None and started >= self._reads_since:
+                yield Log(
+                    f"MySQL of a tablet of shard {shard} was started at {_time(started)}, and this sync may have read "
+                    "changes from before and after that in one stream: Vitess before 23 can mix up tables then, and "
+                    "leave changes out without a sign. Refresh the streams whose changes matter.",
+                    warning=True,
+                )
 
     def report_completeness(self, lineage: Mapping[str, str], now: float, asked_at: float) -> Iterator[Message]:
         """Reports up to which time the sync is complete.

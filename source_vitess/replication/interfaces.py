@@ -38,6 +38,11 @@ class Vitess(Protocol):
         ...
 
     @property
+    def numbers_transactions(self) -> bool:
+        """Whether transactions come with their numbers in the binary log, so that a start of MySQL shows."""
+        ...
+
+    @property
     def retention(self) -> Mapping[str, int]:
         """By shard, for how many seconds its tablets keep binary logs; without those that keep all, or may do so."""
         ...
@@ -71,6 +76,13 @@ class Vitess(Protocol):
         """Returns by shard whether changes can be followed from a position, by all tablets that are streamed from.
 
         Raises TransientError, ConfigError.
+        """
+        ...
+
+    def last_start(self, shard: str) -> float | None:
+        """Returns when the last MySQL of the tablets that are streamed from was started, in seconds since 1970.
+
+        None if not all of them tell. Raises nothing: what depends on it is done either way.
         """
         ...
 

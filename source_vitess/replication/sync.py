@@ -137,6 +137,7 @@ class Sync:
             yield from self._catch_up(end)
         if self._context.settings.streaming_seconds:
             yield from self._keep_streaming(end)
+        yield from self._freshness.report_starts()
         if not self._context.clock.stopping:
             now = self._context.clock.now()
             lineage = yield from self._lineage.check_end()

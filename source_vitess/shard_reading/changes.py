@@ -2,7 +2,8 @@
 
 - A transaction is given when its end has come and its position says that it is of the span, and whole. Those before
   and after, and errant ones, are left out; see `transactions`.
-- A stream that breaks off is opened again where the last transaction of the span ended, so none is given twice.
+- A stream that breaks off is opened again where the last transaction of the span ended, so none is given twice. So is
+  one that comes to where MySQL of a tablet was restarted: see `vstream.binlog_files`.
 - A shard that was resharded is read up to the journal in which it ends, and the new shards from the positions that the
   journal names. A journal within a span whose shard serves at its end belongs to a reshard that was taken back: what
   was written to the other shards meanwhile was replicated into this one, and is in its binary log behind the journal.
@@ -34,6 +35,7 @@ from source_vitess.shard_reading.statements import altered, refused_statement
 from source_vitess.shard_reading.transactions import SpanTransactions
 from source_vitess.vstream.events import (
     Begun,
+    BinlogLeft,
     Committed,
     Ddl,
     Fields,
@@ -140,6 +142,7 @@ class _SpanStream:
         self._last_table = ""
         self._statements: list[str] = []
         self._at_journal = False
+        self._opened_at = transactions.position
 
     def read(self) -> Generator[Change, None, bool]:
         """Yields changes. Returns whether the span is complete; if not, another stream is to go on.
@@ -175,12 +178,18 @@ class _SpanStream:
                             self._statements.append(event.statement)
                         case ShardEnded():
                             self._at_journal = True
+                        case BinlogLeft() if self._has_to_end(event):
+                            return False
                         case Committed():
                             yield from self._ended_at(event.position)
                             if self._is_over:
                                 return self._is_complete
                         case Unpositioned() if self._held:
                             raise without_transactions(self._last_table)
+                        case Unpositioned(_, gtid) if gtid:
+                            transactions.pass_by(gtid)
+                            if transactions.are_complete:
+                                return True
                         case Fields():
                             check_selected(self._tables[event.table], event)
                         case TableFailed(_, error):
@@ -192,6 +201,11 @@ class _SpanStream:
         finally:
             self._held.clear()
         raise TransientError(f"VTGate ended the stream of shard {span.shard!r} before the last transaction to read.")
+
+    def _has_to_end(self, left: BinlogLeft) -> bool:
+        """Returns whether VTTablet may mix up tables from here on, and another stream would get on."""
+        has_moved = self._transactions.position != self._opened_at
+        return has_moved and left.may_be_a_start(self._vitess.last_start(left.shard))
 
     @property
     def _is_over(self) -> bool:

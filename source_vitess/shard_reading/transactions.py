@@ -74,6 +74,11 @@ class SpanTransactions:
         last = GtidSet({uuid: ((intervals[-1][1] - 1, intervals[-1][1]),)})
         return last if last <= wanted else None
 
+    def pass_by(self, gtid: str) -> None:
+        """Takes a transaction without a position for read, if it is of the span: it holds nothing that is read."""
+        passed = GtidSet.parse(f"{FLAVOR}/{gtid}")
+        self._done = self._done | (passed - self._errant if self._end is None else passed & self._end)
+
     def pass_journal(self) -> None:
         """Takes the transaction that has just ended for read, of the span or not: it holds nothing but a journal."""
         self._done = self._done | self._ended

@@ -11,6 +11,9 @@ from source_vitess.proto import query_pb2
 from source_vitess.rows.columns import Rows
 from source_vitess.vstream.stream_position import StreamPosition
 
+#: Seconds by which the clocks of a shard's servers may differ.
+CLOCKS_APART = 300
+
 
 class KeyColumn(NamedTuple):
     """What decides how VTTablet orders a copy by a column, and how it goes on after one of its values.
@@ -79,14 +82,41 @@ class Begun:
 
 
 @dataclass(frozen=True)
+class BinlogLeft:
+    """The transaction that comes next is of another file of the tablet's binary log; see `vstream.binlog_files`.
+
+    Attributes:
+        shard: The shard.
+        at: When the one before began, in seconds since 1970: a replica has written it later. 0 if that is not known.
+    """
+
+    shard: str
+    at: int
+
+    def may_be_a_start(self, last_start: float | None) -> bool:
+        """Returns whether MySQL may have been started here, and not just have begun another file.
+
+        Args:
+            last_start: When it was started last, in seconds since 1970; None if that is not known. It may have been
+                started before, and another tablet may have been.
+        """
+        return last_start is None or self.at <= last_start + CLOCKS_APART
+
+
+@dataclass(frozen=True)
 class Unpositioned:
     """A transaction ended to which VTGate gave no position: its tables' storage engine knows no transactions.
 
     VTTablet sends a VGTID for what ends with an Xid, and MySQL ends these with a COMMIT statement
     (go/vt/vttablet/tabletserver/vstreamer/vstreamer.go). The shard's next VGTID contains it.
+
+    Attributes:
+        shard: The shard.
+        gtid: Its own GTID, `<server>:<number>`; empty before Vitess 23.
     """
 
     shard: str
+    gtid: str = ""
 
 
 def key_of_lastpk(lastpk: bytes | None) -> tuple[KeyColumn, ...]:
@@ -101,9 +131,10 @@ def key_of_lastpk(lastpk: bytes | None) -> tuple[KeyColumn, ...]:
     return tuple(KeyColumn(field.name, field.type, field.charset) for field in fields)
 
 
-@dataclass(frozen=True)
-class Committed:
+class Committed(NamedTuple):
     """A transaction ended: everything before this is complete at `position`.
+
+    There is one for each transaction, and a tuple is made in half the time of a frozen dataclass.
 
     Attributes:
         shard: The shard whose transaction it was; empty when VTGate did not name it.
@@ -183,6 +214,7 @@ Event = (
     | Fields
     | Snapshot
     | Begun
+    | BinlogLeft
     | Committed
     | Unpositioned
     | Ddl

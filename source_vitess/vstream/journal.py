@@ -13,9 +13,13 @@ from contextlib import AbstractContextManager
 from source_vitess.naming import TabletType
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
+from source_vitess.vstream.binlog_files import BinlogFiles
 from source_vitess.vstream.client import VStream, VStreamClient
 from source_vitess.vstream.events import Journal
 from source_vitess.vstream.request import NO_TABLE, StreamRequest
+
+#: The events that a transaction begins with.
+_FIRST = frozenset({binlogdata_pb2.BEGIN, binlogdata_pb2.DDL, binlogdata_pb2.OTHER})
 
 #: Seconds to come to a journal that the stream has been led by already.
 JOURNAL_TIMEOUT = 60.0
@@ -47,14 +51,43 @@ def read_journals(
         ConfigError: VTGate refuses the user.
         PositionLostError: A shard does not exist any more.
     """
+    found: list[Journal] = []
+    while True:
+        left_at = _read_file(client, position, tablet_type, cells, found, wanted=wanted, timeout=timeout, watch=watch)
+        if left_at is None:
+            return found
+        position = left_at
+
+
+def _read_file(
+    client: VStreamClient,
+    position: Vgtid,
+    tablet_type: TabletType,
+    cells: str,
+    found: list[Journal],
+    *,
+    wanted: str | None,
+    timeout: float,
+    watch: Callable[[VStream], AbstractContextManager[None]],
+) -> Vgtid | None:
+    """Reads journals up to the end of a file of a binary log, behind which VTTablet may mix up tables.
+
+    Returns:
+        The position there; None if there is no more to read.
+    """
     request = StreamRequest(position.keyspace, position.shards, (NO_TABLE,)).to_proto(
         tablet_type=tablet_type, cells=cells
     )
     request.flags.stop_on_reshard = True
-    found: list[Journal] = []
+    files = BinlogFiles()
+    here: binlogdata_pb2.VGtid | None = None
     with client.stream(request, timeout=timeout) as stream, watch(stream):
         for response in stream:
             for event in map(binlogdata_pb2.VEvent.FromString, response.events):
+                if event.type in _FIRST and files.left_before(event) is not None and here is not None:
+                    return Vgtid(position.keyspace, {entry.shard: entry.gtid for entry in here.shard_gtids})
+                if event.type == binlogdata_pb2.VGTID:
+                    here = event.vgtid
                 if event.type == binlogdata_pb2.JOURNAL:
                     journal = event.journal
                     found.append(
@@ -64,5 +97,5 @@ def read_journals(
                         )
                     )
             if any(wanted is None or wanted in journal.begun for journal in found):
-                break
-    return found
+                return None
+    return None

@@ -30,6 +30,7 @@ from source_vitess.rows.columns import DecodedColumn, Rows
 from source_vitess.rows.decoder import RowDecoder
 from source_vitess.schema import StreamedTable
 from source_vitess.types.codec import Codec
+from source_vitess.vstream.binlog_files import BinlogFiles
 from source_vitess.vstream.events import (
     Begun,
     Committed,
@@ -51,9 +52,6 @@ _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogda
 # GEOMETRY: seen with 9.7).
 _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
-#: Events that end a transaction; a DDL does, too.
-_ENDS = frozenset({binlogdata_pb2.COMMIT, binlogdata_pb2.OTHER})
-
 #: How an event of these types begins: with the field that holds its type. They need not be parsed for what they say.
 _BEGIN, _VGTID = bytes([1 << 3, binlogdata_pb2.BEGIN]), bytes([1 << 3, binlogdata_pb2.VGTID])
 
@@ -90,6 +88,7 @@ class EventReader:
         self._row_images = row_images
         self._decoders: dict[tuple[str, str], RowDecoder] = {}
         self._failed: set[str] = set()
+        self._files = BinlogFiles()
         self._position_of = StreamPosition if places is None else partial(PlacedPosition, places=places)
         #: Of a transaction whose end is still to come.
         self._position: StreamPosition | None = None
@@ -120,6 +119,10 @@ class EventReader:
                             yield self._end_batch(self._batch)
                         ended, self._position = self._position, None
                         yield Begun(ended)
+                    if (left := self._files.left_before(parse_event(raw))) is not None:
+                        if self._batch is not None:
+                            yield self._end_batch(self._batch)
+                        yield left
                     continue
                 event = None if start == _VGTID else parse_event(raw)
                 if event is None or event.type != binlogdata_pb2.ROW:
@@ -176,12 +179,14 @@ class EventReader:
     def _without_rows(self, event: binlogdata_pb2.VEvent) -> Sequence[Event]:
         """Returns what an event comes to that has no rows."""
         kind = event.type
-        if kind in _ENDS:
+        if kind == binlogdata_pb2.COMMIT:
             return self._commit(event)
+        if kind == binlogdata_pb2.OTHER:
+            return (*self._file_left(event), *self._commit(event))
         if kind == binlogdata_pb2.DDL:
-            ddl = Ddl(event.shard, event.statement)
+            begun = (*self._file_left(event), Ddl(event.shard, event.statement))
             # The rows of CREATE TABLE … SELECT follow, and the position contains them already.
-            return (ddl,) if opens_transaction(event.statement) else (ddl, *self._commit(event))
+            return begun if opens_transaction(event.statement) else (*begun, *self._commit(event))
         if kind == binlogdata_pb2.FIELD:
             return self._fields(event.field_event, copying=event.timestamp == 0)
         if kind == binlogdata_pb2.HEARTBEAT:
@@ -197,13 +202,18 @@ class EventReader:
             )
         return ()
 
+    def _file_left(self, event: binlogdata_pb2.VEvent) -> Sequence[Event]:
+        """Returns what there is to tell before the transaction that an event begins."""
+        left = self._files.left_before(event)
+        return () if left is None else (left,)
+
     def _commit(self, event: binlogdata_pb2.VEvent) -> Sequence[Event]:
         """Returns the end of a transaction, with the position that came before it."""
         if self._position is not None:
             position, self._position = self._position, None
             return (Committed(event.shard, position, event.timestamp),)
         if event.type == binlogdata_pb2.COMMIT and event.timestamp:
-            return (Unpositioned(event.shard),)
+            return (Unpositioned(event.shard, event.event_gtid),)
         return ()
 
     def _fields(self, event: binlogdata_pb2.FieldEvent, *, copying: bool) -> Sequence[Event]:

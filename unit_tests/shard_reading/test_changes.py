@@ -180,6 +180,26 @@ def test_several_servers(vitess: Vitess, reading: Reading) -> None:
     assert len({transaction.partition(":")[0] for transaction in transactions}) == 2
 
 
+def test_a_start_of_mysql_in_a_span(vitess: Vitess, reading: Reading) -> None:
+    """Another stream goes on behind it, and gives the rest."""
+    start = reading.position()
+    for number in range(4):
+        vitess.insert("a", *rows(2, start=10 * number), shard="-80")
+        vitess.shards["-80"].data.start_again(vitess.clock)
+
+    reading.changes(start, reading.position())
+
+    assert reading.given_ids == [0, 1, 10, 11, 20, 21, 30, 31]
+
+
+def test_a_journal_behind_a_start_of_mysql(vitess: Vitess, reading: Reading, span: tuple[str, str]) -> None:
+    """The row that holds it is one of a table like any other, and would be left out."""
+    vitess.shards["-80"].data.start_again(vitess.clock)
+    vitess.reshard(["-80"], ["-40", "40-80"])
+
+    assert reading.live.next_journal("-80", span[0]).begun.keys() == {"-40", "40-80"}
+
+
 def test_a_resharded_shard_is_read_up_to_its_journal(vitess: Vitess, reading: Reading, span: tuple[str, str]) -> None:
     """What reverse replication writes to it afterwards is the new shards' to tell."""
     begun = reading.live.lineage().shards

@@ -27,6 +27,7 @@ _SCHEMA_PREDICATE = re.compile(r"(table_schema\s*=\s*)'(\w+)'", re.IGNORECASE)
 _VERSION_COMMENT = "Version: 24.0.4 (Git revision  branch '') built on  by @ using go1.26.8 linux/amd64"
 _MYSQL_VERSION = "8.4.6"
 _SIDECAR = "_vt"
+_STATUS = "performance_schema"
 
 
 class VtgateSql(Answering):
@@ -177,12 +178,16 @@ class VtgateSql(Answering):
         sql = sql.replace("\\n", "\n")
         self._database = self._cluster.database_name if statement.target else None
         connection = self._sqlite()
-        attached = [name for name in (INFORMATION_SCHEMA, _SIDECAR) if name + "." in sql.lower()]
+        attached = [name for name in (INFORMATION_SCHEMA, _SIDECAR, _STATUS) if name + "." in sql.lower()]
         try:
             for name in attached:
                 connection.execute(f"attach ':memory:' as {name}")
             if INFORMATION_SCHEMA in attached:
                 fill(connection, tablet.data, self._cluster.database_name)
+            if _STATUS in attached:
+                connection.execute(f"create table {_STATUS}.global_status (variable_name, variable_value)")
+                uptime = str(self._cluster.clock - tablet.data.started_at)
+                connection.execute(f"insert into {_STATUS}.global_status values ('Uptime', ?)", (uptime,))
             if _SIDECAR in attached:
                 if not of_shard:
                     raise MysqlStatusError(ER.BAD_DB_ERROR, f"VT05003: unknown database '{_SIDECAR}' in vschema")
@@ -201,6 +206,7 @@ class VtgateSql(Answering):
             connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
             connection.create_function("database", 0, lambda: self._database)
             connection.create_function("schema", 0, lambda: self._database)
+            connection.create_function("unix_timestamp", 0, lambda: self._cluster.clock)
             connection.create_function("version", 0, lambda: SERVER_VERSION)
             connection.create_function("gtid_subset", 2, lambda a, b: int(Gtids.parse(a) <= Gtids.parse(b)))
             connection.create_function("gtid_subtract", 2, lambda a, b: str(Gtids.parse(a).minus(Gtids.parse(b))))

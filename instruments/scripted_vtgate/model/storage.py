@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -91,6 +92,9 @@ class Storage:
         executed: `gtid_executed`.
         purged: `gtid_purged`.
         journals: The rows of `_vt.resharding_journal`.
+        files: Where in the log another file of it begins.
+        starts: Those of them that begin because its MySQL was started again.
+        started_at: When that was last, in seconds since 1970.
     """
 
     where: str
@@ -100,6 +104,9 @@ class Storage:
     executed: Gtids = field(default_factory=Gtids)
     purged: Gtids = field(default_factory=Gtids)
     journals: list[JournalWritten] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    started_at: int = 0
     _duplicates: int = 0
 
     def copy(self) -> Storage:
@@ -112,8 +119,26 @@ class Storage:
             self.executed,
             self.purged,
             list(self.journals),
+            list(self.files),
+            list(self.starts),
+            self.started_at,
             self._duplicates,
         )
+
+    def start_again(self, now: int) -> None:
+        """Has MySQL end and start again."""
+        self.begin_file()
+        self.starts.append(len(self.log))
+        self.started_at = now
+
+    def begin_file(self) -> None:
+        """Begins another file of the log, as where the last one is full."""
+        self.files.append(len(self.log))
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Returns how often MySQL was started before a transaction of the log, and its number in its file."""
+        file = bisect_right(self.files, index)
+        return bisect_right(self.starts, index), index - (self.files[file - 1] if file else 0) + 1
 
     def record(self, transaction: Transaction) -> None:
         """Writes a transaction to the binlog whose effects are there already."""
@@ -192,6 +217,8 @@ class Storage:
         Raises:
             ValueError: One of them is a DDL.
         """
+        left = len(self.log) - count
+        self.files, self.starts = ([at for at in places if at <= left] for places in (self.files, self.starts))
         for _ in range(count):
             transaction = self.log.pop()
             for written in reversed(transaction.written):

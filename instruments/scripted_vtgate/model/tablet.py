@@ -321,6 +321,8 @@ class TabletStream:
         if isinstance(first, VersionWritten):
             # A VERSION event is sent at once, whatever it is in the middle of.
             return Group([[begin, self._events.plain(binlogdata_pb2.VERSION, timestamp)], [place, commit]])
+        if isinstance(first, JournalWritten) and changes.is_mixed_up:
+            return Group([[begin, place, commit]])
         if isinstance(first, JournalWritten):
             return Group([[begin, self._events.journal(first, timestamp), place, commit]], first)
         message: Message = [begin]
@@ -386,9 +388,22 @@ class TabletStream:
         """The tablet's binlog."""
         return self._tablet.data.log
 
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Returns where a transaction of the log is; see `Storage.place_of`."""
+        return self._tablet.data.place_of(index)
+
     @property
     def _executed(self) -> Gtids:
         return self._tablet.data.executed
+
+
+def _number(group: Group, transaction: Transaction, number: int) -> None:
+    """Gives a transaction's events what Vitess gives them from v23 on (vstreamer.go, parseEvent)."""
+    for message in group.messages:
+        for event in message:
+            if isinstance(event, binlogdata_pb2.VEvent):
+                event.sequence_number = number
+                event.event_gtid = f"{transaction.uuid}:{transaction.number}"
 
 
 class _Changes:
@@ -404,6 +419,11 @@ class _Changes:
         self.chosen: dict[str, list[int]] = {}
         #: What comes next, before another transaction.
         self.pending: list[Group] = []
+        self._starts: int | None = None
+        #: Whether MySQL was started again since the first transaction of tables was read: these have other numbers
+        #: since. VTTablet leaves out those whose number was that of a table of no concern (vstreamer.go, parseEvent),
+        #: and here all of them.
+        self.is_mixed_up = False
 
     def next(self) -> Group | None:
         """Returns the next transaction, None at the end of the binlog."""
@@ -414,12 +434,19 @@ class _Changes:
             self._index += 1
             if not self.position.contains(transaction.uuid, transaction.number):
                 self.position = self.position.with_gtid(transaction.uuid, transaction.number)
-                return self._stream.transaction(transaction, self.position, self)
+                starts, number = self._stream.place_of(self._index - 1)
+                self.is_mixed_up = self._starts is not None and starts > self._starts
+                if transaction.written and self._starts is None:
+                    self._starts = starts
+                group = self._stream.transaction(transaction, self.position, self)
+                for one in (group, *self.pending):
+                    _number(one, transaction, number)
+                return group
         return None
 
     def leaves_out(self, table: str) -> bool:
-        """Tells whether a table's events are not sent yet."""
-        return table in self._plans and self._plans[table] is None
+        """Tells whether a table's events are not sent yet, or lost."""
+        return self.is_mixed_up or (table in self._plans and self._plans[table] is None)
 
     def announces(self, table: Table) -> bool:
         """Tells, once for each definition of a table, that its columns are to be sent."""

@@ -1,0 +1,87 @@
+"""MySQL of a tablet that is started again between two syncs: what was written before and after it is read, all of it.
+
+MySQL numbers the tables in its binary log anew when it starts. VTTablet keeps what it knows by these numbers for as
+long as a stream lasts (go/vt/vttablet/tabletserver/vstreamer/vstreamer.go, parseEvent): a stream that reads from before
+a restart to behind it takes a table for another one of the same number, and leaves its changes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from vitess_local.cluster import Cluster
+
+from instruments.connector import Connector
+from instruments.oracle import Store
+
+#: How many numbers each table takes, before and after: more than MySQL's own tables take when it starts.
+NUMBERS = 250
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A cluster whose MySQL may be ended: with one shard and its primary."""
+    with Cluster.up("restarted", keyspaces={"single": 1}) as started:
+        yield started
+
+
+def write_elsewhere(cluster: Cluster) -> None:
+    """Writes to a table of another database, which takes a new number for each row."""
+    with closing(cluster.connect_tablet("single/0")) as connection, connection.cursor() as cursor:
+        cursor.execute("create database if not exists elsewhere")
+        cursor.execute("create table if not exists elsewhere.t (id int auto_increment primary key)")
+        for _ in range(NUMBERS):
+            cursor.execute("flush local tables elsewhere.t")
+            cursor.execute("insert into elsewhere.t () values ()")
+        connection.commit()
+
+
+def write(cluster: Cluster, first: int, value: str = "1") -> None:
+    """Writes rows to the table that is read, which takes a new number for each."""
+    with closing(cluster.connect_tablet("single/0")) as connection, connection.cursor() as cursor:
+        cursor.execute("use vt_single")
+        for number in range(first, first + NUMBERS):
+            cursor.execute("flush local tables t")
+            cursor.execute("insert into t (id, v) values (%s, %s)", (number, value))
+            connection.commit()
+
+
+def restart(cluster: Cluster) -> None:
+    """Ends MySQL and the tablet, and starts them again."""
+    cluster.kill_tablet("single/0", mysqld=True)
+    cluster.start_tablet("single/0")
+
+
+def test_changes_behind_a_restart_are_read(cluster: Cluster) -> None:
+    """Though their table has a number behind it that was that of a table of no concern."""
+    single = Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+    cluster.sql("single", "create table t (id int primary key, v int)")
+    catalog = single.configured("t")
+    store = Store.of_catalog(single.discover())
+    assert single.sync(store, catalog) is None
+    write_elsewhere(cluster)
+    restart(cluster)
+    write(cluster, 0)
+
+    assert single.sync(store, catalog) is None
+
+    single.expect_all_equal(store, "t")
+
+
+def test_values_behind_an_alter_and_a_restart_are_right(cluster: Cluster) -> None:
+    """Though the table has the number behind it that it had before the statement, with another number of digits."""
+    single = Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+    cluster.sql("single", "create table t (id int primary key, v decimal(10,1))")
+    catalog = single.configured("t")
+    store = Store.of_catalog(single.discover())
+    assert single.sync(store, catalog) is None
+    write(cluster, 0, "0.5")
+    cluster.sql("single", "alter table t modify v decimal(10,2)")
+    restart(cluster)
+    write(cluster, 1000, "0.05")
+
+    assert single.sync(store, catalog) is None
+
+    single.expect_all_equal(store, "t")
