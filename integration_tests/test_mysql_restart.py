@@ -16,6 +16,8 @@ from vitess_local.cluster import Cluster
 from instruments.connector import Connector
 from instruments.oracle import Store
 
+numbered = pytest.mark.needs_vitess("23", "up to Vitess 22 no event tells its transaction's number in the binary log")
+
 #: How many numbers each table takes, before and after: more than MySQL's own tables take when it starts.
 NUMBERS = 250
 
@@ -54,9 +56,15 @@ def restart(cluster: Cluster) -> None:
     cluster.start_tablet("single/0")
 
 
+def single_of(cluster: Cluster) -> Connector:
+    """Returns the connector on the one keyspace."""
+    return Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+
+
+@numbered
 def test_changes_behind_a_restart_are_read(cluster: Cluster) -> None:
     """Though their table has a number behind it that was that of a table of no concern."""
-    single = Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+    single = single_of(cluster)
     cluster.sql("single", "create table t (id int primary key, v int)")
     catalog = single.configured("t")
     store = Store.of_catalog(single.discover())
@@ -70,9 +78,10 @@ def test_changes_behind_a_restart_are_read(cluster: Cluster) -> None:
     single.expect_all_equal(store, "t")
 
 
+@numbered
 def test_values_behind_an_alter_and_a_restart_are_right(cluster: Cluster) -> None:
     """Though the table has the number behind it that it had before the statement, with another number of digits."""
-    single = Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+    single = single_of(cluster)
     cluster.sql("single", "create table t (id int primary key, v decimal(10,1))")
     catalog = single.configured("t")
     store = Store.of_catalog(single.discover())
@@ -85,3 +94,22 @@ def test_values_behind_an_alter_and_a_restart_are_right(cluster: Cluster) -> Non
     assert single.sync(store, catalog) is None
 
     single.expect_all_equal(store, "t")
+
+
+@pytest.mark.until_vitess("23")
+def test_a_restart_is_told(cluster: Cluster) -> None:
+    """Where it does not show in the stream: once, in the sync that has read across it."""
+    single = single_of(cluster)
+    cluster.sql("single", "create table t (id int primary key, v int)")
+    catalog = single.configured("t")
+    store = Store.of_catalog(single.discover())
+    assert single.sync(store, catalog) is None
+    restart(cluster)
+
+    told = []
+    for _ in range(2):
+        store.logs.clear()
+        assert single.sync(store, catalog) is None
+        told.append(sum("Refresh the streams whose changes matter" in line for line in store.logs))
+
+    assert told == [1, 0]
