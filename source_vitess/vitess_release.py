@@ -138,13 +138,13 @@ class VitessRelease:
                 f"Vitess {self.version} cannot go on from before a reshard: when its traffic has been switched, every "
                 "stream has to be copied again."
             )
-        if not self.numbers_transactions:
-            yield (
-                f"Vitess {self.version} can leave out changes when MySQL of a tablet is restarted, without a sign. A "
-                "sync that meets that warns of it; from Vitess 23 on it reads them."
-            )
         if not self.knows_partial_updates:
             yield (
                 f"Vitess {self.version} leaves out changes that a session makes with "
                 "binlog_row_value_options=PARTIAL_JSON, without a sign. No session may set it."
+            )
+        if not self.numbers_transactions:
+            yield (
+                f"Vitess {self.version} can leave out changes when MySQL of a tablet is restarted, without a sign. A "
+                "sync that meets that warns of it; from Vitess 23 on it reads them."
             )

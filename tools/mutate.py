@@ -109,8 +109,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "terminator",
         "a DDL does not end a transaction",
         "source_vitess/vstream/reader.py",
-        "(ddl,) if opens_transaction(event.statement) else (ddl, *self._commit(event))",
-        "(ddl,)",
+        "begun if opens_transaction(event.statement) else (*begun, *self._commit(event))",
+        "begun",
         ("unit_tests/vstream/test_reader.py", *_SYNC_TESTS),
     ),
     Mutant(

@@ -333,7 +333,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "binlog-left",
         "a stream does not read across a start of MySQL, behind which VTTablet takes tables for others",
-        ((_CHANGES, "case BinlogLeft() if self._has_to_end(event):", "case BinlogLeft() if False:"),),
+        ((_CHANGES, "case BinlogLeft() if (yield from self._has_to_end(event)):", "case BinlogLeft() if False:"),),
         without=("reshard", "errant", "emergency", "complete", "purge", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(

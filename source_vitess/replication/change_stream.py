@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from source_vitess.errors import SchemaMismatchError, StreamError, TableNotFoundError, TransientError
 from source_vitess.position.gtid import FLAVOR, GtidSet
-from source_vitess.position.vgtid import Vgtid, gtid_set
+from source_vitess.position.vgtid import Vgtid, contains, gtid_set
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
 from source_vitess.replication.exclusions import Exclusions
@@ -202,7 +202,10 @@ class ChangeStream:
         yield from self._pass_unpositioned(left.shard)
         self._checkpointer.settle()
         here = self._state.vgtid
-        has_moved = here is not None and here.shards.get(left.shard) != self._start.shards.get(left.shard)
+        if here is None or left.shard not in here.shards:
+            return False
+        began = self._start.shards.get(left.shard)
+        has_moved = began is None or not contains(began, here.shards[left.shard])
         return has_moved and left.may_be_a_start(self._sync.vitess.last_start(left.shard))
 
     def _pass_unpositioned(self, shard: str) -> Iterator[Message]:

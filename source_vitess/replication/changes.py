@@ -15,8 +15,8 @@ from source_vitess.errors import (
     StreamError,
     TransientError,
 )
-from source_vitess.position.gtid import GtidSet
-from source_vitess.position.vgtid import Vgtid, contains
+from source_vitess.position.gtid import FLAVOR, GtidSet
+from source_vitess.position.vgtid import Vgtid, contains, gtid_set
 from source_vitess.replication.change_stream import PASSING, ChangeContext, ChangeStream
 from source_vitess.replication.context import SyncContext
 from source_vitess.replication.end_position import EndPosition
@@ -30,6 +30,8 @@ from source_vitess.replication.records import RecordMaker
 from source_vitess.replication.schema_changes import SchemaChanges
 from source_vitess.replication.settings import SelectedStream
 from source_vitess.replication.table_state import FOLLOWED
+
+_NOTHING = GtidSet({})
 
 
 class Changes:
@@ -52,6 +54,8 @@ class Changes:
         self._schema_changes = SchemaChanges(context, streams, self._exclusions)
         self._shared = ChangeContext(context, streams, makers, self._exclusions, self._schema_changes, self._end)
         self._left_at: Vgtid | None = None
+        # By shard, errant transactions that all tablets have purged.
+        self._purged: dict[str, GtidSet] = {}
         # By shard, where the last stream that stalled was.
         self._stalled_at: Mapping[str, str] | None = None
 
@@ -114,6 +118,7 @@ class Changes:
                     target = self._end.ask()
                     self._end.adopt()
                 shards = frozenset(start.shards)
+                start = self._with_purged(start)
                 with closing(ChangeStream(self._shared, start, target, retry, until, waiting)) as stream:
                     is_over = yield from stream.read(tables)
                 if not is_over:
@@ -175,6 +180,16 @@ class Changes:
     def _explain(self, at: Vgtid, shards: Collection[str], tables: tuple[str, ...]) -> ConfigError | None:
         where = conditions(self._streams, tables)
         return explain_changes(self._context.vitess, self._context.clock, at, shards, tables, where)
+
+    def _with_purged(self, start: Vgtid) -> Vgtid:
+        """Returns a position with the errant transactions that the first one had.
+
+        No position keeps any, but where all tablets have purged some, none streams from a position without them.
+        """
+        for shard, errant in self._context.checkpointer.errant.items():
+            if shard in start.shards:
+                self._purged[shard] = self._purged.get(shard, _NOTHING) | (gtid_set(start.shards[shard]) & errant)
+        return start.union({shard: f"{FLAVOR}/{purged}" for shard, purged in self._purged.items() if purged})
 
     def _is_streaming(self, until: float) -> bool:
         return self._context.clock.monotonic() < until

@@ -874,6 +874,7 @@ static int is_plain_member(Field field) {
     case TAG(22, BYTES): /* keyspace */
     case TAG(23, BYTES): /* shard */
     case TAG(25, BYTES): /* throttled_reason */
+    case TAG(28, BYTES): /* event_gtid */
         return is_utf8(field.bytes);
     case TAG(5, BYTES): /* row_event */
     case TAG(6, BYTES): /* field_event */

@@ -235,6 +235,7 @@ def test_what_is_not_as_with_a_new_release_is_a_warning(vitess: Vitess, old: Old
     assert "Vitess 19.0.9 does not announce the character sets of columns" in warnings[0]
     assert "Vitess 19.0.9 cannot go on from before a reshard" in warnings[1]
     assert "Vitess 19.0.9 leaves out changes that a session makes with" in warnings[2]
+    assert "Vitess 19.0.9 can leave out changes when MySQL of a tablet is restarted" in warnings[3]
     logged = [line for line in Syncs(vitess, "words").lines() if b'"WARN"' in line]
     assert any(b"does not announce the character sets" in line for line in logged)
 

@@ -519,7 +519,12 @@ def _read_both(
 
 
 def _comparable(event: object) -> object:
-    return event if isinstance(event, (Rows, tuple)) else type(event)
+    return event if isinstance(event, Rows) or _is_error(event) else type(event)
+
+
+def _is_error(event: object) -> bool:
+    """Tells what `_read` returns in an error's place from events, some of which are tuples, too."""
+    return type(event) is tuple
 
 
 CELLS = st.none() | st.sampled_from([b"1", b"-5", b"2024-02-29", b"2024-02-30", b"text", b"\xff", b"", b"z" * 200])
@@ -589,7 +594,7 @@ def test_bytes_that_are_not_an_event(
 
     read = _read_both(monkeypatch, [[FIELDS.SerializeToString(), good, broken, good]])
 
-    if not any(isinstance(event, tuple) and event[0] == "" for event in read):
+    if not any(_is_error(event) for event in read):
         reached()
 
 
@@ -625,7 +630,7 @@ def test_members_that_an_event_of_rows_seldom_has(
 
     read = _read_both(monkeypatch, [[FIELDS.SerializeToString(), good, odd, good]])
 
-    if not any(isinstance(event, tuple) and event[0] == "" for event in read):
+    if not any(_is_error(event) for event in read):
         reached()
 
 
