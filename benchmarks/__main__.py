@@ -19,7 +19,7 @@ import pymysql
 from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
 
-from benchmarks import report, scenarios
+from benchmarks import report, scenarios, spark
 from benchmarks.clients import ClientError, Gate
 from tools import debezium
 
@@ -52,10 +52,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--largest", type=int, default=0, help="rows of the largest table of `growth` (default: ROWS)")
     parser.add_argument("--no-debezium", action="store_true", help="without Debezium, although Java is installed")
     options = parser.parse_args(argv)
-    options.only = [name for name in options.only.split(",") if name] or list(scenarios.ALL)
+    if "spark" in options.only.split(",") and not spark.is_installed():
+        parser.error("the scenario spark needs .venv-spark: make it with `make spark-venv` (half a gigabyte; Java 17)")
+    options.only = [name for name in options.only.split(",") if name] or _all()
     if not set(options.only) <= set(scenarios.ALL) or options.rows < 2 or options.runs < 1:
         parser.error(f"--only takes {', '.join(scenarios.ALL)}; --rows at least 2, --runs at least 1")
     return options
+
+
+def _all() -> list[str]:
+    if spark.is_installed():
+        return list(scenarios.ALL)
+    _log("without the scenario spark: .venv-spark is missing (make spark-venv; needs Java 17)")
+    return [name for name in scenarios.ALL if name != "spark"]
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from vitess_local.cluster import Cluster
 
-from benchmarks import clients, decoding, served, tables
+from benchmarks import clients, decoding, served, spark, tables
 from benchmarks import spread as spreads
 from benchmarks.clients import Connector, Gate, Measurement
 from benchmarks.tables import Form
@@ -23,6 +23,8 @@ BARE, BARE_AT_ONCE = "bare client, one table at a time", "bare client, four at a
 SERVERS = "Vitess and MySQL, for {}"
 COMPILED, IN_PYTHON = "compiled decoder", "decoder in Python"
 DESTINATION, SERVED = "destination-readyset", "its MySQL"
+BATCHES, IN_SPARK = "vitess-spark's tasks, to record batches", "Spark, source `vitess`"
+BY_JDBC = "Spark, source `jdbc`, from VTGate's MySQL port"
 
 #: Small tables of `many` that are read, and tables of the keyspace; the rows of each in each shard.
 _TABLES, _TABLE_ROWS = ((500, 500), (50, 5_000)), 10
@@ -368,6 +370,45 @@ def serve(lab: Lab) -> list[Result]:
     ]
 
 
+def read_by_spark(lab: Lab) -> list[Result]:
+    """A copy for Spark: without it, in it, and by its JDBC source."""
+    rows, keyspace, table = lab.settings.rows, "bench", "for_spark"
+    gate = lab.gates[keyspace]
+    lab.create(keyspace, table, tables.TWELVE)
+    lab.fill(keyspace, table, tables.TWELVE, rows)
+    connector, shards = Connector.of(gate, [table]), len(lab.cluster.shards(keyspace))
+    jdbc = {
+        # The scheme that Spark takes for MySQL's dialect; the driver is another one.
+        "url": f"jdbc:mysql://{gate.host}:{lab.cluster.mysql_port}/{keyspace}?permitMysqlScheme",
+        "driver": "org.mariadb.jdbc.Driver",
+        "user": "root",
+        "dbtable": table,
+        # As many tasks as by VStream; streamed, or VTGate gives no more than 10,000 rows.
+        "partitionColumn": "id",
+        "lowerBound": "0",
+        "upperBound": str(rows),
+        "numPartitions": str(shards),
+        "sessionInitStatement": "set workload = 'olap'",
+        "fetchsize": "10000",
+    }
+    with spark.session(gate, jdbc, table) as session:
+        # The first reads compile Spark's own code.
+        for source in ("vitess", "jdbc"):
+            lab.report(f"warming up Spark, source {source}: {session.read(source, rows=rows).wall:.1f} s")
+        return [
+            lab.interleave(
+                f"a copy for Spark, {rows:,} rows of 12 columns, {shards} tasks",
+                rows,
+                {
+                    BATCHES: lambda: spark.read_batches(gate, table, rows=rows),
+                    OURS: lambda: connector.read(rows=rows),
+                    IN_SPARK: lambda: session.read("vitess", rows=rows),
+                    BY_JDBC: lambda: session.read("jdbc", rows=rows),
+                },
+            )
+        ]
+
+
 ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
     "copy": copy,
     "changes": changes,
@@ -378,4 +419,5 @@ ALL: Mapping[str, Callable[[Lab], Sequence[Result]]] = {
     "served": serve,
     "growth": growth,
     "spread": spread,
+    "spark": read_by_spark,
 }
