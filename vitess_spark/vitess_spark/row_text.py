@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from source_vitess.types.column_type import parse_column_type
 
@@ -13,6 +15,9 @@ from vitess_spark.table import ReadTable
 
 #: Numbers need no value: only where they end is asked.
 _VALUES = json.JSONDecoder(parse_int=str, parse_float=str)
+
+#: A number, or a string without an escape.
+_ORDINARY = r'(?:-?[0-9][-+.0-9eE]*|"[^"\\]*")'
 
 Member = tuple[str, str, str]
 
@@ -49,7 +54,18 @@ class RowText:
         text = str(members, "utf-8")
         if self.quoted:
             text = "".join(f"{name}:{self._quote(column, value)}," for column, name, value in _members(text))
-        return key_text(text, self.key) if self.key else None, f"{{{text[:-1]}}}"
+        row = f"{{{text[:-1]}}}"
+        if not self.key:
+            return None, row
+        found = self._ordinary_key.match(text)
+        return f"{{{found[0]}}}" if found else key_text(text, self.key), row
+
+    @cached_property
+    def _ordinary_key(self) -> re.Pattern[str]:
+        """Finds most keys faster: those that a row begins with, in their order, and whose texts have no escape."""
+        return re.compile(
+            ",".join(f"{re.escape(json.dumps(name, ensure_ascii=False))}:{_ORDINARY}" for name in self.key) + "(?=,)"
+        )
 
     def _quote(self, column: str, value: str) -> str:
         return f'"{value}"' if column in self.quoted and value != "null" else value
