@@ -97,10 +97,16 @@ class RandomTable:
 
 
 class Generator:
-    """Makes tables; the same ones from the same seed."""
+    """Makes tables; the same ones from the same seed.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: Of all choices.
+        has_vectors: Whether the server has the type VECTOR, as MySQL from 9.0 on.
+    """
+
+    def __init__(self, seed: int, *, has_vectors: bool) -> None:
         self._random = random.Random(seed)  # noqa: S311 - test data
+        self._has_vectors = has_vectors
         self._number = 0
 
     def table(self, name: str) -> RandomTable:
@@ -159,7 +165,7 @@ class Generator:
                 self._labels,
                 self._document,
             ]
-            makers += [self._blob, self._geometry, self._vector, self._time]
+            makers += [self._blob, self._geometry, *([self._vector] if self._has_vectors else []), self._time]
         definition, expression = rnd.choice(makers)()
         name = f"{rnd.choice(_WORDS)}{number}"
         if in_key:

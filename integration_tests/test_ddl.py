@@ -59,7 +59,10 @@ def cursor(cluster: Cluster) -> Iterator[Cursor]:
     with cluster.connect_tablet(cluster.primary("single", "0").alias) as connection, connection.cursor() as opened:
         opened.execute(f"create database if not exists {_DATABASE} charset utf8mb4")
         opened.execute(f"use {_DATABASE}")
-        opened.execute("set time_zone = '+00:00', restrict_fk_on_non_standard_key = off, lock_wait_timeout = 5")
+        opened.execute("set time_zone = '+00:00', lock_wait_timeout = 5")
+        # MySQL before 8.4 has no such restriction.
+        if opened.execute("show variables like 'restrict_fk_on_non_standard_key'"):
+            opened.execute("set restrict_fk_on_non_standard_key = off")
         yield opened
         opened.execute("set sql_mode = ''")
         opened.execute(f"drop database {_DATABASE}")
@@ -147,9 +150,9 @@ def _carry_out(cursor: Cursor, example: Example) -> tuple[Mapping[str, State], M
 
 
 def _log_position(cursor: Cursor) -> tuple[str, int]:
-    cursor.execute("show binary log status")
-    row = cursor.fetchone()
-    assert row is not None
+    # The last one is written to. What would say so alone has another name in MySQL 8.0.
+    cursor.execute("show binary logs")
+    row = cursor.fetchall()[-1]
     return row[0], row[1]
 
 
@@ -307,7 +310,11 @@ def _warnings(store: Store) -> list[str]:
     [
         (["alter table `a` ALGORITHM=INPLACE, LOCK=DEFAULT, DROP PARTITION p1"], "DROP PARTITION"),
         (["ALTER TABLE a /*!50100 DROP PARTITION p1 */"], "DROP PARTITION"),
-        (["ALTER TABLE a /* why */ /*!080000 TRUNCATE PARTITION `p1` */ -- done"], "TRUNCATE PARTITION"),
+        pytest.param(
+            ["ALTER TABLE a /* why */ /*!080000 TRUNCATE PARTITION `p1` */ -- done"],
+            "TRUNCATE PARTITION",
+            marks=pytest.mark.needs_mysql("8.4", "MySQL 8.0.31 reads five digits of the version in a comment only"),
+        ),
         (["set sql_mode = 'ANSI_QUOTES'", 'TRUNCATE TABLE "a"'], "truncated"),
         (
             [
@@ -378,11 +385,15 @@ def test_words_in_comments_and_labels(cluster: Cluster, shop: Connector) -> None
         cluster.sql(shop.keyspace, "alter vschema on shop.rides drop vindex xxh_rides")
 
 
+#: Before v20 such a statement ends its table's stream (docs/versions.md).
+_ANNOUNCED = pytest.mark.needs_vitess("20", "VTTablet announces the character sets of columns since v20")
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("alter table a convert to character set utf8mb4", "its text columns"),
-        ("alter table a modify v varchar(20) character set utf8mb4", "'v'"),
+        pytest.param("alter table a convert to character set utf8mb4", "its text columns", marks=_ANNOUNCED),
+        pytest.param("alter table a modify v varchar(20) character set utf8mb4", "'v'", marks=_ANNOUNCED),
         ("alter table a modify k enum('small','large')", "'k'"),
     ],
 )

@@ -29,7 +29,7 @@ def test_random_values_of_random_types(cluster: Cluster, single: Connector) -> N
     """Whatever MySQL has made of a value is what comes out: copied, then written again and read as changes."""
     seed = int(os.environ.get("SOURCE_VITESS_SEED", random.randrange(10**6)))  # noqa: S311 - test data
     print(f"seed: SOURCE_VITESS_SEED={seed}")  # noqa: T201
-    generator = Generator(seed)
+    generator = Generator(seed, has_vectors=int(str(cluster.describe()["mysql_version"]).partition(".")[0]) >= 9)
     tables = [generator.table(f"t{number}") for number in range(int(os.environ.get("SOURCE_VITESS_TABLES", "12")))]
     with cluster.connect_tablet(cluster.primary("single", "0").alias) as connection, connection.cursor() as cursor:
         cursor.execute("use vt_single")
