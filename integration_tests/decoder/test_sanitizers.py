@@ -115,9 +115,10 @@ def test_no_byte_is_touched_that_is_not_the_decoders(compiler: Sequence[str], pr
     _build(compiler, [ROWS / name for name in SOURCES], tmp_path)
     tests = [f"unit_tests/rows/test_{name}.py" for name in ("compiled", "column_buffers")]
 
-    done = _run(tmp_path, preloaded, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests)
+    # Without capturing: a report ends the process, and would be lost.
+    done = _run(tmp_path, preloaded, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider", *tests)
 
-    assert done.returncode == 0, done.stdout[-5000:]
+    assert done.returncode == 0, done.stdout[-20_000:]
     assert " passed" in done.stdout
     assert "skipped" not in done.stdout
 

@@ -354,8 +354,11 @@ static size_t read_escape(const uint8_t *at, const uint8_t *end, uint8_t *byte) 
         return 0;
     }
     int high = hex_digit(at[4]), low = hex_digit(at[5]);
+    if (high < 0 || low < 0 || high > 7) {
+        return 0;
+    }
     *byte = (uint8_t)(high << 4 | low);
-    return high < 0 || low < 0 || high > 7 ? 0 : 6;
+    return 6;
 }
 
 static Outcome take_text(Column *column, Slice *text) {
