@@ -1,8 +1,8 @@
 """What the tasks of a batch and of a stream make of tables, run by a test in .venv-spark, without a JVM.
 
 Reads JSON from stdin: `options`, and `tables`, by name the position that changes are read from, null for a copy. Prints
-by table the columns' types in Arrow and in MySQL, and the rows by id, each value as text. Fails if compiled code lays
-rows out as other columns than Python does.
+by table the columns' types in Arrow and in MySQL, the rows by id, each value as text, and the columns that compiled
+code left to Python. Fails if it lays rows out as other columns than Python does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from unittest import mock
 
 from pyspark.sql.pandas.types import to_arrow_schema
 from source_vitess.rows import compiled
+from source_vitess.rows.column_buffers import Buffers, ColumnLayout, column_buffers
 
+from vitess_spark import arrow
 from vitess_spark.arrow import record_batches
 from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part, read_part
@@ -39,9 +41,18 @@ def read(options: Mapping[str, str], name: str, start: Any) -> dict[str, Any]:
     table = tables.one
     schema = to_arrow_schema(spark_schema(table), timezone="UTC")
     rows = {}
+    left: set[str] = set()
+
+    def laying_out(layouts: Sequence[ColumnLayout], members: list[bytes]) -> list[Buffers | bytes]:
+        found = column_buffers(layouts, members)
+        assert found is not None
+        left.update(layout.name for layout, column in zip(layouts, found, strict=True) if isinstance(column, bytes))
+        return found
+
     for part in parts:
         part_rows = list(read_part(parsed, tables, part))
-        batches = list(record_batches(part_rows, table, schema))
+        with mock.patch.object(arrow, "column_buffers", laying_out):
+            batches = list(record_batches(part_rows, table, schema))
         with mock.patch.dict(os.environ, {compiled.VARIABLE: "0"}):
             assert batches == list(record_batches(part_rows, table, schema))
         for batch in batches:
@@ -54,6 +65,7 @@ def read(options: Mapping[str, str], name: str, start: Any) -> dict[str, Any]:
         "arrow": {field.name: str(field.type) for field in schema if field.name not in META},
         "mysql": {column.name: column.column_type for column in table.columns()},
         "rows": rows,
+        "left": sorted(left),
     }
 
 
