@@ -192,6 +192,31 @@ def test_a_start_of_mysql_in_a_span(vitess: Vitess, reading: Reading) -> None:
     assert reading.given_ids == [0, 1, 10, 11, 20, 21, 30, 31]
 
 
+def test_a_span_that_ends_without_a_position(vitess: Vitess, reading: Reading) -> None:
+    """As where a MyISAM table that is not read was changed last: it is complete, though no position comes any more."""
+    vitess.create_table("old", {"id": "bigint"}, key=["id"], engine="MyISAM")
+    start = reading.position()
+    vitess.insert("a", *rows(2), shard="-80")
+    vitess.insert("old", {"id": 1}, shard="-80")
+
+    reading.changes(start, reading.position(), seconds=5)
+
+    assert reading.given_ids == [1, 2]
+
+
+def test_a_start_of_mysql_behind_changes_without_a_position(vitess: Vitess, reading: Reading) -> None:
+    """They are passed by, so that another stream gets on."""
+    vitess.create_table("old", {"id": "bigint"}, key=["id"], engine="MyISAM")
+    start = reading.position()
+    vitess.insert("old", {"id": 1}, shard="-80")
+    vitess.shards["-80"].data.start_again(vitess.clock)
+    vitess.insert("a", *rows(2), shard="-80")
+
+    reading.changes(start, reading.position())
+
+    assert reading.given_ids == [1, 2]
+
+
 def test_a_journal_behind_a_start_of_mysql(vitess: Vitess, reading: Reading, span: tuple[str, str]) -> None:
     """The row that holds it is one of a table like any other, and would be left out."""
     vitess.shards["-80"].data.start_again(vitess.clock)
