@@ -72,7 +72,7 @@ class Disturber:
     def disturb(self) -> str:
         """Does something; returns what."""
         vitess, chance = self._vitess, self._chance
-        what = chance.choice(["restart", "cut", "fail over", "reshard", "lag", "nothing"])
+        what = chance.choice(["restart", "cut", "fail over", "reshard", "lag", "start MySQL", "nothing"])
         serving = {shard.name for shard in vitess.serving}
         if what == "restart":
             vitess.faults.restart_after(chance.randint(4, 40))
@@ -88,6 +88,11 @@ class Disturber:
                 if serving >= set(old):
                     vitess.reshard(old, new)
                     break
+        elif what == "start MySQL":
+            for shard in vitess.serving:
+                for tablet in shard.tablets:
+                    tablet.data.start_again(vitess.clock)
+                    tablet.restarts += 1
         elif what == "lag":
             for shard in vitess.serving:
                 for tablet in shard.tablets:
