@@ -8,12 +8,11 @@ a restart to behind it takes a table for another one of the same number, and lea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from vitess_local.cluster import Cluster
 
-from instruments.connector import Connector
+from instruments.connector import Connector, Json
 from instruments.oracle import Store
 
 numbered = pytest.mark.needs_vitess("23", "up to Vitess 22 no event tells its transaction's number in the binary log")
@@ -31,7 +30,7 @@ def cluster() -> Iterator[Cluster]:
 
 def write_elsewhere(cluster: Cluster) -> None:
     """Writes to a table of another database, which takes a new number for each row."""
-    with closing(cluster.connect_tablet("single/0")) as connection, connection.cursor() as cursor:
+    with cluster.connect_tablet("single/0") as connection, connection.cursor() as cursor:
         cursor.execute("create database if not exists elsewhere")
         cursor.execute("create table if not exists elsewhere.t (id int auto_increment primary key)")
         for _ in range(NUMBERS):
@@ -42,7 +41,7 @@ def write_elsewhere(cluster: Cluster) -> None:
 
 def write(cluster: Cluster, first: int, value: str = "1") -> None:
     """Writes rows to the table that is read, which takes a new number for each."""
-    with closing(cluster.connect_tablet("single/0")) as connection, connection.cursor() as cursor:
+    with cluster.connect_tablet("single/0") as connection, connection.cursor() as cursor:
         cursor.execute("use vt_single")
         for number in range(first, first + NUMBERS):
             cursor.execute("flush local tables t")
@@ -56,19 +55,20 @@ def restart(cluster: Cluster) -> None:
     cluster.start_tablet("single/0")
 
 
-def single_of(cluster: Cluster) -> Connector:
-    """Returns the connector on the one keyspace."""
-    return Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+def follow(cluster: Cluster, kind: str) -> tuple[Connector, Json, Store]:
+    """Makes the table, whose column `v` is of a type, and syncs it once; returns what the next sync needs."""
+    single = Connector({**cluster.config("single"), "tablet_type": "PRIMARY"}, "single", cluster.mysql_port)
+    cluster.sql("single", f"create table t (id int primary key, v {kind})")
+    catalog = single.configured("t")
+    store = Store.of_catalog(single.discover())
+    assert single.sync(store, catalog) is None
+    return single, catalog, store
 
 
 @numbered
 def test_changes_behind_a_restart_are_read(cluster: Cluster) -> None:
     """Though their table has a number behind it that was that of a table of no concern."""
-    single = single_of(cluster)
-    cluster.sql("single", "create table t (id int primary key, v int)")
-    catalog = single.configured("t")
-    store = Store.of_catalog(single.discover())
-    assert single.sync(store, catalog) is None
+    single, catalog, store = follow(cluster, "int")
     write_elsewhere(cluster)
     restart(cluster)
     write(cluster, 0)
@@ -81,11 +81,7 @@ def test_changes_behind_a_restart_are_read(cluster: Cluster) -> None:
 @numbered
 def test_values_behind_an_alter_and_a_restart_are_right(cluster: Cluster) -> None:
     """Though the table has the number behind it that it had before the statement, with another number of digits."""
-    single = single_of(cluster)
-    cluster.sql("single", "create table t (id int primary key, v decimal(10,1))")
-    catalog = single.configured("t")
-    store = Store.of_catalog(single.discover())
-    assert single.sync(store, catalog) is None
+    single, catalog, store = follow(cluster, "decimal(10,1)")
     write(cluster, 0, "0.5")
     cluster.sql("single", "alter table t modify v decimal(10,2)")
     restart(cluster)
@@ -99,11 +95,7 @@ def test_values_behind_an_alter_and_a_restart_are_right(cluster: Cluster) -> Non
 @pytest.mark.until_vitess("23")
 def test_a_restart_is_told(cluster: Cluster) -> None:
     """Where it does not show in the stream: once, in the sync that has read across it."""
-    single = single_of(cluster)
-    cluster.sql("single", "create table t (id int primary key, v int)")
-    catalog = single.configured("t")
-    store = Store.of_catalog(single.discover())
-    assert single.sync(store, catalog) is None
+    single, catalog, store = follow(cluster, "int")
     restart(cluster)
 
     told = []

@@ -26,6 +26,9 @@ from integration_tests.chaos.writer import Writer
 #: Seconds in which a replica must have everything that its primary has, while nothing is written.
 REPLICATION_SECONDS = 120
 
+#: Numbers of tables that a restarted MySQL is made to give twice.
+NUMBERS = 200
+
 
 @dataclass
 class Place:
@@ -110,10 +113,40 @@ def _candidate(place: Place, shard: str) -> str:
 def killed_tablet(place: Place) -> str:
     """Kills a vttablet, with or without its MySQL, and starts it again."""
     tablet = place.rnd.choice(place.tablets())
-    place.cluster.kill_tablet(tablet.alias, mysqld=place.kills_mysqld and place.rnd.random() < 0.5)
+    ends_mysqld = place.kills_mysqld and place.rnd.random() < 0.5
+    if ends_mysqld and place.cluster.primary(place.keyspace, tablet.shard) == tablet:
+        _take_numbers(place.cluster, tablet)
+    place.cluster.kill_tablet(tablet.alias, mysqld=ends_mysqld)
     time.sleep(place.rnd.uniform(0, 6))
     place.cluster.start_tablet(tablet.alias)
+    if ends_mysqld:
+        _give_new_numbers(place.cluster, tablet)
     return tablet.alias
+
+
+def _take_numbers(cluster: Cluster, tablet: Tablet) -> None:
+    """Has a table of no concern take many of the numbers by which a binary log names tables.
+
+    After a restart others get them, and VTTablet can take these for it: see `source_vitess.vstream.binlog_files`.
+    """
+    with cluster.connect_tablet(tablet.alias) as connection, connection.cursor() as cursor:
+        cursor.execute("create database if not exists elsewhere")
+        cursor.execute("create table if not exists elsewhere.t (id int auto_increment primary key)")
+        for _ in range(NUMBERS):
+            cursor.execute("flush local tables elsewhere.t")
+            cursor.execute("insert into elsewhere.t () values ()")
+            connection.commit()
+
+
+def _give_new_numbers(cluster: Cluster, tablet: Tablet) -> None:
+    """Has the tables that are written to take number after number, up to those of before the restart."""
+    with cluster.connect_tablet(tablet.alias) as connection, connection.cursor() as cursor:
+        # A copy that reads a table keeps others waiting behind this.
+        cursor.execute("set session lock_wait_timeout = 1")
+        for _ in range(NUMBERS // 10):
+            with suppress(pymysql.OperationalError):
+                cursor.execute("flush local tables")
+            time.sleep(0.05)
 
 
 def lagging_replica(place: Place) -> str:
