@@ -269,6 +269,17 @@ EVENT_RULES: tuple[Rule, ...] = (
         "dropped or renamed. Refresh this stream and choose to remove its old records.",
     ),
     Rule(
+        # Before v22 the table is not named (vstreamer.go, buildTablePlan).
+        pattern=rf"enum or set column (?P<column>{_COLUMN}) does not have valid string values",
+        example=_UNKNOWN
+        + "stream (at source tablet) error @ 64ee4e46-e6c5-11f1-8c82-02fc00000001:1-30: failed to build ENUM and SET "
+        "column integer to string mappings: enum or set column kind does not have valid string values: ",
+        error=PositionLostError,
+        message="A tablet cannot stream changes from before the ENUM or SET column {column} of a table was dropped or "
+        "renamed, and does not say of which table, so that no stream gets past them. Re-sync the data: copies begin "
+        "behind them.",
+    ),
+    Rule(
         # The cause stands before it, in a line of its own, or behind it (go/vt/vterrors/vterrors.go, Format and Error).
         pattern=rf"failed to build table replication plan for table {_TABLE}(: |\n|$)",
         example=_UNKNOWN
