@@ -272,9 +272,15 @@ def checked(with_readyset: Served, caplog: pytest.LogCaptureFixture) -> Served:
 
 @pytest.mark.parametrize("word", ["Initializing", "Snapshotting", "Compacting", "Dropped"])
 def test_check_waits_for_tables(
-    checked: Served, fake: ScriptedReadyset, caplog: pytest.LogCaptureFixture, word: str
+    checked: Served,
+    fake: ScriptedReadyset,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
 ) -> None:
     """It tells how far ReadySet is, and is content when the table is online."""
+    # It is online at the fourth question, however long these take.
+    monkeypatch.setattr("destination_readyset.check._ONLINE_SECONDS", 60)
     fake.tables = [
         [],
         [("`shop`.`customers`", word, "")],
