@@ -373,7 +373,7 @@ class LiveVitess:
         with suppress(ConnectorError), _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             if shard in topology.shards:
-                return read_last_start(session, topology, shard, self.tablet_type, self._config.cells)
+                return read_last_start(session, topology, shard)
         return None
 
     def begun_at(self, position: Vgtid, shard: str) -> Mapping[str, str]:

@@ -1,8 +1,10 @@
-"""When the MySQL servers of a shard were started last."""
+"""When the MySQL servers of a shard were started last.
+
+All of a shard are asked, whatever their types: a stream may be of a tablet that does not serve, or has become another type
+since (go/vt/vtgate/vstream_manager.go, IncludeNonServingTablets).
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from source_vitess.mysql.every_tablet import ask_every_tablet
 from source_vitess.mysql.session import VtgateSession
@@ -12,22 +14,29 @@ from source_vitess.naming import TabletType
 _STARTED = (
     "unix_timestamp() - (select variable_value from performance_schema.global_status where variable_name = 'Uptime')"
 )
+_ASKED: tuple[TabletType, ...] = ("PRIMARY", "REPLICA", "RDONLY")
 
 
-def read_last_start(
-    session: VtgateSession, topology: Topology, shard: str, tablet_type: TabletType, cells: Sequence[str]
-) -> float | None:
-    """Returns when the last of the servers started that a shard can be streamed from.
+def read_last_start(session: VtgateSession, topology: Topology, shard: str) -> float | None:
+    """Returns when the last of a shard's servers was started.
 
     Returns:
         Seconds since 1970, by the server's own clock; None if not every one of them has told.
 
     Raises:
-        TransientError: No tablet answers now.
+        TransientError: No tablet of a type answers now.
         ConfigError: The user may not ask.
         InternalError: The servers do not understand the question.
     """
-    answers = ask_every_tablet(session, topology, shard, tablet_type, cells, _STARTED)
-    if not answers.all_asked or any(started is None for [started] in answers.rows):
+    tablets = [tablet for tablet in topology.tablets if tablet.shard == shard]
+    if not all(tablet.serving and tablet.tablet_type in _ASKED for tablet in tablets):
         return None
-    return max(float(started) for [started] in answers.rows)
+    starts = []
+    for tablet_type in _ASKED:
+        if not topology.serves(shard, tablet_type):
+            continue
+        answers = ask_every_tablet(session, topology, shard, tablet_type, (), _STARTED)
+        if not answers.all_asked or any(started is None for [started] in answers.rows):
+            return None
+        starts += [float(started) for [started] in answers.rows]
+    return max(starts, default=None)

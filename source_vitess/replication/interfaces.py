@@ -80,7 +80,7 @@ class Vitess(Protocol):
         ...
 
     def last_start(self, shard: str) -> float | None:
-        """Returns when the last MySQL of the tablets that are streamed from was started, in seconds since 1970.
+        """Returns when the last MySQL of a shard was started, in seconds since 1970.
 
         None if not all of them tell. Raises nothing: what depends on it is done either way.
         """

@@ -99,6 +99,23 @@ def test_where_it_is_not_known_a_file_is_taken_for_a_start(
     syncs.expect_equal("a")
 
 
+@pytest.mark.parametrize("kind", ["REPLICA", "DRAINED"])
+def test_a_tablet_that_tells_nothing_may_have_started(vitess: Vitess, syncs: Syncs, kind: str) -> None:
+    """It may be the one that is streamed from: VTGate streams from tablets that do not serve, too."""
+    shard = vitess.shards["-80"]
+    shard.set_types(["PRIMARY", "REPLICA", kind])
+    shard.tablets[2].running = kind != "REPLICA"
+    write(vitess, 10)
+    vitess.clock += 3600
+    write(vitess, 11)
+    shard.data.begin_file()
+    write(vitess, 12)
+
+    assert opened(vitess, syncs) == 2
+
+    syncs.expect_equal("a")
+
+
 def test_what_comes_again_with_each_stream_does_not_end_it(vitess: Vitess, syncs: Syncs) -> None:
     """An errant transaction in an older file of a replica, which no position keeps: the sync gets behind it."""
     shard = vitess.shards["-80"]
