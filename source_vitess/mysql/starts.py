@@ -1,7 +1,7 @@
 """When the MySQL servers of a shard were started last.
 
-All of a shard are asked, whatever their types: a stream may be of a tablet that does not serve, or has become another type
-since (go/vt/vtgate/vstream_manager.go, IncludeNonServingTablets).
+All of a shard are asked, whatever their types: a stream may be of a tablet that does not serve, or has become another
+type since (go/vt/vtgate/vstream_manager.go, IncludeNonServingTablets).
 """
 
 from __future__ import annotations
