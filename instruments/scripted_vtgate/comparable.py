@@ -17,9 +17,12 @@ def comparable(responses: Iterable[Response]) -> Sequences:
     """Returns what the responses hold but for times, GTIDs, and what a real server does beside.
 
     Left out: transactions without events for the stream (Vitess' own writes come at any time), and the row flags,
-    which depend on MySQL's version. Positions are numbered in the order in which they are seen.
+    which depend on MySQL's version. Positions and the GTIDs of transactions are numbered in the order in which they are
+    seen, the transactions' numbers in the binary log by size.
     """
     positions: dict[str, int] = {}
+    gtids: dict[str, int] = {}
+    transactions: list[list[int]] = []
     sequences: Sequences = []
     open_begin = False
     for response in responses:
@@ -32,6 +35,13 @@ def comparable(responses: Iterable[Response]) -> Sequences:
             continue
         open_begin = False
         sequences.append([_comparable_event(event, positions) for event in response.events])
+        for event, made in zip(response.events, sequences[-1], strict=True):
+            if event.sequence_number or event.event_gtid:
+                transactions.append([gtids.setdefault(event.event_gtid, len(gtids)), event.sequence_number])
+                made["transaction"] = transactions[-1]
+    ranks = sorted({number for _, number in transactions})
+    for transaction in transactions:
+        transaction[1] = ranks.index(transaction[1])
     return sequences
 
 

@@ -1,14 +1,15 @@
-r"""Records what a real VTGate sends in the scenarios.
+r"""Records what a real VTGate sends in the scenarios, for unit_tests/fixtures/vstream (see `recordings`).
 
-    python -m instruments.scripted_vtgate.recorder GRPC_PORT MYSQL_PORT KEYSPACE \
-        > unit_tests/instruments/fixtures/vstream_v24.json
+    vitess-local up --name recorded --keyspace main:1 --vitess-version 22.4
+    python -m instruments.scripted_vtgate.recorder GRPC_PORT MYSQL_PORT main 22.0.4  # one of `recordings.RELEASES`
+    vitess-local down --name recorded
 
-It needs an unsharded keyspace, in which it makes and drops tables whose names begin with `sv_`.
+The keyspace must be unsharded: tables whose names begin with `sv_` are made and dropped in it. Newer releases come
+first, as only what differs from the next newer one is kept.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pymysql
 
 from instruments.scripted_vtgate.client import Stream, request
-from instruments.scripted_vtgate.comparable import comparable
 from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.recordings import save
 from instruments.scripted_vtgate.scenarios import SCENARIOS, TABLES
 from source_vitess.proto import binlogdata_pb2
 
@@ -100,18 +101,17 @@ def _assignments(values: Mapping[str, Given], separator: str) -> str:
 
 def main() -> None:
     """Records a real Vitess."""
-    grpc_port, mysql_port, keyspace = sys.argv[1:]
+    grpc_port, mysql_port, keyspace, release = sys.argv[1:]
     driver = SqlDriver(int(grpc_port), int(mysql_port), keyspace)
     recorded = {}
     try:
         for scenario in SCENARIOS:
             driver.drop(TABLES)
-            recorded[scenario.__name__] = comparable(scenario(driver))
+            recorded[scenario.__name__] = scenario(driver)
         driver.drop(TABLES)
     finally:
         driver.close()
-    json.dump(recorded, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    save(release, recorded)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from instruments.scripted_vtgate.client import Response, Stream
 from instruments.scripted_vtgate.model.values import Given
 from source_vitess.proto import binlogdata_pb2
 
-#: The tables that the scenarios make.
-TABLES = ("sv_items", "sv_pairs", "sv_types")
 _ITEMS = {"id": "bigint", "name": "varchar(64)"}
 _PAIRS = {"a": "int", "b": "varchar(10)", "v": "text"}
 _TYPES = {
@@ -44,10 +42,17 @@ _TYPES = {
     "long1": "text",
     "choice": "enum('a','b c')",
     "choices": "set('x','y','z')",
+    "all_bits": "set(" + ",".join(f"'m{number}'" for number in range(1, 65)) + ")",
     "raw": "binary(4)",
     "raws": "varbinary(8)",
     "blob1": "blob",
     "doc": "json",
+}
+#: The tables that the scenarios make: their columns, and their key in its order.
+TABLES: Mapping[str, tuple[Mapping[str, str], Sequence[str]]] = {
+    "sv_items": (_ITEMS, ["id"]),
+    "sv_pairs": (_PAIRS, ["b", "a"]),
+    "sv_types": (_TYPES, ["id"]),
 }
 _VALUES: tuple[Mapping[str, Given], ...] = (
     {"id": 1},
@@ -79,6 +84,7 @@ _VALUES: tuple[Mapping[str, Given], ...] = (
         "long1": "line\nline",
         "choice": "b c",
         "choices": "x,z",
+        "all_bits": "m1,m64",
         "raw": b"\x01\xff",
         "raws": b"\x00\x01",
         "blob1": b"\xff\xfe",
@@ -122,21 +128,21 @@ class Driver(Protocol):
 
 def copy_rows(driver: Driver) -> list[Response]:
     """Copies a table of a few rows."""
-    driver.create_table("sv_items", _ITEMS, key=["id"])
+    _create(driver, "sv_items")
     driver.insert("sv_items", {"id": 1, "name": "n1"}, {"id": 2, "name": "n2"}, {"id": 3, "name": "n3"})
     return _copy(driver, _position(driver, ""), ["sv_items"])
 
 
 def copy_empty(driver: Driver) -> list[Response]:
     """Copies an empty table."""
-    driver.create_table("sv_items", _ITEMS, key=["id"])
+    _create(driver, "sv_items")
     return _copy(driver, _position(driver, ""), ["sv_items"])
 
 
 def copy_two_tables(driver: Driver) -> list[Response]:
     """Copies two tables; the second has a composite key in another order than its columns."""
-    driver.create_table("sv_items", _ITEMS, key=["id"])
-    driver.create_table("sv_pairs", _PAIRS, key=["b", "a"])
+    _create(driver, "sv_items")
+    _create(driver, "sv_pairs")
     driver.insert("sv_items", {"id": 1, "name": "x"})
     driver.insert("sv_pairs", {"a": 2, "b": "k", "v": None}, {"a": 1, "b": "l", "v": "t"})
     return _copy(driver, _position(driver, ""), ["sv_pairs", "sv_items"])
@@ -154,7 +160,7 @@ def resume_copy(driver: Driver) -> list[Response]:
 def resume_copy_beside_another(driver: Driver) -> list[Response]:
     """Resumes a copy with a second table in the filter: its changes are left out until it is copied, from scratch."""
     copied = copy_rows(driver)
-    driver.create_table("sv_pairs", _PAIRS, key=["b", "a"])
+    _create(driver, "sv_pairs")
     driver.insert("sv_pairs", {"a": 2, "b": "k", "v": None})
     driver.insert("sv_items", {"id": 9, "name": "after"})
     return _copy(driver, _begun(copied), ["sv_items", "sv_pairs"])
@@ -167,7 +173,7 @@ def resume_copy_unchanged(driver: Driver) -> list[Response]:
 
 def copy_some_columns(driver: Driver) -> list[Response]:
     """Copies and resumes with a list of columns, in another order and case than theirs and without a key's."""
-    driver.create_table("sv_pairs", _PAIRS, key=["b", "a"])
+    _create(driver, "sv_pairs")
     driver.insert("sv_pairs", {"a": 2, "b": "k", "v": None}, {"a": 1, "b": "l", "v": "t"})
     copied = _copy(driver, _position(driver, ""), ["sv_pairs"], ["V", "a"])
     driver.insert("sv_pairs", {"a": 9, "b": "z", "v": "after"})
@@ -178,13 +184,13 @@ def copy_some_columns(driver: Driver) -> list[Response]:
 
 def follow_current(driver: Driver) -> list[Response]:
     """Asks for the changes from now on: the position comes at once."""
-    driver.create_table("sv_items", _ITEMS, key=["id"])
+    _create(driver, "sv_items")
     return _follow(driver, _position(driver, "current"), ["sv_items"])
 
 
 def follow_changes(driver: Driver) -> list[Response]:
     """Follows inserts, updates, a change of the key, deletes, of one statement each."""
-    driver.create_table("sv_items", _ITEMS, key=["id"])
+    _create(driver, "sv_items")
     start = _now(driver)
     driver.insert("sv_items", {"id": 1, "name": "a"}, {"id": 2, "name": "b"})
     driver.update("sv_items", {"id": 1}, {"name": "c"})
@@ -195,7 +201,7 @@ def follow_changes(driver: Driver) -> list[Response]:
 
 def follow_ddl(driver: Driver) -> list[Response]:
     """Follows a column that is added, and a truncate."""
-    driver.create_table("sv_items", _ITEMS, key=["id"])
+    _create(driver, "sv_items")
     start = _now(driver)
     driver.insert("sv_items", {"id": 1, "name": "a"})
     driver.add_column("sv_items", "extra", "int")
@@ -207,18 +213,20 @@ def follow_ddl(driver: Driver) -> list[Response]:
 
 def copy_types(driver: Driver) -> list[Response]:
     """Copies values of many types."""
-    driver.create_table("sv_types", _TYPES, key=["id"])
+    _create(driver, "sv_types")
     for row in _VALUES:
         driver.insert("sv_types", row)
     return _copy(driver, _position(driver, ""), ["sv_types"])
 
 
 def follow_types(driver: Driver) -> list[Response]:
-    """Follows inserts of values of many types."""
-    driver.create_table("sv_types", _TYPES, key=["id"])
+    """Follows inserts, an update and a delete of values of many types."""
+    _create(driver, "sv_types")
     start = _now(driver)
     for row in _VALUES:
         driver.insert("sv_types", row)
+    driver.update("sv_types", {"id": 4}, {"latin": "ñ", "choice": "a", "choices": "y", "zero": 7})
+    driver.delete("sv_types", {"id": 2**64 - 1})
     return _follow(driver, start, ["sv_types"])
 
 
@@ -236,6 +244,11 @@ SCENARIOS: tuple[Callable[[Driver], list[Response]], ...] = (
     copy_types,
     follow_types,
 )
+
+
+def _create(driver: Driver, table: str) -> None:
+    columns, key = TABLES[table]
+    driver.create_table(table, columns, key=key)
 
 
 def _position(driver: Driver, gtid: str) -> binlogdata_pb2.VGtid:
