@@ -368,13 +368,16 @@ class LiveVitess:
             lineage = gtid_set(ended[shard])
         return judge_ended(gtid, lineage, tablets, all_asked=all_asked)
 
-    def last_start(self, shard: str) -> float | None:
-        """Returns when the last MySQL of a shard was started; see `replication.interfaces.Vitess`."""
+    def last_starts(self, shards: Collection[str]) -> Mapping[str, float]:
+        """Returns when the last MySQL of some shards was started; see `replication.interfaces.Vitess`."""
+        starts: dict[str, float] = {}
         with suppress(ConnectorError), _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
-            if shard in topology.shards:
-                return read_last_start(session, topology, shard)
-        return None
+            for shard in topology.shards:
+                with suppress(TransientError):
+                    if shard in shards and (started := read_last_start(session, topology, shard)) is not None:
+                        starts[shard] = started
+        return starts
 
     def begun_at(self, position: Vgtid, shard: str) -> Mapping[str, str]:
         """Returns the positions at which new shards begin; see `replication.interfaces.Vitess`."""

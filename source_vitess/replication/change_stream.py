@@ -206,7 +206,7 @@ class ChangeStream:
             return False
         began = self._start.shards.get(left.shard)
         has_moved = began is None or not contains(began, here.shards[left.shard])
-        return has_moved and left.may_be_a_start(self._sync.vitess.last_start(left.shard))
+        return has_moved and left.may_be_a_start(self._sync.vitess.last_starts((left.shard,)))
 
     def _pass_unpositioned(self, shard: str) -> Iterator[Message]:
         """Takes over into the position what has come of a shard without one, if it is known what that was."""

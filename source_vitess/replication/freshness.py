@@ -77,9 +77,8 @@ class Freshness:
         followed = any(isinstance(table, FOLLOWED) for table in state.tables.values())
         if vitess.numbers_transactions or state.vgtid is None or not followed:
             return
-        for shard in state.vgtid.shards:
-            started = vitess.last_start(shard)
-            if started is not None and started >= self._reads_since:
+        for shard, started in vitess.last_starts(state.vgtid.shards.keys()).items():
+            if started >= self._reads_since:
                 yield Log(
                     f"MySQL of a tablet of shard {shard} was started at {_time(started)}, and this sync may have read "
                     "changes from before and after that in one stream: Vitess before 23 can mix up tables then, and "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -79,10 +79,10 @@ class Vitess(Protocol):
         """
         ...
 
-    def last_start(self, shard: str) -> float | None:
-        """Returns when the last MySQL of a shard was started, in seconds since 1970.
+    def last_starts(self, shards: Collection[str]) -> Mapping[str, float]:
+        """Returns by shard when the last MySQL of some shards was started, in seconds since 1970.
 
-        None if not all of them tell. Raises nothing: what depends on it is done either way.
+        Without those of which not all tablets tell. Raises nothing: what depends on it is done either way.
         """
         ...
 

@@ -205,7 +205,7 @@ class _SpanStream:
     def _has_to_end(self, left: BinlogLeft) -> bool:
         """Returns whether VTTablet may mix up tables from here on, and another stream would get on."""
         has_moved = self._transactions.position != self._opened_at
-        return has_moved and left.may_be_a_start(self._vitess.last_start(left.shard))
+        return has_moved and left.may_be_a_start(self._vitess.last_starts((left.shard,)))
 
     @property
     def _is_over(self) -> bool:

@@ -93,13 +93,14 @@ class BinlogLeft:
     shard: str
     at: int
 
-    def may_be_a_start(self, last_start: float | None) -> bool:
+    def may_be_a_start(self, last_starts: Mapping[str, float]) -> bool:
         """Returns whether MySQL may have been started here, and not just have begun another file.
 
         Args:
-            last_start: When it was started last, in seconds since 1970; None if that is not known. It may have been
-                started before, and another tablet may have been.
+            last_starts: By shard, when the last MySQL was started, in seconds since 1970, where that is known. It may
+                have been started before, too, and on another tablet.
         """
+        last_start = last_starts.get(self.shard)
         return last_start is None or self.at <= last_start + CLOCKS_APART
 
 
