@@ -368,14 +368,15 @@ class LiveVitess:
             lineage = gtid_set(ended[shard])
         return judge_ended(gtid, lineage, tablets, all_asked=all_asked)
 
-    def last_starts(self, shards: Collection[str]) -> Mapping[str, float]:
+    def last_starts(self, shards: Collection[str], *, all_told: bool = True) -> Mapping[str, float]:
         """Returns when the last MySQL of some shards was started; see `replication.interfaces.Vitess`."""
         starts: dict[str, float] = {}
         with suppress(ConnectorError), _connect(self._config, self._clock) as session:
             topology = read_topology(session, self._config.keyspace)
             for shard in topology.shards:
                 with suppress(TransientError):
-                    if shard in shards and (started := read_last_start(session, topology, shard)) is not None:
+                    started = read_last_start(session, topology, shard, all_told=all_told) if shard in shards else None
+                    if started is not None:
                         starts[shard] = started
         return starts
 

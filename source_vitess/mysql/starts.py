@@ -17,11 +17,17 @@ _STARTED = (
 _ASKED: tuple[TabletType, ...] = ("PRIMARY", "REPLICA", "RDONLY")
 
 
-def read_last_start(session: VtgateSession, topology: Topology, shard: str) -> float | None:
+def read_last_start(session: VtgateSession, topology: Topology, shard: str, *, all_told: bool = True) -> float | None:
     """Returns when the last of a shard's servers was started.
 
+    Args:
+        session: An open session. Its target is another one afterwards.
+        topology: The keyspace.
+        shard: The shard.
+        all_told: Whether that counts only if every one of them has told.
+
     Returns:
-        Seconds since 1970, by the server's own clock; None if not every one of them has told.
+        Seconds since 1970, by the server's own clock; None if that is not known.
 
     Raises:
         TransientError: No tablet of a type answers now.
@@ -29,14 +35,15 @@ def read_last_start(session: VtgateSession, topology: Topology, shard: str) -> f
         InternalError: The servers do not understand the question.
     """
     tablets = [tablet for tablet in topology.tablets if tablet.shard == shard]
-    if not all(tablet.serving and tablet.tablet_type in _ASKED for tablet in tablets):
+    if all_told and not all(tablet.serving and tablet.tablet_type in _ASKED for tablet in tablets):
         return None
     starts = []
     for tablet_type in _ASKED:
         if not topology.serves(shard, tablet_type):
             continue
         answers = ask_every_tablet(session, topology, shard, tablet_type, (), _STARTED)
-        if not answers.all_asked or any(started is None for [started] in answers.rows):
+        told = [float(started) for [started] in answers.rows if started is not None]
+        if all_told and not (answers.all_asked and len(told) == len(answers.rows)):
             return None
-        starts += [float(started) for [started] in answers.rows]
+        starts += told
     return max(starts, default=None)

@@ -77,7 +77,7 @@ class Freshness:
         followed = any(isinstance(table, FOLLOWED) for table in state.tables.values())
         if vitess.numbers_transactions or state.vgtid is None or not followed:
             return
-        for shard, started in vitess.last_starts(state.vgtid.shards.keys()).items():
+        for shard, started in vitess.last_starts(state.vgtid.shards.keys(), all_told=False).items():
             if started >= self._reads_since:
                 yield Log(
                     f"MySQL of a tablet of shard {shard} was started at {_time(started)}, and this sync may have read "

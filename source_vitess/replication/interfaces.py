@@ -79,10 +79,11 @@ class Vitess(Protocol):
         """
         ...
 
-    def last_starts(self, shards: Collection[str]) -> Mapping[str, float]:
+    def last_starts(self, shards: Collection[str], *, all_told: bool = True) -> Mapping[str, float]:
         """Returns by shard when the last MySQL of some shards was started, in seconds since 1970.
 
-        Without those of which not all tablets tell. Raises nothing: what depends on it is done either way.
+        Without those of which no tablet tells, or, if `all_told`, not every one. Raises nothing: what depends on it is
+        done either way.
         """
         ...
 

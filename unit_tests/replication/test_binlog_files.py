@@ -133,8 +133,10 @@ def test_what_comes_again_with_each_stream_does_not_end_it(vitess: Vitess, syncs
     syncs.expect_equal("a")
 
 
-def test_a_release_that_numbers_nothing(vitess: Vitess, syncs: Syncs) -> None:
-    """Before v23 the sync that may have read across a start warns of it."""
+@pytest.mark.parametrize("kind", ["REPLICA", "DRAINED"])
+def test_a_release_that_numbers_nothing(vitess: Vitess, syncs: Syncs, kind: str) -> None:
+    """Before v23 the sync that may have read across a start warns of it, also if another tablet tells nothing."""
+    vitess.shards["-80"].set_types(["PRIMARY", "REPLICA", kind])
     vitess.sql.variables["version_comment"] = "Version: 22.0.4 (Git revision  branch '') built on  by @ using go1.24"
     vitess.rewrite = without_numbers
     syncs.store.logs.clear()
