@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -121,10 +121,10 @@ class Destination:
         self.acknowledged = self._states or self.acknowledged
         self._states = []
 
-    def rows(self, stream: str) -> list[str]:
-        """Returns the rows that are not deleted, in a form that can be compared, sorted."""
+    def rows(self, stream: str, documents: Collection[str] = ()) -> list[str]:
+        """Returns the rows that are not deleted, in a form that can be compared, sorted; some columns hold JSON."""
         found = self.tables.get(stream, {}).values()
-        return sorted(canonical(_plain(row)) for row in found if not row.deleted)
+        return sorted(canonical(_plain(row), documents) for row in found if not row.deleted)
 
     def deleted(self, stream: str) -> dict[_Key, Row]:
         """Returns the rows that are marked as deleted, as they were."""

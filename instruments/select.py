@@ -18,11 +18,11 @@ from typing import Any
 import pymysql
 from pymysql.constants import ER
 
+from instruments.oracle import Selected
+
 #: Seconds in which VTGate's schema tracker hears of what was altered on the MySQL servers, past Vitess. It may never:
 #: tablets of shards that a reshard has begun, and that do not serve yet, tell it of their columns as well.
 _TRACKER_SECONDS = 30
-
-Row = dict[str, Any]
 
 
 def connect(port: int, target: str) -> pymysql.Connection[pymysql.cursors.Cursor]:
@@ -43,8 +43,8 @@ def connect(port: int, target: str) -> pymysql.Connection[pymysql.cursors.Cursor
     return connection
 
 
-def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = False, where: str = "") -> Iterator[Row]:
-    """Yields the table's rows over all shards.
+def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = False, where: str = "") -> Selected:
+    """Returns the table's rows over all shards.
 
     Args:
         port: VTGate's MySQL port.
@@ -63,11 +63,14 @@ def select_rows(port: int, keyspace: str, table: str, *, exact_floats: bool = Fa
         names = ", ".join(_expression(name, column_type, exact_floats) for name, column_type in columns)
         condition = f" where {where}" if where else ""
         converters = [_converter(column_type) for _, column_type in columns]
-        for row in _rows(cursor, keyspace, f"select {names} from `{table.replace('`', '``')}`{condition}"):
-            yield {
+        rows = [
+            {
                 name: None if value is None else convert(value)
                 for (name, _), convert, value in zip(columns, converters, row, strict=True)
             }
+            for row in _rows(cursor, keyspace, f"select {names} from `{table.replace('`', '``')}`{condition}")
+        ]
+    return Selected(rows, frozenset(name for name, column_type in columns if column_type == "json"))
 
 
 def _rows(cursor: pymysql.cursors.Cursor, keyspace: str, statement: str) -> Iterator[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitess_local.cluster import Cluster
 
-from instruments.oracle import Store, expect_equal
+from instruments.oracle import Selected, Store, expect_equal
 from instruments.select import select_rows
 
 _FRACTION = re.compile(r"(\d\d:\d\d:\d\d)(?:\.0+|(\.\d*?[1-9])0+)(Z?)$")
@@ -31,8 +31,9 @@ def compare(
     Raises:
         OracleError: They differ.
     """
-    rows = [_part(row, columns) for row in select_rows(cluster.mysql_port, keyspace, table, where=where)]
-    expect_equal(_Part(store, columns), table, rows)
+    selected = select_rows(cluster.mysql_port, keyspace, table, where=where)
+    rows = [_part(row, columns) for row in selected]
+    expect_equal(_Part(store, columns), table, Selected(rows, selected.documents))
     return len(rows)
 
 
@@ -43,9 +44,9 @@ class _Part:
     store: Store
     columns: Collection[str]
 
-    def rows(self, stream: str) -> list[str]:
-        """Returns a stream's rows in a form that can be compared."""
-        return self.store.rows(stream, lambda row: _part(row, self.columns))
+    def rows(self, stream: str, documents: Collection[str] = ()) -> list[str]:
+        """Returns a stream's rows in a form that can be compared; some columns hold JSON."""
+        return self.store.rows(stream, documents, lambda row: _part(row, self.columns))
 
 
 def _part(row: Mapping[str, Any], columns: Collection[str]) -> dict[str, Any]:
