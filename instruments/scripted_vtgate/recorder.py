@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pymysql
 
 from instruments.scripted_vtgate.client import Stream, request
-from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.model.values import Document, Given
 from instruments.scripted_vtgate.recordings import save
 from instruments.scripted_vtgate.scenarios import SCENARIOS, TABLES
 from source_vitess.proto import binlogdata_pb2
@@ -43,8 +43,8 @@ class SqlDriver:
     def insert(self, table: str, *rows: Mapping[str, Given]) -> None:
         """Inserts rows with one statement."""
         names = list(rows[0])
-        marks = ", ".join(f"({', '.join(['%s'] * len(names))})" for _ in rows)
-        values = [row[name] for row in rows for name in names]
+        marks = ", ".join(f"({', '.join(_mark(row[name]) for name in names)})" for row in rows)
+        values = [row[name] for row in rows for name in names if not isinstance(row[name], Document)]
         self._run(f"insert into `{table}` ({', '.join(f'`{name}`' for name in names)}) values {marks}", values)
 
     def update(self, table: str, where: Mapping[str, Given], values: Mapping[str, Given]) -> None:
@@ -93,6 +93,10 @@ class SqlDriver:
     def _run(self, sql: str, values: Sequence[Given] = ()) -> None:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, list(values) or None)
+
+
+def _mark(value: Given) -> str:
+    return value.expression if isinstance(value, Document) else "%s"
 
 
 def _assignments(values: Mapping[str, Given], separator: str) -> str:

@@ -51,16 +51,21 @@ def stored(release: str) -> Recorded:
 def save(release: str, recorded: Recorded) -> None:
     """Writes a release's file. Those of the newer ones have to be there.
 
+    What it has held and is sent again stays as it was, but for what differs from run to run.
+
     Args:
         release: One of `RELEASES`.
         recorded: What it has sent in each scenario.
     """
     newer = inherited(release)
-    made = {
-        name: [json_format.MessageToDict(response)["events"] for response in responses]
-        for name, responses in recorded.items()
-        if name not in newer or comparable(responses) != comparable(newer[name])
-    }
+    held = stored(release) if _file(release).exists() else {}
+    made = {}
+    for name, responses in recorded.items():
+        sent = comparable(responses)
+        if name in newer and sent == comparable(newer[name]):
+            continue
+        kept = held[name] if name in held and sent == comparable(held[name]) else responses
+        made[name] = [json_format.MessageToDict(response)["events"] for response in kept]
     _file(release).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from instruments.scripted_vtgate.client import Response, Stream
-from instruments.scripted_vtgate.model.values import Given
+from instruments.scripted_vtgate.model.values import Document, Given
 from source_vitess.proto import binlogdata_pb2
 
 _ITEMS = {"id": "bigint", "name": "varchar(64)"}
@@ -48,11 +48,40 @@ _TYPES = {
     "blob1": "blob",
     "doc": "json",
 }
+_DOCUMENTS = {"id": "int", "bits": "bit(3)", "raw": "blob", "doc": "json"}
+#: Documents with values that MySQL's JSON has and JSON has not, alone and inside. `bits` is 5, `raw` two bytes.
+_ALONE = "json_extract(json_array({}), '$[0]')"
+DOCUMENTS: Mapping[str, Document] = {
+    "a binary value": Document(_ALONE.format("x'00ff'"), '"base64:type15:AP8="', '"base64:type15:AP8="'),
+    "two hundred bytes": Document(
+        _ALONE.format("repeat(x'ff', 200)"),
+        '"base64:type15:' + r"\n".join(["/" * 76] * 3 + ["/" * 38 + "8="]) + '"',
+        '"base64:type15:' + "/" * 266 + '8="',
+    ),
+    "no byte": Document(_ALONE.format("x''"), '"base64:type15:"', '"base64:type15:"'),
+    "bits": Document(_ALONE.format("bits"), '"base64:type16:BQ=="', '"base64:type15:BQ=="'),
+    "a blob": Document(_ALONE.format("raw"), '"base64:type252:AP8="', '"base64:type15:AP8="'),
+    "a binary value inside": Document(
+        "json_object('a', 1, 'k', x'00ff', 'z', 2)",
+        '{"a": 1, "k": "base64:type15:AP8=", "z": 2}',
+        '{"a": 1, "k": "base64:type15:AP8=", "z": 2}',
+    ),
+    "a decimal": Document(_ALONE.format("0.50"), "0.50", "0.50"),
+    "decimals inside": Document("json_array(0.5, -0.05, 1.10)", "[0.5, -0.05, 1.10]", "[0.5, -0.05, 1.10]"),
+    "a date": Document(_ALONE.format("cast('2026-01-02' as date)"), '"2026-01-02"', '"2026-01-02"'),
+    "moments inside": Document(
+        "json_array(cast('2026-01-02 03:04:05.5' as datetime(1)), cast('01:02:03' as time))",
+        '["2026-01-02 03:04:05.500000", "01:02:03.000000"]',
+        '["2026-01-02 03:04:05.500000", "01:02:03.000000"]',
+    ),
+    "a negative time": Document("json_array(cast('-01:02:03' as time))", '["-01:02:03.000000"]', '[""]'),
+}
 #: The tables that the scenarios make: their columns, and their key in its order.
 TABLES: Mapping[str, tuple[Mapping[str, str], Sequence[str]]] = {
     "sv_items": (_ITEMS, ["id"]),
     "sv_pairs": (_PAIRS, ["b", "a"]),
     "sv_types": (_TYPES, ["id"]),
+    "sv_documents": (_DOCUMENTS, ["id"]),
 }
 _VALUES: tuple[Mapping[str, Given], ...] = (
     {"id": 1},
@@ -230,6 +259,21 @@ def follow_types(driver: Driver) -> list[Response]:
     return _follow(driver, start, ["sv_types"])
 
 
+def copy_documents(driver: Driver) -> list[Response]:
+    """Copies JSON documents with values that JSON does not have."""
+    _create(driver, "sv_documents")
+    _insert_documents(driver)
+    return _copy(driver, _position(driver, ""), ["sv_documents"])
+
+
+def follow_documents(driver: Driver) -> list[Response]:
+    """Follows an insert of JSON documents with values that JSON does not have."""
+    _create(driver, "sv_documents")
+    start = _now(driver)
+    _insert_documents(driver)
+    return _follow(driver, start, ["sv_documents"])
+
+
 SCENARIOS: tuple[Callable[[Driver], list[Response]], ...] = (
     copy_rows,
     copy_empty,
@@ -243,12 +287,20 @@ SCENARIOS: tuple[Callable[[Driver], list[Response]], ...] = (
     follow_ddl,
     copy_types,
     follow_types,
+    copy_documents,
+    follow_documents,
 )
 
 
 def _create(driver: Driver, table: str) -> None:
     columns, key = TABLES[table]
     driver.create_table(table, columns, key=key)
+
+
+def _insert_documents(driver: Driver) -> None:
+    beside: Mapping[str, Given] = {"bits": 5, "raw": b"\x00\xff"}
+    rows = [{"id": number, **beside, "doc": document} for number, document in enumerate(DOCUMENTS.values(), 1)]
+    driver.insert("sv_documents", *rows)
 
 
 def _position(driver: Driver, gtid: str) -> binlogdata_pb2.VGtid:

@@ -1,19 +1,37 @@
 """Values: what a table holds, and the two forms in which VStream writes it, in a copy and in the change stream.
 
-A table holds int, Decimal, float, str (also temporal types, as MySQL's text), bytes, and for JSON the parsed value.
+A table holds int, Decimal, float, str (also temporal types, as MySQL's text), bytes, and for JSON the parsed value, or
+a `Document`.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Context, Decimal
 
 from instruments.scripted_vtgate.wire import ColumnType
 
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON document with values that JSON does not have, such as binary ones, which only an expression makes.
+
+    Attributes:
+        expression: SQL that makes it.
+        copied: MySQL's text of it.
+        changed: VTTablet's, in the newest release.
+    """
+
+    expression: str
+    copied: str
+    changed: str
+
+
 #: A value as tests give it and as the model holds it.
-Value = int | float | str | bytes | Decimal | None | dict[str, object] | list[object]
+Value = int | float | str | bytes | Decimal | None | dict[str, object] | list[object] | Document
 Given = Value | bool | date | time
 
 _INTEGERS = frozenset(("tinyint", "smallint", "mediumint", "int", "bigint", "year"))
@@ -23,8 +41,8 @@ _DECIMAL = Context(prec=65)
 
 def normalize(column: ColumnType, value: Given) -> Value:
     """Returns the value as the table holds it, rounded and padded as MySQL does."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, Document):
+        return value
     name = column.name
     if name == "json":
         # A bool, a number or a string is a JSON document of its own; text is taken as the document's text.
@@ -48,6 +66,8 @@ def normalize(column: ColumnType, value: Given) -> Value:
 
 def copied(column: ColumnType, value: Value) -> bytes | None:
     """Returns the value as a copy writes it: MySQL's text protocol."""
+    if isinstance(value, Document):
+        return value.copied.encode()
     if isinstance(value, Decimal):
         return f"{value:f}".encode()
     if column.zerofill and value is not None:
@@ -63,6 +83,8 @@ def copied(column: ColumnType, value: Value) -> bytes | None:
 
 def changed(column: ColumnType, value: Value) -> bytes | None:
     """Returns the value as the change stream writes it: Vitess' own reading of the binlog."""
+    if isinstance(value, Document):
+        return value.changed.encode()
     if column.name == "float" and isinstance(value, float):
         return _scientific(_shortest_float32(value)).encode()
     if column.name == "double" and isinstance(value, float):
