@@ -6,7 +6,8 @@ ARG BUILD_BASE=python:3.11-bookworm
 FROM ${BUILD_BASE} AS build
 WORKDIR /build
 COPY requirements/runtime.txt requirements/
-# Locked, hashed and wheels only: nothing of others is compiled, and what was tested is what is installed.
+# Locked, hashed and wheels only: nothing of others is compiled, and what was tested is what is installed. The lock has the
+# extra with the CDK: Airbyte's platform and its tests expect it in an image, and destination-readyset imports it.
 RUN python3 -m venv /opt/source-vitess \
     && /opt/source-vitess/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: \
          -r requirements/runtime.txt

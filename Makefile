@@ -63,8 +63,8 @@ $(CLIENTS_VENV)/.locked: requirements/clients.txt $(LOCK_VENV)/.locked
 	  requirements/clients.txt
 	@touch $@
 
-# PySpark comes as a source distribution, of which nothing is compiled; the rest is what the connector runs with, but
-# Airbyte's CDK. The packages of this checkout are there in place.
+# PySpark comes as a source distribution, of which nothing is compiled; the rest is what the connector requires without an
+# extra, so without Airbyte's CDK. The packages of this checkout are there in place.
 $(SPARK_VENV)/.locked: requirements/spark.txt pyproject.toml vitess_spark/pyproject.toml $(LOCK_VENV)/.locked
 	@test -z "$$CI" || { echo "Spark is half a gigabyte, and is not tried on CI" >&2; exit 1; }
 	@java -version >/dev/null 2>&1 || { echo "Spark needs Java 17 or later, and there is no java" >&2; exit 1; }
@@ -217,15 +217,16 @@ audit: $(AUDIT_VENV)/.locked $(SHIPPED_VENV)/.locked ## look up known weaknesses
 proto: $(PROTO_VENV)/.locked ## compile protos/ to source_vitess/proto/
 	@PYTHON=$(PROTO_VENV)/bin/python bash tools/compile_protos.sh
 
+# runtime.txt is what the images hold: with the extra.
 .PHONY: lock
 lock: $(LOCK_VENV)/.locked ## resolve requirements/ again; LOCK_OPTIONS=--upgrade takes the newest versions
-	$(LOCK) pyproject.toml -o requirements/runtime.txt
-	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra cdk -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra cdk --group dev --constraint requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --group proto -o requirements/proto.txt
 	$(LOCK) --group build -o requirements/build.txt
 	$(LOCK) --group audit -o requirements/audit.txt
 	$(LOCK) --group clients -o requirements/clients.txt
-	$(LOCK) --group spark --constraint requirements/runtime.txt -o requirements/spark.txt
+	$(LOCK) pyproject.toml --group spark --constraint requirements/runtime.txt -o requirements/spark.txt
 	$(LOCK) --group lock -o requirements/lock.txt
 
 .PHONY: debezium

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+# First, because it says what to install where the CDK is missing.
+from source_vitess.airbyte.cdk import answer, as_traced, count_global_states, hide_from_the_cdk, to_messages
+
+# isort: split
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
@@ -22,7 +26,6 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources import Source
 
-from source_vitess.airbyte.cdk import answer, as_traced, count_global_states, hide_from_the_cdk, to_messages
 from source_vitess.airbyte.configured_catalog import parse_configured_catalog, with_defaults
 from source_vitess.airbyte.files import read_config, read_json, read_state
 from source_vitess.airbyte.lines import spec_line

@@ -26,15 +26,15 @@ from packaging.utils import canonicalize_name
 
 from source_vitess.rows import compiled
 from source_vitess.settings.config import Config
-
-ROOT = Path(__file__).resolve().parent.parent
+from unit_tests.environments import ROOT, build_wheel
 
 PERMISSIVE = re.compile(
     r"0BSD|Apache|BSD|CC0-1\.0|CNRI-Python|ISC|MIT|PSF-2\.0|Python Software Foundation|Zlib|"
     # Copyleft for its own files only: using the package as it is asks for nothing.
     r"MPL-2\.0|Mozilla Public License 2\.0|EPL-2\.0"
 )
-#: Required by the CDK and imported by nothing (see `test_the_copyleft_dependency_is_never_imported`).
+#: Required by the CDK, so by the extra alone (see `test_extra.py`), and imported by nothing (see
+#: `test_the_copyleft_dependency_is_never_imported`).
 COPYLEFT = {"unidecode"}
 
 
@@ -184,7 +184,8 @@ def test_locks_agree_with_the_project() -> None:
     """What pyproject asks for is locked at a version it allows, and tests run on the versions that are shipped."""
     runtime, dev = _locked("runtime"), _locked("dev")
 
-    for text in _project()["dependencies"]:
+    project = _project()
+    for text in (*project["dependencies"], *project["optional-dependencies"]["cdk"]):
         wanted = Requirement(text)
         for pin in runtime[canonicalize_name(wanted.name)]:
             version = str(pin.specifier).removeprefix("==")
@@ -220,20 +221,7 @@ def test_wheel_holds_what_the_program_needs(tmp_path: Path, compiler: bool) -> N
     """
     if compiler and not _can_compile():
         pytest.skip("there is no C compiler, or Python's headers are missing")
-    checkout = tmp_path / "checkout"
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        checkout.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, checkout)
-    left_out = shutil.ignore_patterns("*.so", "__pycache__")
-    shutil.copytree(ROOT / "source_vitess", checkout / "source_vitess", ignore=left_out)
-    subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation", "-w", tmp_path, "."],
-        cwd=checkout,
-        env=os.environ if compiler else {**os.environ, "CC": "/nowhere/cc"},
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = build_wheel(tmp_path, compiler=compiler)
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         script = next(name for name in names if name.endswith("entry_points.txt"))

@@ -1,4 +1,7 @@
-"""What the CDK's faces of the connectors need of the CDK (7.39), in one place; nothing else of this package imports it.
+"""What the CDK's faces of the connectors need of the CDK (7.39), in one place.
+
+Only this and the faces import it, so it is an extra of the distribution. Where it is missing, an error says
+what to install.
 
 What the CDK does not do as these connectors need it:
 
@@ -22,7 +25,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import orjson
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
+
+try:
+    from airbyte_cdk.entrypoint import AirbyteEntrypoint
+except ModuleNotFoundError as error:
+    # A package that the CDK requires may be missing, too, and is no business of the extra's.
+    if error.name != "airbyte_cdk":
+        raise
+    raise ModuleNotFoundError(
+        "The class SourceVitess needs Airbyte's CDK, which is not installed: "
+        "run pip install 'airbyte-source-vitess[cdk]'.",
+        name=error.name,
+    ) from None
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
     AirbyteMessage,
