@@ -196,6 +196,18 @@ def test_a_shard_is_merged_with_one_that_is_behind_other_reshards(vitess: Vitess
     assert any("became new ones together" in line for line in synced.store.logs)
 
 
+def test_a_vtgate_that_does_not_name_the_shard(vitess: Vitess, synced: Syncs) -> None:
+    """Before v22 its error tells who takes part in the merge and what is in the stream: the shard is in both."""
+    vitess.names_failed_shards = False
+    merge_late(vitess)
+
+    assert synced.run() is None
+
+    synced.expect_equal()
+    assert [entry["shard"] for entry in synced.store.states[-1]["global"]["shared_state"]["vgtid"]] == ["-"]
+    assert any("became new ones together" in line for line in synced.store.logs)
+
+
 def test_a_shard_that_stands_still_is_part_of_each_state(
     vitess: Vitess, synced: Syncs, settings: Callable[..., None]
 ) -> None:

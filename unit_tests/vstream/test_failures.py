@@ -222,6 +222,12 @@ _ENDINGS: dict[str, list[tuple[str, str, type[Exception], str]]] = {
             MergedShardError,
             "field shards",
         ),
+        (
+            "UNKNOWN",
+            'not all journaling participants are in the stream: journal: [keyspace:"main"  shard:"-40"], stream: []',
+            MergedShardError,
+            "field shards",
+        ),
         ("CANCELLED", "context ended while waiting for journal event for shard GTID x", TransientError, "cancelled"),
         ("UNKNOWN", "vstream ended unexpectedly on tablet x in main/0", TransientError, "stopped"),
     ],
@@ -739,3 +745,29 @@ def test_values_stay_out() -> None:
 
     assert "CANARY" not in error.message + error.detail
     assert "errno 3024" in error.detail
+
+
+_NOT_ALL = (
+    "not all journaling participants are in the stream: "
+    'journal: [keyspace:"main"  shard:"-80" keyspace:"main"  shard:"80-c0"], '
+    'stream: [keyspace:"main" shard:"-80" gtid:"MySQL56/x:1-9"  keyspace:"main"  shard:"80-"  gtid:"MySQL56/y:1"]'
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        _NOT_ALL,
+        (
+            'error in vstream for main/-80 on tablet x: error getting journal event for shard GTID keyspace:"main" '
+            f'shard:"-80" on tablet x: {_NOT_ALL}'
+        ),
+    ],
+    ids=["v21", "v22"],
+)
+def test_the_shard_that_has_come_to_a_journal(words: str) -> None:
+    """VTGate names it from v22 on. Before, it is the one that takes part in the reshard and is in the stream."""
+    error = describe(grpc.StatusCode.UNKNOWN, words)
+
+    assert isinstance(error, MergedShardError)
+    assert error.shards == {"-80"}

@@ -330,15 +330,7 @@ class Gateway:
         there = {one.shard for one in self._shards}
         missing = [name for name in journal.old if name not in there]
         if missing:
-            assert shard.tablet is not None
-            keyspace, tablet = self._cluster.keyspace, f"on tablet {shard.tablet.alias}"
-            raise StreamStatusError(
-                grpc.StatusCode.INTERNAL,
-                f"error in vstream for {keyspace}/{shard.shard} {tablet}: error getting journal event for "
-                f'shard GTID keyspace:"{keyspace}" shard:"{shard.shard}" {tablet}: '
-                f"not all journaling participants are in the stream: journal: {list(journal.old)}, stream: "
-                f"{sorted(there)}",
-            )
+            raise self._not_all_are_there(shard, journal)
         shard.waits_for = journal.journal_id
         old = [one for one in self._shards if one.shard in journal.old]
         if any(one.waits_for != journal.journal_id for one in old):
@@ -349,6 +341,21 @@ class Gateway:
             return
         kept = [one for one in self._shards if one.shard not in journal.old]
         self._shards = kept + [_ShardStream(name, gtids.position) for name, gtids in journal.new.items()]
+
+    def _not_all_are_there(self, shard: _ShardStream, journal: JournalWritten) -> StreamStatusError:
+        keyspace = self._cluster.keyspace
+        participants = " ".join(f'keyspace:"{keyspace}" shard:"{name}"' for name in journal.old)
+        stream = " ".join(f'keyspace:"{keyspace}" shard:"{one.shard}" gtid:"{one.gtid}"' for one in self._shards)
+        text = f"not all journaling participants are in the stream: journal: [{participants}], stream: [{stream}]"
+        if not self._cluster.names_failed_shards:
+            return StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        assert shard.tablet is not None
+        tablet = f"on tablet {shard.tablet.alias}"
+        return StreamStatusError(
+            grpc.StatusCode.INTERNAL,
+            f"error in vstream for {keyspace}/{shard.shard} {tablet}: error getting journal event for "
+            f'shard GTID keyspace:"{keyspace}" shard:"{shard.shard}" {tablet}: {text}',
+        )
 
     def _heartbeat(self) -> vtgate_pb2.VStreamResponse:
         event = binlogdata_pb2.VEvent(
