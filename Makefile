@@ -135,8 +135,8 @@ chaos: venv ## writers, faults and killed syncs at random on a real Vitess; MINU
 	@SOURCE_VITESS_CHAOS_MINUTES="$(MINUTES)" SOURCE_VITESS_SEED="$(SEED)" $(BIN)/python -m tools.tiers chaos
 
 .PHONY: matrix
-matrix: venv ## run tests on pairs of Vitess and MySQL, and write docs/versions.md; PAIRS=24.4,22.4:8.0 and STEPS choose
-	@$(BIN)/python -m tools.matrix $(if $(PAIRS),--pairs $(PAIRS)) $(if $(STEPS),--steps $(STEPS))
+matrix: venv ## run tests on pairs of Vitess and MySQL, and write docs/versions.md; PAIRS=24.4,22.4:8.0 and STEPS choose, AGAIN=1 takes what failed
+	@$(BIN)/python -m tools.matrix $(if $(PAIRS),--pairs $(PAIRS)) $(if $(STEPS),--steps $(STEPS)) $(if $(AGAIN),--again)
 
 .PHONY: model
 model: venv ## schedules at random on a model of an uneven Vitess, searched for losses; MINUTES or SCHEDULES, and SEED

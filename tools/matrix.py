@@ -2,6 +2,7 @@
 
     python -m tools.matrix                                     every pair, every step: hours
     python -m tools.matrix --pairs 24.4,19.9 --steps values,read
+    python -m tools.matrix --pairs 21.6 --again                the tests alone that failed, of what is on record
     python -m tools.matrix --write-only                        the document again, from what is on record
 
 - A pair is written `22.4` (on the MySQL that vitess-local gives that release) or `22.4:8.0`.
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ class Result:
         skipped: The names of those that the servers cannot pass, each with its reason.
         seconds: How long it took.
         commit: Of the checkout, in short.
+        again: The names of those that failed, but passed when they were run again, each with the commit of that.
     """
 
     passed: int
@@ -91,6 +93,7 @@ class Result:
     skipped: Mapping[str, str] = field(default_factory=dict)
     seconds: int = 0
     commit: str = ""
+    again: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cell(self) -> str:
@@ -102,9 +105,33 @@ class Result:
         parts += [f"{len(self.skipped)} skipped"] if self.skipped else []
         return ", ".join(parts)
 
+    def with_again(self, again: Result) -> Result:
+        """Returns this result after the tests that failed were run again.
+
+        Raises:
+            ValueError: They were not, or not all.
+        """
+        skipped = {name for name in self.failed if name.partition("::")[2] in again.skipped}
+        passed = {name: again.commit for name in self.failed if name not in skipped.union(again.failed)}
+        if len(passed) != again.passed:
+            raise ValueError(f"{again.passed} tests passed, of {', '.join(self.failed)}")
+        return Result(
+            self.passed + again.passed,
+            again.failed,
+            {**self.skipped, **again.skipped},
+            self.seconds + again.seconds,
+            self.commit,
+            {**self.again, **passed},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what is written down; what was run again only if there is any."""
+        data = asdict(self)
+        return data if self.again else {name: value for name, value in data.items() if name != "again"}
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Result:
-        """Reads what `asdict` made."""
+        """Reads what `to_json` made."""
         return cls(**{**data, "failed": tuple(data["failed"])})
 
 
@@ -153,7 +180,7 @@ def read_record(file: Path = RECORD) -> Record:
 def write_record(record: Record, file: Path = RECORD) -> None:
     """Keeps what came out."""
     ordered = {
-        servers.key: {step: asdict(record[servers][step]) for step in STEPS if step in record[servers]}
+        servers.key: {step: record[servers][step].to_json() for step in STEPS if step in record[servers]}
         for servers in sorted(record, key=lambda servers: servers.order)
     }
     file.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -176,6 +203,8 @@ def render(record: Record) -> str:
 def _details(servers: Servers, results: Mapping[str, Result]) -> Iterator[str]:
     for step in STEPS:
         result = results.get(step, Result(0))
+        for name, commit in result.again.items():
+            yield f"- {servers.vitess} on {servers.mysql}, failed at {result.commit}, passed at {commit}: `{name}`"
         for name in result.failed:
             yield f"- {servers.vitess} on {servers.mysql}, failed: `{name}`"
         for reason in sorted(set(result.skipped.values())):
@@ -233,6 +262,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.matrix")
     parser.add_argument("--pairs", default="", help="such as 24.4,22.4:8.0; all releases without it")
     parser.add_argument("--steps", default=",".join(STEPS), help="some of " + ",".join(STEPS))
+    parser.add_argument("--again", action="store_true", help="only the tests that failed, of what is on record")
     parser.add_argument("--write-only", action="store_true", help="run nothing")
     chosen = parser.parse_args(arguments)
     steps = chosen.steps.split(",")
@@ -243,10 +273,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     failed = False
     for pair in parse_pairs(chosen.pairs):
-        for servers, step, result in _run_pair(pair, steps):
+        for servers, step, result in _run_pair(pair, steps, again=chosen.again):
             # Read anew: a run of another pair may have written meanwhile.
             record = read_record()
-            record.setdefault(servers, {})[step] = result
+            results = record.setdefault(servers, {})
+            results[step] = result = results[step].with_again(result) if chosen.again else result
             write_record(record)
             write_document(record)
             print(f"=== Vitess {servers.vitess}, MySQL {servers.mysql}, {step}: {result.cell}", flush=True)
@@ -254,7 +285,14 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def _run_pair(pair: Pair, steps: Sequence[str]) -> Iterator[tuple[Servers, str, Result]]:
+def tests_of(failed: Iterable[str]) -> list[str]:
+    """Returns tests that failed, as pytest takes them."""
+    named = [name.partition("::") for name in failed]
+    found = {module: next((ROOT / _TESTS).rglob(f"{module}.py")) for module, _, _ in named}
+    return [f"{found[module].relative_to(ROOT)}::{test}" for module, _, test in named]
+
+
+def _run_pair(pair: Pair, steps: Sequence[str], *, again: bool) -> Iterator[tuple[Servers, str, Result]]:
     versions = {VITESS_VARIABLE: pair.vitess.name, MYSQL_VARIABLE: pair.mysql or "newest"}
     name = f"{NAME}-{pair.vitess.major}"
     with Cluster.up(name, keyspaces=KEYSPACES, vitess_version=pair.vitess.name, mysql_version=pair.mysql) as cluster:
@@ -264,17 +302,20 @@ def _run_pair(pair: Pair, steps: Sequence[str]) -> Iterator[tuple[Servers, str, 
         own = {"SOURCE_VITESS_TEST_CLUSTER": name, "SOURCE_VITESS_CHAOS_CLUSTER": f"{name}-chaos"}
         environment = {**os.environ, **versions, **own}
         for step in steps:
-            yield servers, step, _run_step(step, {**environment, **STEPS[step].environment})
+            failed = read_record().get(servers, {}).get(step, Result(0)).failed
+            if failed or not again:
+                of_step = {**environment, **STEPS[step].environment}
+                yield servers, step, _run_step(step, of_step, failed if again else ())
 
 
-def _run_step(name: str, environment: Mapping[str, str]) -> Result:
+def _run_step(name: str, environment: Mapping[str, str], failed: Sequence[str]) -> Result:
     started = time.monotonic()
     commit = _commit()
     if name == "demo":
         return _run_demo(environment, commit)
     with tempfile.TemporaryDirectory(prefix="matrix") as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *files_of(name)]
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *(tests_of(failed) or files_of(name))]
         subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
         if not report.is_file():
             return Result(0, ("pytest did not come to an end",), {}, round(time.monotonic() - started), commit)

@@ -36,6 +36,27 @@ def test_the_record_keeps_every_result(tmp_path: Path) -> None:
     assert matrix.read_record(tmp_path / "none.json") == {}
 
 
+def test_tests_that_failed_are_run_again(tmp_path: Path) -> None:
+    """They alone. What passes then counts, and the document says so; what does not is still a failure."""
+    first = Result(5, ("test_read::test_x", "test_moments::test_y[old]"), {"test_z": "too old"}, 60, "abc1234")
+
+    result = first.with_again(Result(1, ("test_moments::test_y[old]",), {}, 9, "def5678"))
+
+    with pytest.raises(ValueError, match="0 tests passed, of test_read::test_x, test_moments"):
+        first.with_again(Result(0, ("pytest did not come to an end",)))
+    assert result.cell == "6 passed, **1 failed**, 1 skipped"
+    assert (result.seconds, result.commit) == (69, "abc1234")
+    matrix.write_record({NEW: {"rest": result}}, tmp_path / "record.json")
+    assert matrix.read_record(tmp_path / "record.json") == {NEW: {"rest": result}}
+    text = matrix.render({NEW: {"rest": result}})
+    assert "- 24.0.4 on 9.7.4, failed at abc1234, passed at def5678: `test_read::test_x`" in text
+    assert "- 24.0.4 on 9.7.4, failed: `test_moments::test_y[old]`" in text
+    assert matrix.tests_of(["test_read::test_x", "test_moments::test_y[old]"]) == [
+        "integration_tests/test_read.py::test_x",
+        "integration_tests/test_moments.py::test_y[old]",
+    ]
+
+
 def test_the_table_has_a_row_for_each_pair_the_newest_first() -> None:
     """A step that did not run leaves its cell empty; what failed or was skipped is named below."""
     text = matrix.render(
