@@ -8,13 +8,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import threading
 from collections.abc import Callable
 
 from source_vitess.airbyte.failures import as_connector_error
 from source_vitess.airbyte.lines import error_line
+from source_vitess.airbyte.output import Output
 
-_stdout = threading.Lock()
+_output = Output(lambda: sys.stdout.buffer)
 
 
 def run_command(command: Callable[[], int]) -> int:
@@ -24,7 +24,9 @@ def run_command(command: Callable[[], int]) -> int:
         The exit code: the command's own, or 1 after an error, or if nobody reads stdout any more.
     """
     try:
-        return _run(command)
+        code = _run(command)
+        _output.flush()
+        return code
     except BrokenPipeError:
         # Keep the interpreter from flushing into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -32,16 +34,8 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def emit(lines: bytes) -> None:
-    """Writes whole lines to stdout, from any thread.
-
-    With PYTHONUNBUFFERED, which the image sets, a signal cuts a write short that waits for its reader: what is left
-    has to be written, or rows would be lost that the next state counts.
-    """
-    with _stdout:
-        rest = memoryview(lines)
-        while rest:
-            rest = rest[sys.stdout.buffer.write(rest) :]
-        sys.stdout.buffer.flush()
+    """Writes whole lines to stdout, from any thread; see `Output`, also for what is raised."""
+    _output.write(lines)
 
 
 def stop_collecting_garbage() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from source_vitess.airbyte.lines import error_line, json_line, log_line, now_millis, trace_line
+from source_vitess.airbyte.output import RECORD
 from source_vitess.airbyte.state import state_message
 from source_vitess.replication.messages import (
     Checkpoint,
@@ -97,7 +98,8 @@ class LineWriter:
     def _render_records(self, records: Records) -> Iterator[bytes]:
         head = self._heads.get(records.stream)
         if head is None:
-            head = self._heads[records.stream] = b'{"type":"RECORD","record":{"namespace":%b,"stream":%b,"data":' % (
+            head = self._heads[records.stream] = b'%b"record":{"namespace":%b,"stream":%b,"data":' % (
+                RECORD,
                 orjson.dumps(self._keyspace),
                 orjson.dumps(records.stream),
             )
