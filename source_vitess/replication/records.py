@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from itertools import count
@@ -52,6 +53,12 @@ def _utc(timestamp: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
+def _live(timestamp: int) -> Callable[[tuple[bytes, int]], bytes]:
+    """Returns what makes a row's members and its cursor a record."""
+    return (_LIVE % _utc(timestamp)).__mod__
+
+
+@lru_cache(maxsize=64)
 def _date(days: int) -> bytes:
     return date.fromordinal(_EPOCH + days).isoformat().encode()
 
@@ -77,9 +84,10 @@ class RecordMaker:
         members = rows.members
         if not self._with_meta:
             return Records(self._stream, [b"{%b}" % row[:-1] for row in members], rows.altered, rows.large_integers)
-        time = _utc(rows.timestamp or self._now)
+        timestamp = rows.timestamp or self._now
         first = self._cursor.take(len(members))
-        data = list(map((_LIVE % time).__mod__, zip(members, count(first), strict=False)))
+        data = list(map(_live(timestamp), zip(members, count(first), strict=False)))
         for index in rows.deleted:
+            time = _utc(timestamp)
             data[index] = _GONE % (members[index], time, time, first + index)
         return Records(self._stream, data, rows.altered, rows.large_integers)
