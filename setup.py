@@ -8,8 +8,8 @@ setup(
     ext_modules=[
         Extension(
             "source_vitess.rows._decoder",
-            sources=["source_vitess/rows/_decoder.c", "source_vitess/rows/_columns.c"],
-            depends=["source_vitess/rows/_bytes.h", "source_vitess/rows/_columns.h"],
+            sources=[f"source_vitess/rows/{name}.c" for name in ("_decoder", "_columns", "_transactions")],
+            depends=[f"source_vitess/rows/{name}.h" for name in ("_bytes", "_columns", "_protobuf", "_transactions")],
             extra_compile_args=["-O3", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"],
             py_limited_api=True,
             optional=True,

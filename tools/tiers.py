@@ -119,7 +119,10 @@ TIERS = {
     "unit-python": _pytest(
         "unit-python",
         *(f"unit_tests/{part}" for part in ("types", "rows", "vstream", "replication", "test_entrypoint.py")),
-        *(f"--ignore=unit_tests/rows/test_{compiled}.py" for compiled in ("compiled", "column_buffers")),
+        *(
+            f"--ignore=unit_tests/rows/test_{compiled}.py"
+            for compiled in ("compiled", "column_buffers", "transactions")
+        ),
         environment={"SOURCE_VITESS_COMPILED": "0"},
     ),
     # Says what it has searched and found: shown as it is.

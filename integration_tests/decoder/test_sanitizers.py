@@ -19,8 +19,6 @@ from integration_tests.decoder import row_tests
 pytestmark = pytest.mark.timeout(1200)  # a busy machine is no failure
 
 ROOT = row_tests.ROOT
-ROWS = ROOT / "source_vitess" / "rows"
-SOURCES = ("_decoder.c", "_columns.c")
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Check:
 CHECKS = {
     # Of two bytes, which say that 127 follow: the table's name, which is compared.
     "a field's bytes are there": Check(
-        "_decoder.c",
+        "_protobuf.h",
         "if (size > size_of(*from)) {",
         "if (0) {",
         "from source_vitess.rows.compiled import ordinary_decoder\n"
@@ -88,14 +86,18 @@ def preloaded(compiler: Sequence[str]) -> str:
     return " ".join(found)
 
 
-def _build(compiler: Sequence[str], sources: Sequence[Path], folder: Path) -> None:
+def _build(compiler: Sequence[str], folder: Path, without: Check | None = None) -> None:
     row_tests.copy_to(folder, examples=20)
     row_tests.copy_package_to(folder)
+    rows = folder / "source_vitess" / "rows"
+    if without is not None:
+        source = rows / without.source
+        text = source.read_text(encoding="utf-8")
+        assert text.count(without.text) == 1
+        source.write_text(text.replace(without.text, without.without), encoding="utf-8")
     flags = ["-shared", "-fPIC", "-O1", "-g", "-fno-omit-frame-pointer", "-I", sysconfig.get_path("include")]
-    flags += ["-I", str(ROWS)]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    built = folder / "source_vitess" / "rows" / "_decoder.abi3.so"
-    subprocess.run([*compiler, *flags, "-o", built, *sources], check=True)
+    subprocess.run([*compiler, *flags, "-o", rows / "_decoder.abi3.so", *rows.glob("*.c")], check=True)
 
 
 def _run(folder: Path, preloaded: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -112,8 +114,8 @@ def _run(folder: Path, preloaded: str, *arguments: str) -> subprocess.CompletedP
 
 def test_no_byte_is_touched_that_is_not_the_decoders(compiler: Sequence[str], preloaded: str, tmp_path: Path) -> None:
     """Random, edge and broken values, rows and events: no access beyond a buffer, nothing that C leaves undefined."""
-    _build(compiler, [ROWS / name for name in SOURCES], tmp_path)
-    tests = [f"unit_tests/rows/test_{name}.py" for name in ("compiled", "column_buffers")]
+    _build(compiler, tmp_path)
+    tests = [f"unit_tests/rows/test_{name}.py" for name in ("compiled", "column_buffers", "transactions")]
 
     # Without capturing: a report ends the process, and would be lost.
     done = _run(tmp_path, preloaded, "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider", *tests)
@@ -129,11 +131,7 @@ def test_a_missing_check_is_noticed(
     compiler: Sequence[str], preloaded: str, tmp_path: Path, check: Check, checked: bool
 ) -> None:
     """What goes beyond its memory ends with the sanitizer's report if, and only if, nobody checks that."""
-    text = (ROWS / check.source).read_text(encoding="utf-8")
-    assert text.count(check.text) == 1
-    source = tmp_path / check.source
-    source.write_text(text if checked else text.replace(check.text, check.without), encoding="utf-8")
-    _build(compiler, [source, *(ROWS / name for name in SOURCES if name != check.source)], tmp_path)
+    _build(compiler, tmp_path, without=None if checked else check)
 
     done = _run(tmp_path, preloaded, "-c", check.script)
 

@@ -1,4 +1,4 @@
-/* Bytes that are read, and what they are: what rows/_decoder.c and rows/_columns.c share.
+/* Bytes that are read, and what they are: what all that is compiled shares.
  *
  * Whatever is read has an end, which is looked at before every step.
  */
@@ -26,6 +26,10 @@ static inline size_t size_of(Slice slice) { return (size_t)(slice.end - slice.at
 static inline Slice slice_of(PyObject *bytes) {
     const uint8_t *at = (const uint8_t *)PyBytes_AsString(bytes);
     return (Slice){at, at + PyBytes_Size(bytes)};
+}
+
+static inline int equal(Slice one, Slice other) {
+    return size_of(one) == size_of(other) && memcmp(one.at, other.at, size_of(one)) == 0;
 }
 
 static inline int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }

@@ -10,8 +10,9 @@
  * Of Python's C API only the limited part is used, as of 3.10: one build serves that version and all later ones.
  */
 
-#include "_bytes.h"
 #include "_columns.h"
+#include "_protobuf.h"
+#include "_transactions.h"
 
 /* The numbers stand in types/codec.py too. */
 typedef enum {
@@ -322,18 +323,6 @@ static Outcome write_time(Decoder *self, Slice value, size_t digits) {
     return DONE;
 }
 
-/* Protobuf refuses a string that is not UTF-8. Names and positions are ASCII, as a rule. */
-static int is_utf8(Slice text) {
-    while (text.at < text.end) {
-        size_t size = *text.at < 0x80 ? 1 : utf8_size(text.at, text.end);
-        if (size == 0) {
-            return 0;
-        }
-        text.at += size;
-    }
-    return 1;
-}
-
 static void put_escaped(Decoder *self, uint8_t byte) {
     static const char hex[] = "0123456789abcdef";
     put(self, '\\');
@@ -614,64 +603,7 @@ static Outcome write_value(Decoder *self, Column *column, Slice value) {
     return write_called(self, column, value);
 }
 
-/* --- protobuf (the encoding guide of protobuf.dev) ------------------------------------------------------------------- */
-
-static int read_varint(Slice *from, uint64_t *number) {
-    *number = 0;
-    for (unsigned shift = 0; from->at < from->end && shift < 64; shift += 7) {
-        uint8_t byte = *from->at++;
-        *number |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* A tag or a size: protobuf takes five bytes for it at most. */
-static int read_short_varint(Slice *from, uint64_t *number) {
-    const uint8_t *start = from->at;
-    return read_varint(from, number) && from->at - start <= 5;
-}
-
-typedef struct {
-    uint64_t tag; /* number << 3 | wire type */
-    uint64_t number;
-    Slice bytes;
-} Field;
-
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-#define TAG(number, type) ((number) << 3 | (type))
-
-static int read_field(Slice *from, Field *field) {
-    uint64_t size;
-    if (!read_short_varint(from, &field->tag) || field->tag >> 3 == 0 || field->tag > UINT32_MAX) {
-        return 0;
-    }
-    switch (field->tag & 7) {
-    case VARINT:
-        return read_varint(from, &field->number);
-    case FIXED64:
-        size = 8;
-        break;
-    case FIXED32:
-        size = 4;
-        break;
-    case BYTES:
-        if (!read_short_varint(from, &size) || size > INT32_MAX) {
-            return 0;
-        }
-        break;
-    default: /* groups, which nobody writes any more */
-        return 0;
-    }
-    if (size > size_of(*from)) {
-        return 0;
-    }
-    field->bytes = (Slice){from->at, from->at + size};
-    from->at += size;
-    return 1;
-}
+/* --- the values of a row ------------------------------------------------------------------------------------------ */
 
 /* The next value of a row: its bytes, or `at` NULL. */
 static int read_value(Slice *lengths, Slice *values, Slice *value) {
@@ -857,33 +789,6 @@ typedef struct {
     Slice shard;
     uint64_t timestamp;
 } Batch;
-
-static int equal(Slice one, Slice other) {
-    return size_of(one) == size_of(other) && memcmp(one.at, other.at, size_of(one)) == 0;
-}
-
-enum { ROW_EVENT = 12 }; /* binlogdata.VEventType.ROW */
-
-/* Whether protobuf takes a member of a VEvent beside its row_event and its vgtid (protos/, binlogdata.proto), as far as
- * that is told here: what else an event says in messages is for protobuf to read. */
-static int is_plain_member(Field field) {
-    switch (field.tag) {
-    case TAG(3, BYTES):  /* gtid */
-    case TAG(4, BYTES):  /* statement */
-    case TAG(9, BYTES):  /* dml */
-    case TAG(22, BYTES): /* keyspace */
-    case TAG(23, BYTES): /* shard */
-    case TAG(25, BYTES): /* throttled_reason */
-    case TAG(28, BYTES): /* event_gtid */
-        return is_utf8(field.bytes);
-    case TAG(5, BYTES): /* row_event */
-    case TAG(6, BYTES): /* field_event */
-    case TAG(7, BYTES): /* vgtid */
-    case TAG(8, BYTES): /* journal */
-        return 0;
-    }
-    return 1;
-}
 
 static Outcome append_event(Decoder *self, Slice event, Batch batch, PyObject *members, PyObject *deleted) {
     static const uint8_t nothing[1];
@@ -1110,6 +1015,9 @@ static PyType_Spec decoder_spec = {
 };
 
 static int module_exec(PyObject *module) {
+    if (PyModule_AddFunctions(module, transaction_functions) < 0) {
+        return -1;
+    }
     PyObject *type = PyType_FromModuleAndSpec(module, &decoder_spec, NULL);
     if (type == NULL) {
         return -1;

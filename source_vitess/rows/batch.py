@@ -64,14 +64,22 @@ class RowBatch:
             MisfitError: A row does not have the form that the columns announced.
             PartialImageError: A row image lacks a selected column.
         """
-        end = self._decoder.ordinary.append(
-            events, index, self._raw_name, self._raw_shard, self.timestamp, self._members, self._deleted
-        )
+        end = self.add_ordinary(events, index)
         if end > index:
             return end
         for change in changes:
             self._add(change)
         return index + 1
+
+    def add_ordinary(self, events: list[bytes], index: int) -> int:
+        """Adds the rows of an event and of those behind it as long as they need no look in Python.
+
+        Returns:
+            As `add`.
+        """
+        return self._decoder.ordinary.append(
+            events, index, self._raw_name, self._raw_shard, self.timestamp, self._members, self._deleted
+        )
 
     def _add(self, change: binlogdata_pb2.RowChange) -> None:
         if not self.timestamp:  # a copy's rows are whole, and only there after

@@ -1,6 +1,7 @@
 """Which decoder reads rows: the compiled one (rows/_decoder.c) before the one in Python, or Python alone.
 
-The same for what lays rows out as columns (rows/_columns.c), which is compiled into one module with it.
+The same for what lays rows out as columns (rows/_columns.c), and for what recognises a transaction of ordinary rows
+(rows/_transactions.c), which are compiled into one module with it.
 
 The compiled decoder takes ordinary rows, several times faster, and leaves all others to Python. It is in the wheels,
 and is built where a C compiler is. Nobody else asks whether it is installed: where it is not, what stands in its place
@@ -63,6 +64,11 @@ ColumnLayouter = Callable[
 ]
 
 
+#: Of a response's events, if they are BEGIN, rows, VGTID and COMMIT of one shard: a tuple (shard, sequence_number,
+#: event_gtid, timestamp, current_time) of what BEGIN says, and the first rows' table as VTGate names it; else None.
+Outliner = Callable[[list[bytes]], "tuple[str, int, str, int, int, str] | None"]
+
+
 class _LeavesAll:
     """Stands in for the compiled decoder where Python decodes all rows."""
 
@@ -104,6 +110,19 @@ def column_layouter() -> ColumnLayouter:
         return lambda _columns, _members: None
     layouter: ColumnLayouter = chosen.lay_out
     return layouter
+
+
+def outliner() -> Outliner:
+    """Returns what recognises a response that is a transaction of one table.
+
+    Raises:
+        ConfigError: It is to be the compiled one, and cannot.
+    """
+    chosen = _choose()
+    if isinstance(chosen, str):
+        return lambda _events: None
+    outline: Outliner = chosen.outline
+    return outline
 
 
 def _choose() -> ModuleType | str:

@@ -9,8 +9,20 @@ new file with it, and counts transactions in each file from 1, which VTTablet se
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from source_vitess.proto import binlogdata_pb2
 from source_vitess.vstream.events import CLOCKS_APART, BinlogLeft
+
+
+class Beginning(NamedTuple):
+    """What the first event of a transaction says of it; see binlogdata.VEvent for each."""
+
+    shard: str
+    sequence_number: int
+    event_gtid: str
+    timestamp: int
+    current_time: int
 
 
 class BinlogFiles:
@@ -18,9 +30,9 @@ class BinlogFiles:
 
     def __init__(self) -> None:
         #: By shard, the first event of its last transaction.
-        self._last: dict[str, binlogdata_pb2.VEvent] = {}
+        self._last: dict[str, binlogdata_pb2.VEvent | Beginning] = {}
 
-    def left_before(self, event: binlogdata_pb2.VEvent) -> BinlogLeft | None:
+    def left_before(self, event: binlogdata_pb2.VEvent | Beginning) -> BinlogLeft | None:
         """Takes the first event of a transaction, and tells whether the one before was of another file."""
         number = event.sequence_number
         if not number:

@@ -55,7 +55,10 @@ class ShardPlaces:
         else:
             length, start = _varint_at(raw, start)
         text = raw[start : start + length]
-        return text.decode() if len(text) == length else None
+        try:
+            return text.decode() if len(text) == length else None
+        except UnicodeDecodeError:
+            return None
 
 
 def _mark(shard: str) -> bytes:
