@@ -1,8 +1,9 @@
 """What the positions of many shards cost a row: messages as VTGate sends them, read without the time of a server.
 
-    python -m benchmarks.shards [SHARDS …]
+    python -m benchmarks.shards [--rows ROWS] [SHARDS …]
 
-Each message is a transaction of ten rows with the positions of all shards, of which one has gone on. They are read
+Each message is a transaction of ten rows, or as many as are asked for, with the positions of all shards, of which one
+has gone on. They are read
 once by a gRPC client that keeps nothing, from a process that has them ready; and once by the connector's own part,
 without gRPC, from memory to lines: so the two add up, and the first is what nobody can save. CPU microseconds a row,
 with each of them a process of its own.
@@ -23,6 +24,7 @@ from typing import Any
 
 import grpc
 
+from benchmarks.throwaway import OPTIONS
 from source_vitess.airbyte.sync_lines import LineWriter
 from source_vitess.clock import SystemClock
 from source_vitess.position.vgtid import Vgtid
@@ -44,7 +46,7 @@ from source_vitess.vstream.request import StreamRequest
 from source_vitess.vstream.stream_position import ShardPlaces
 
 SHARDS: Sequence[int] = (1, 64, 1_000)
-#: Rows of a transaction.
+#: Rows of a transaction, unless `main` is asked for others.
 TRANSACTION = 10
 _PASSES = 5
 _KEYSPACE = "spread"
@@ -216,8 +218,7 @@ def connector(shards: int, count: int) -> list[float]:
 def client(port: int, count: int) -> list[float]:
     """Returns the CPU microseconds a row of a gRPC client that keeps nothing, in each pass but the first."""
     found = []
-    options = [("grpc.max_receive_message_length", -1)]
-    with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=OPTIONS) as channel:
         call: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(
             METHOD, request_serializer=None, response_deserializer=None
         )
@@ -247,16 +248,21 @@ def serve(shards: int, count: int) -> None:
     server.stop(None)
 
 
+def _command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.shards", "--rows", str(TRANSACTION), *map(str, arguments)]
+
+
 def _measure(*arguments: object) -> list[float]:
-    command = [sys.executable, "-m", "benchmarks.shards", *map(str, arguments)]
+    command = _command(*arguments)
     return list(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 
 
 def compare(shards: int) -> Mapping[str, float]:
     """Returns the medians of CPU microseconds a row, by who reads."""
     count = 2_000
-    command = [sys.executable, "-m", "benchmarks.shards", "serve", str(shards), str(count)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        _command("serve", shards, count), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdin is not None  # noqa: S101 - it was asked for
         assert server.stdout is not None  # noqa: S101
         port = int(server.stdout.readline())
@@ -270,7 +276,11 @@ def compare(shards: int) -> Mapping[str, float]:
 
 def main(argv: Sequence[str]) -> None:
     """Compares numbers of shards, or does one part of that."""
+    global TRANSACTION
     match argv:
+        case ["--rows", number, *rest]:
+            TRANSACTION = int(number)
+            main(rest)
         case ["serve", number, count]:
             serve(int(number), int(count))
         case ["client", port, count]:
