@@ -25,7 +25,7 @@ import grpc
 from benchmarks.clients import Gate
 from benchmarks.tables import END
 from source_vitess.airbyte.sync_lines import LineWriter
-from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.replication.records import Cursor, RecordMaker
 from source_vitess.rows import compiled
 from source_vitess.rows.columns import Rows
@@ -36,6 +36,7 @@ from source_vitess.types.registry import codec_for
 from source_vitess.vstream.client import METHOD
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
+from source_vitess.vstream.response import Response
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "recorded"
 
@@ -110,7 +111,7 @@ def _decode(table: StreamedTable, messages: Iterable[bytes]) -> Iterator[tuple[i
     reader = EventReader({table.table.name: table}, _codec)
     maker = RecordMaker(table.table.name, Cursor(0, 0), 0, with_meta=True)
     writer = LineWriter(_KEYSPACE)
-    for event in reader.read(map(raw_pb2.VStreamResponse.FromString, messages)):
+    for event in reader.read(map(Response, messages)):
         if isinstance(event, Rows):
             records = maker.make(event)
             yield len(records.data), b"".join(writer.render([records]))
@@ -178,7 +179,7 @@ def _messages(data: bytes) -> Iterator[bytes]:
 def _announced_table(messages: Sequence[bytes]) -> StreamedTable:
     """Returns the table of a recording, all columns selected, as its first FIELD event announces it."""
     for message in messages:
-        for raw in raw_pb2.VStreamResponse.FromString(message).events:
+        for raw in Response(message).events:
             event = binlogdata_pb2.VEvent.FromString(raw)
             if event.type == binlogdata_pb2.FIELD:
                 fields = event.field_event.fields

@@ -43,6 +43,7 @@ from source_vitess.types.registry import codec_for, json_schema_for
 from source_vitess.vstream.client import METHOD
 from source_vitess.vstream.reader import EventReader
 from source_vitess.vstream.request import StreamRequest
+from source_vitess.vstream.response import Response
 from source_vitess.vstream.stream_position import ShardPlaces
 
 SHARDS: Sequence[int] = (1, 64, 1_000)
@@ -154,7 +155,7 @@ class _Recorded:
     def stream(self, request: StreamRequest, tables: Mapping[str, StreamedTable]) -> Iterator[Iterator[Any]]:
         """Yields the events of the recording."""
         reader = EventReader(tables, _codec, {}, ShardPlaces() if request.has_many_positions else None)
-        yield reader.read(map(raw_pb2.VStreamResponse.FromString, self._given()))
+        yield reader.read(map(Response, self._given()))
 
     def _given(self) -> Iterator[bytes]:
         for number, message in enumerate(self._messages):

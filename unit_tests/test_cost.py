@@ -183,9 +183,9 @@ def test_a_changed_row_costs_no_more_instructions(
 
 
 _COMPILED_CHANGES = [
-    pytest.param(1, 1075, 79, id="1"),
-    pytest.param(10, 106, 7.8, id="10"),
-    pytest.param(100, 10.5, 0.77, id="100"),
+    pytest.param(1, 1106, 82, id="1"),
+    pytest.param(10, 109, 8.1, id="10"),
+    pytest.param(100, 10.8, 0.8, id="100"),
 ]
 
 

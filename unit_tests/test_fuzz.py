@@ -28,6 +28,7 @@ from source_vitess.types.codec import Codec, TypeOptions
 from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for, json_schema_for
 from source_vitess.vstream.reader import EventReader
+from source_vitess.vstream.response import Response
 from unit_tests.examples import at_least, reached
 
 fuzzed = settings(
@@ -418,9 +419,9 @@ def events(draw: st.DrawFn) -> binlogdata_pb2.VEvent:
     return event
 
 
-def as_received(found: list[binlogdata_pb2.VEvent]) -> raw_pb2.VStreamResponse:
+def as_received(found: list[binlogdata_pb2.VEvent]) -> Response:
     """Returns a response as the client yields it."""
-    return raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in found])
+    return Response(raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in found]).SerializeToString())
 
 
 @st.composite

@@ -16,7 +16,7 @@ from source_vitess.errors import ConfigError, ConnectorError, InternalError, Tra
 from source_vitess.mysql.session import VtgateSession
 from source_vitess.proto import vtgate_pb2
 from source_vitess.settings.config import Config
-from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.client import VStream, VStreamClient
 
 #: Seconds for a statement, of servers that never answer and of the others.
 SHORT, LONG = 3.0, 90.0
@@ -207,7 +207,12 @@ def test_malformed_protobuf(data: bytes) -> None:
         VStreamClient(config) as client,
         pytest.raises(InternalError, match="something else than a VStream"),
     ):
-        list(client.stream(vtgate_pb2.VStreamRequest(), timeout=LONG))
+        _read(client.stream(vtgate_pb2.VStreamRequest(), timeout=LONG))
+
+
+def _read(stream: VStream) -> None:
+    for response in stream:
+        list(response.events)
 
 
 def test_a_message_of_two_gigabytes() -> None:

@@ -23,9 +23,10 @@ from source_vitess import keyspace as live
 from source_vitess.clock import SystemClock
 from source_vitess.mysql import failures as mysql_failures
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.proto import raw_pb2, vtgate_pb2
+from source_vitess.proto import vtgate_pb2
 from source_vitess.settings.config import Config
 from source_vitess.vstream import failures as vstream_failures
+from source_vitess.vstream.response import Response
 
 #: When the virtual clock starts, in seconds since 1970; the model's own clock is behind it.
 EPOCH = 1_800_000_000.0
@@ -91,7 +92,7 @@ class LocalStream:
         self._call = LocalCall(request)
         self._deadline = None if timeout is None else port.clock.monotonic() + timeout
 
-    def __iter__(self) -> Iterator[raw_pb2.VStreamResponse]:
+    def __iter__(self) -> Iterator[Response]:
         """Yields responses; raises the connector's errors."""
         try:
             self._port.opened(self._call.request)
@@ -100,7 +101,7 @@ class LocalStream:
             for response in gateway.responses():
                 if self._deadline is not None and self._port.clock.monotonic() > self._deadline:
                     raise StreamStatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-                yield raw_pb2.VStreamResponse.FromString(response.SerializeToString())
+                yield Response(response.SerializeToString())
         except StreamStatusError as error:
             raise vstream_failures.describe(error.code, error.text) from error
         finally:

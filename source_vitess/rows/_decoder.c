@@ -908,6 +908,42 @@ static PyObject *Decoder_append(Decoder *self, PyObject *args) {
     return outcome == FAILED ? NULL : PyLong_FromSsize_t(index);
 }
 
+PyDoc_STRVAR(append_within_doc,
+             "append_within(response, start, end, table, shard, timestamp, members, deleted)\n--\n\n"
+             "Appends the rows of the events in a part of a response; returns whether none of them is left to Python.");
+
+static PyObject *Decoder_append_within(Decoder *self, PyObject *args) {
+    PyObject *response, *table, *shard, *members, *deleted;
+    Py_ssize_t start, end;
+    long long timestamp;
+    if (!PyArg_ParseTuple(args, "SnnSSLO!O!", &response, &start, &end, &table, &shard, &timestamp, &PyList_Type,
+                          &members, &PyList_Type, &deleted)) {
+        return NULL;
+    }
+    if (start < 0 || end < start || end > PyBytes_Size(response)) {
+        PyErr_SetString(PyExc_ValueError, "this is no part of the response");
+        return NULL;
+    }
+    if (self->running) {
+        PyErr_SetString(PyExc_RuntimeError, "the decoder is in the middle of a row");
+        return NULL;
+    }
+    self->running = 1;
+    Batch batch = {slice_of(table), slice_of(shard), (uint64_t)timestamp};
+    Slice events = {slice_of(response).at + start, slice_of(response).at + end};
+    Outcome outcome = DONE;
+    Field field;
+    while (outcome == DONE && events.at < events.end) {
+        if (!read_field(&events, &field) || field.tag != TAG(1, BYTES)) {
+            outcome = LEFT;
+        } else {
+            outcome = append_event(self, field.bytes, batch, members, deleted);
+        }
+    }
+    self->running = 0;
+    return outcome == FAILED ? NULL : PyBool_FromLong(outcome == DONE);
+}
+
 static int Decoder_clear(Decoder *self) {
     for (size_t i = 0; i < self->count; i++) {
         Py_CLEAR(self->columns[i].prefix);
@@ -993,6 +1029,7 @@ static PyObject *Decoder_new(PyTypeObject *type, PyObject *args, PyObject *keywo
 
 static PyMethodDef decoder_methods[] = {
     {"append", (PyCFunction)Decoder_append, METH_VARARGS, append_doc},
+    {"append_within", (PyCFunction)Decoder_append_within, METH_VARARGS, append_within_doc},
     {NULL, NULL, 0, NULL},
 };
 

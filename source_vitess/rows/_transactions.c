@@ -75,45 +75,71 @@ static int is_of(Slice event, int type) {
     return size_of(event) >= 2 && event.at[0] == TAG(1, VARINT) && event.at[1] == type;
 }
 
-PyDoc_STRVAR(outline_doc,
-             "outline(events)\n--\n\n"
-             "Returns what begins and ends a transaction: (shard, sequence_number, event_gtid, timestamp, current_time, "
-             "table), or None if the events are more, or less, or odd.");
+/* Where the parts of a response are: BEGIN, rows, VGTID, COMMIT, and nothing else. */
+typedef struct {
+    Slice begin, first_row, vgtid, commit;
+    /* Of all events with rows, with what precedes each in the response. */
+    Slice rows;
+} Parts;
 
-static PyObject *outline(PyObject *module, PyObject *events) {
-    Py_ssize_t count;
-    Slice first, last, table;
-    Head begin, commit;
-    if (!PyList_Check(events)) {
-        PyErr_SetString(PyExc_TypeError, "events are a list");
-        return NULL;
-    }
-    /* BEGIN, rows, VGTID, COMMIT. */
-    count = PyList_Size(events);
-    if (count < 4) {
-        Py_RETURN_NONE;
-    }
-    for (Py_ssize_t index = 0; index < count; index++) {
-        PyObject *event = PyList_GetItem(events, index);
-        int type = index == 0           ? BEGIN_EVENT
-                   : index == count - 2 ? VGTID_EVENT
-                   : index == count - 1 ? COMMIT_EVENT
-                                        : ROW_EVENT;
-        if (!PyBytes_CheckExact(event) || !is_of(slice_of(event), type)) {
-            Py_RETURN_NONE;
+static int read_parts(Slice response, Parts *parts) {
+    enum { START, BEGUN, IN_ROWS, POSITIONED, COMMITTED } state = START;
+    Field field;
+    while (response.at < response.end) {
+        const uint8_t *at = response.at;
+        if (!read_field(&response, &field) || field.tag != TAG(1, BYTES)) {
+            return 0;
+        }
+        Slice event = field.bytes;
+        if (state == START && is_of(event, BEGIN_EVENT)) {
+            parts->begin = event;
+            parts->rows.at = response.at;
+            state = BEGUN;
+        } else if (state == BEGUN && is_of(event, ROW_EVENT)) {
+            parts->first_row = event;
+            state = IN_ROWS;
+        } else if (state == IN_ROWS && is_of(event, ROW_EVENT)) {
+            continue;
+        } else if (state == IN_ROWS && is_of(event, VGTID_EVENT)) {
+            parts->rows.end = at;
+            parts->vgtid = event;
+            state = POSITIONED;
+        } else if (state == POSITIONED && is_of(event, COMMIT_EVENT)) {
+            parts->commit = event;
+            state = COMMITTED;
+        } else {
+            return 0;
         }
     }
-    first = slice_of(PyList_GetItem(events, 0));
-    last = slice_of(PyList_GetItem(events, count - 1));
-    if (!read_head(first, &begin) || begin.type != BEGIN_EVENT || !read_head(last, &commit) ||
-        commit.type != COMMIT_EVENT || begin.timestamp != commit.timestamp || !equal(begin.shard, commit.shard) ||
-        !read_table(slice_of(PyList_GetItem(events, 1)), &table)) {
+    return state == COMMITTED;
+}
+
+PyDoc_STRVAR(outline_doc,
+             "outline(response)\n--\n\n"
+             "Returns what a response consists of that is a transaction of one table: (shard, sequence_number, "
+             "event_gtid, timestamp, current_time, table, rows, rows_end, vgtid, vgtid_end), or None if it is more, or "
+             "less, or odd.");
+
+static PyObject *outline(PyObject *module, PyObject *response) {
+    Slice table;
+    Head begin, commit;
+    Parts parts;
+    if (!PyBytes_CheckExact(response)) {
+        PyErr_SetString(PyExc_TypeError, "a response is bytes");
+        return NULL;
+    }
+    Slice all = slice_of(response);
+    if (!read_parts(all, &parts) || !read_head(parts.begin, &begin) || begin.type != BEGIN_EVENT ||
+        !read_head(parts.commit, &commit) || commit.type != COMMIT_EVENT || begin.timestamp != commit.timestamp ||
+        !equal(begin.shard, commit.shard) || !read_table(parts.first_row, &table)) {
         Py_RETURN_NONE;
     }
-    return Py_BuildValue("(s#Ls#LLs#)", begin.shard.at, (Py_ssize_t)size_of(begin.shard),
+    return Py_BuildValue("(s#Ls#LLs#nnnn)", begin.shard.at, (Py_ssize_t)size_of(begin.shard),
                          (long long)begin.sequence_number, begin.gtid.at, (Py_ssize_t)size_of(begin.gtid),
                          (long long)begin.timestamp, (long long)begin.current_time, table.at,
-                         (Py_ssize_t)size_of(table));
+                         (Py_ssize_t)size_of(table), (Py_ssize_t)(parts.rows.at - all.at),
+                         (Py_ssize_t)(parts.rows.end - all.at), (Py_ssize_t)(parts.vgtid.at - all.at),
+                         (Py_ssize_t)(parts.vgtid.end - all.at));
 }
 
 PyMethodDef transaction_functions[] = {

@@ -64,21 +64,23 @@ class RowBatch:
             MisfitError: A row does not have the form that the columns announced.
             PartialImageError: A row image lacks a selected column.
         """
-        end = self.add_ordinary(events, index)
+        end = self._decoder.ordinary.append(
+            events, index, self._raw_name, self._raw_shard, self.timestamp, self._members, self._deleted
+        )
         if end > index:
             return end
         for change in changes:
             self._add(change)
         return index + 1
 
-    def add_ordinary(self, events: list[bytes], index: int) -> int:
-        """Adds the rows of an event and of those behind it as long as they need no look in Python.
+    def add_ordinary(self, response: bytes, start: int, end: int) -> bool:
+        """Adds the rows of the events within a part of a response.
 
         Returns:
-            As `add`.
+            Whether none of them needs a look in Python. If one does, the batch is of no use any more.
         """
-        return self._decoder.ordinary.append(
-            events, index, self._raw_name, self._raw_shard, self.timestamp, self._members, self._deleted
+        return self._decoder.ordinary.append_within(
+            response, start, end, self._raw_name, self._raw_shard, self.timestamp, self._members, self._deleted
         )
 
     def _add(self, change: binlogdata_pb2.RowChange) -> None:

@@ -55,6 +55,27 @@ class OrdinaryDecoder(Protocol):
             RuntimeError: An encoder calls the decoder that it is called by.
         """
 
+    def append_within(
+        self,
+        response: bytes,
+        start: int,
+        end: int,
+        table: bytes,
+        shard: bytes,
+        timestamp: int,
+        members: list[bytes],
+        deleted: list[int],
+        /,
+    ) -> bool:
+        """Appends the rows of the events in a part of a response.
+
+        Returns:
+            Whether all are appended. If not, the lists hold some of them.
+
+        Raises:
+            RuntimeError: As `append`.
+        """
+
 
 #: Of columns, each a tuple (prefix, layout, precision, scale), and rows: for each column a tuple (nulls, validity,
 #: ends, values), or the JSON of its values; None for rows that are left. See `column_buffers`.
@@ -64,9 +85,10 @@ ColumnLayouter = Callable[
 ]
 
 
-#: Of a response's events, if they are BEGIN, rows, VGTID and COMMIT of one shard: a tuple (shard, sequence_number,
-#: event_gtid, timestamp, current_time) of what BEGIN says, and the first rows' table as VTGate names it; else None.
-Outliner = Callable[[list[bytes]], "tuple[str, int, str, int, int, str] | None"]
+#: Of a response that is BEGIN, rows, VGTID and COMMIT of one shard: a tuple (shard, sequence_number, event_gtid,
+#: timestamp, current_time) of what BEGIN says, the first rows' table as VTGate names it, where the events with rows
+#: begin and end, and where the VGTID event does; None of others.
+Outliner = Callable[[bytes], "tuple[str, int, str, int, int, str, int, int, int, int] | None"]
 
 
 class _LeavesAll:
@@ -74,6 +96,9 @@ class _LeavesAll:
 
     def append(self, _events: list[bytes], index: int, /, *_: object) -> int:
         return index
+
+    def append_within(self, *_: object) -> bool:
+        return False
 
 
 def obstacle() -> str | None:
@@ -120,7 +145,7 @@ def outliner() -> Outliner:
     """
     chosen = _choose()
     if isinstance(chosen, str):
-        return lambda _events: None
+        return lambda _response: None
     outline: Outliner = chosen.outline
     return outline
 

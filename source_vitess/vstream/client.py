@@ -20,9 +20,10 @@ import grpc.experimental
 
 from source_vitess.errors import ConfigError, ConnectorError, StreamCancelledError, TransientError
 from source_vitess.network.tls import HANDSHAKE_SECONDS, GrpcTrust, grpc_trust
-from source_vitess.proto import raw_pb2, vtgate_pb2
+from source_vitess.proto import vtgate_pb2
 from source_vitess.settings.config import Config, GrpcAuthentication
 from source_vitess.vstream.failures import describe
+from source_vitess.vstream.response import Response
 
 METHOD = "/vtgateservice.Vitess/VStream"
 
@@ -77,8 +78,8 @@ class VStream:
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="vstream-watchdog", daemon=True).start()
 
-    def __iter__(self) -> Iterator[raw_pb2.VStreamResponse]:
-        """Yields VTGate's responses, their events in bytes.
+    def __iter__(self) -> Iterator[Response]:
+        """Yields VTGate's responses.
 
         Raises:
             StreamCancelledError: `cancel` was called.
@@ -183,7 +184,7 @@ class VStreamClient:
         method = self._channel(timeout).unary_stream(
             METHOD,
             request_serializer=vtgate_pb2.VStreamRequest.SerializeToString,
-            response_deserializer=raw_pb2.VStreamResponse.FromString,
+            response_deserializer=Response,
         )
         self._last = VStream(method(request, timeout=timeout, metadata=self._metadata), silence=self._silence)
         return self._last

@@ -26,12 +26,6 @@ from source_vitess.vstream.tablet_failures import EVENT_RULES, GIVING_UP, MYSQL_
 RULES: tuple[Rule, ...] = (
     *tls_rules("gRPC port", "UNAVAILABLE"),
     Rule(
-        pattern=r"Exception deserializing response",
-        example="INTERNAL: Exception deserializing response!",
-        error=InternalError,
-        message="The server on the gRPC port sent something else than a VStream.",
-    ),
-    Rule(
         pattern=r"CLIENT: Received message larger than max",
         example="RESOURCE_EXHAUSTED: CLIENT: Received message larger than max (2000000000 vs. 536870912)",
         error=InternalError,

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 
 from source_vitess.ddl.parser import opens_transaction
@@ -26,7 +25,7 @@ from source_vitess.errors import (
     StreamError,
     TransientError,
 )
-from source_vitess.proto import binlogdata_pb2, query_pb2, raw_pb2
+from source_vitess.proto import binlogdata_pb2, query_pb2
 from source_vitess.rows import compiled
 from source_vitess.rows.batch import RowBatch
 from source_vitess.rows.columns import DecodedColumn, Rows
@@ -48,6 +47,7 @@ from source_vitess.vstream.events import (
     TableFailed,
     Unpositioned,
 )
+from source_vitess.vstream.response import Response
 from source_vitess.vstream.stream_position import PlacedPosition, ShardPlaces, StreamPosition, parse_event
 
 _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogdata_pb2.UPDATE, binlogdata_pb2.DELETE})
@@ -95,7 +95,7 @@ class EventReader:
         self._outline = compiled.outliner()
         #: By shard and name as VTGate writes it: the name, and the decoder, of tables that rows were read of with it.
         self._ready: dict[tuple[str, str], tuple[str, RowDecoder]] = {}
-        self._position_of = StreamPosition if places is None else partial(PlacedPosition, places=places)
+        self._places = places
         #: Of a transaction whose end is still to come.
         self._position: StreamPosition | None = None
         self._last_position: StreamPosition | None = None
@@ -103,7 +103,7 @@ class EventReader:
         self._batch: RowBatch | None = None
         self._raw_name = ""
 
-    def read(self, responses: Iterable[raw_pb2.VStreamResponse]) -> Iterator[Event]:
+    def read(self, responses: Iterable[Response]) -> Iterator[Event]:
         """Yields the events of the responses.
 
         Raises:
@@ -113,10 +113,10 @@ class EventReader:
             ConnectorError: Whatever `responses` raises.
         """
         for response in responses:
-            events = list(response.events)
-            if ordinary := self._ordinary_transaction(events):
+            if ordinary := self._ordinary_transaction(response.raw):
                 yield from ordinary
                 continue
+            events = list(response.events)
             index = 0
             while index < len(events):
                 raw = events[index]
@@ -160,24 +160,35 @@ class EventReader:
             if self._batch is not None:
                 yield self._end_batch(self._batch)
 
-    def _ordinary_transaction(self, events: list[bytes]) -> Sequence[Event]:
+    def _ordinary_transaction(self, response: bytes) -> Sequence[Event]:
         """Returns what a response comes to that is a transaction of ordinary rows of one table; nothing for others."""
-        outline = self._outline(events)
+        outline = self._outline(response)
         if outline is None or self._tell_bounds:
             return ()
-        shard, number, _, timestamp, _, raw_name = outline
+        shard, number, gtid, timestamp, current_time, raw_name, start, end, vgtid, vgtid_end = outline
         ready = self._ready.get((shard, raw_name))
         if ready is None or not timestamp:
             return ()
         name, decoder = ready
         batch = RowBatch(shard, name, timestamp, decoder, raw_name)
-        if batch.add_ordinary(events, 1) != len(events) - 2:
+        if not batch.add_ordinary(response, start, end):
             return ()
-        self._position, position = None, self._position_of(events[-2])
+        self._position, position = None, self._position_within(response, vgtid, vgtid_end)
         self._last_position = position
         made = batch.to_rows(), Committed(shard, position, timestamp)
-        left = self._files.left_before(Beginning(*outline[:5])) if number else None
+        if not number:
+            return made
+        left = self._files.left_before(Beginning(shard, number, gtid, timestamp, current_time))
         return made if left is None else (left, *made)
+
+    def _position_of(self, event: bytes) -> StreamPosition:
+        return StreamPosition(event) if self._places is None else PlacedPosition(event, self._places)
+
+    def _position_within(self, response: bytes, start: int, end: int) -> StreamPosition:
+        if self._places is None or 2 * (end - start) < len(response):
+            # What is kept is the position alone, and not the rows beside it.
+            return self._position_of(response[start:end])
+        return PlacedPosition(response, self._places, start, end)
 
     def _is_continued_by(self, batch: RowBatch, event: binlogdata_pb2.VEvent) -> bool:
         """Tells whether the rows of an event belong to the batch that is collected."""

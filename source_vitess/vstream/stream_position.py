@@ -40,15 +40,23 @@ class ShardPlaces:
         #: By shard, its name with the marks around it, and where that was last.
         self._places: dict[str, tuple[bytes, int]] = {}
 
-    def gtid(self, raw: bytes, shard: str) -> str | None:
-        """Returns a shard's position in a VGTID event, None if it is not found in this way."""
+    def gtid(self, raw: bytes, shard: str, begin: int = 0, end: int | None = None) -> str | None:
+        """Returns a shard's position in a VGTID event, None if it is not found in this way.
+
+        Args:
+            raw: The event, or what it is a part of.
+            shard: The shard.
+            begin: Where the event begins.
+            end: Where it ends.
+        """
         mark, at = self._places.get(shard) or (_mark(shard), 0)
-        if not raw.startswith(mark, at):
-            at = raw.find(mark)
-            if at < 0:
+        if not raw.startswith(mark, begin + at, end):
+            found = raw.find(mark, begin, end)
+            if found < 0:
                 return None
+            at = found - begin
             self._places[shard] = mark, at
-        start = at + len(mark)
+        start = begin + at + len(mark)
         head = raw[start : start + 1]
         if head < b"\x80" and head:
             length, start = head[0], start + 1
@@ -99,8 +107,11 @@ class StreamPosition:
     @property
     def _shards(self) -> Sequence[binlogdata_pb2.ShardGtid]:
         if self._message is None:
-            self._message = parse_event(self._raw).vgtid
+            self._message = self._parse()
         return self._message.shard_gtids
+
+    def _parse(self) -> binlogdata_pb2.VGtid:
+        return parse_event(self._raw).vgtid
 
     def gtid(self, shard: str) -> str | None:
         """Returns the shard's position, None if the shard is not part of the stream any more.
@@ -111,7 +122,7 @@ class StreamPosition:
         # Not by the property: this is asked for with each transaction.
         message = self._message
         if message is None:
-            message = self._message = parse_event(self._raw).vgtid
+            message = self._message = self._parse()
         for entry in message.shard_gtids:
             if entry.shard == shard:
                 return entry.gtid
@@ -139,17 +150,24 @@ class PlacedPosition(StreamPosition):
     """A position of many shards, of which a single one is read without parsing the others.
 
     Args:
-        raw: A VGTID event of a stream of changes.
+        raw: A VGTID event of a stream of changes, or a response that it is a part of.
         places: Where the stream's shards were in the events before.
+        begin: Where the event begins.
+        end: Where it ends.
     """
 
-    __slots__ = ("_places",)
+    __slots__ = ("_begin", "_end", "_places")
 
-    def __init__(self, raw: bytes, places: ShardPlaces) -> None:
+    def __init__(self, raw: bytes, places: ShardPlaces, begin: int = 0, end: int | None = None) -> None:
         super().__init__(raw)
         self._places = places
+        self._begin = begin
+        self._end = end
 
     def gtid(self, shard: str) -> str | None:
         """Returns the shard's position; see `StreamPosition.gtid`."""
-        found = self._places.gtid(self._raw, shard)
+        found = self._places.gtid(self._raw, shard, self._begin, self._end)
         return found if found is not None else super().gtid(shard)
+
+    def _parse(self) -> binlogdata_pb2.VGtid:
+        return parse_event(self._raw[self._begin : self._end]).vgtid

@@ -17,9 +17,10 @@ from instruments.raw_mysql import SALT, Peer, mysql_server
 from instruments.scripted_vtgate.vstream_server import Call, VStreamServer
 from source_vitess.errors import ConfigError
 from source_vitess.mysql.session import VtgateSession
-from source_vitess.proto import raw_pb2, vtgate_pb2
+from source_vitess.proto import vtgate_pb2
 from source_vitess.settings.config import Config
 from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.response import Response
 
 CA, OTHER = trustme.CA(), trustme.CA()
 SERVER = CA.issue_cert("gate.example")
@@ -96,7 +97,7 @@ def connect(url: str, tls: Any) -> tuple[str, str]:
 
 def _use_grpc(config: Config) -> None:
     with VStreamClient(config) as client, client.stream(vtgate_pb2.VStreamRequest(), timeout=60) as stream:
-        assert list(stream) == [raw_pb2.VStreamResponse()]
+        assert list(stream) == [Response(b"")]
 
 
 def _use_mysql(config: Config) -> None:
@@ -210,7 +211,7 @@ def test_a_certificate_that_changes_is_noticed() -> None:
                 server.tls = _credentials(certificate)
                 server.start()
                 with client.stream(vtgate_pb2.VStreamRequest(), timeout=60) as stream:
-                    assert list(stream) == [raw_pb2.VStreamResponse()]
+                    assert list(stream) == [Response(b"")]
     finally:
         server.stop()
 

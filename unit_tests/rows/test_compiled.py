@@ -24,6 +24,7 @@ from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
 from source_vitess.vstream.events import Event, TableFailed
 from source_vitess.vstream.reader import EventReader
+from source_vitess.vstream.response import Response
 from unit_tests.examples import at_least, reached
 from unit_tests.types.encoding import UTF8, codec
 
@@ -494,7 +495,7 @@ def _read(responses: Sequence[Sequence[bytes]], key: tuple[str, ...] = ("id",)) 
     selected = {name: codec(COLUMNS[name]).json_schema for name in SELECTED}
     tables = {name: StreamedTable(Table(name, columns, key), selected) for name in ("t", "u")}
     reader = EventReader(tables, _codec_of, {"-80": "NOBLOB"})
-    events = reader.read(raw_pb2.VStreamResponse(events=events) for events in responses)
+    events = reader.read(Response(raw_pb2.VStreamResponse(events=events).SerializeToString()) for events in responses)
     read: list[Event | tuple[str, str]] = []
     # Errors are compared by what they say.
     try:

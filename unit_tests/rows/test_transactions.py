@@ -20,6 +20,7 @@ from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import codec_for
 from source_vitess.vstream.events import BinlogLeft, Committed, Snapshot, TableFailed
 from source_vitess.vstream.reader import EventReader
+from source_vitess.vstream.response import Response
 from source_vitess.vstream.stream_position import ShardPlaces
 from unit_tests.examples import at_least, reached
 from unit_tests.types.encoding import UTF8, codec
@@ -45,7 +46,7 @@ def _read(responses: Sequence[Sequence[bytes]], *, places: bool, bounds: bool) -
     reader = EventReader(tables, _codec_of, {}, ShardPlaces() if places else None, tell_bounds=bounds)
     read: list[object] = []
     try:
-        for event in reader.read(raw_pb2.VStreamResponse(events=events) for events in responses):
+        for event in reader.read(Response(received(events)) for events in responses):
             match event:
                 case Committed(shard, position, timestamp):
                     read.append(("committed", shard, timestamp, [position.gtid(name) for name in (*SHARDS, shard)]))
@@ -98,13 +99,25 @@ def raw(events: Sequence[VEvent]) -> list[bytes]:
     return [event.SerializeToString() for event in events]
 
 
+def received(events: Sequence[bytes]) -> bytes:
+    """Returns a response."""
+    return raw_pb2.VStreamResponse(events=events).SerializeToString()
+
+
 def test_an_ordinary_transaction_is_recognised() -> None:
     """By what begins and ends it; the columns come with the first one, which is for Python."""
     outline = compiled.outliner()
     gtid = "11111111-2222-3333-4444-555555555555:7"
+    events = raw(transaction(7, rows=3))
+    response = received(events)
 
-    assert outline(raw(transaction(7, rows=3))) == ("-80", 7, gtid, TIMESTAMP, TIMESTAMP * 10**9, "commerce.t")
-    assert outline(raw([*FIELDS, *transaction(7)])) is None
+    found = outline(response)
+
+    assert found is not None
+    assert found[:6] == ("-80", 7, gtid, TIMESTAMP, TIMESTAMP * 10**9, "commerce.t")
+    assert response[found[6] : found[7]] == received(events[1:4])
+    assert response[found[8] : found[9]] == events[4]
+    assert outline(received(raw([*FIELDS, *transaction(7)]))) is None
 
 
 def _without(index: int) -> list[VEvent]:
@@ -137,21 +150,32 @@ def _with(index: int, event: VEvent) -> list[VEvent]:
 )
 def test_other_responses_are_none(events: Sequence[VEvent]) -> None:
     """More events, or fewer, or an end of another transaction."""
-    assert compiled.outliner()(raw(events)) is None
+    assert compiled.outliner()(received(raw(events))) is None
 
 
-def test_events_that_are_no_bytes() -> None:
-    """A list of anything else is no transaction, and no list is an error of the program."""
+def test_what_is_no_response() -> None:
+    """Bytes that are none are no transaction, and anything else is an error of the program."""
     outline: Any = compiled.outliner()
+    good = received(raw(transaction(7)))
 
-    assert outline([None, 1, "x", bytearray(b"x")]) is None
+    assert [outline(good[:size]) for size in range(len(good))] == [None] * len(good)
+    assert outline(good + b"\x10\1") is None
     with pytest.raises(TypeError):
-        outline(())
+        outline([good])
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (2, 1), (0, 100), (2**62, 2**62 + 1)])
+def test_a_part_that_is_not_there(start: int, end: int) -> None:
+    """The decoder touches no byte beside the response."""
+    decoder = compiled.ordinary_decoder([], copied=False)
+
+    with pytest.raises(ValueError, match="no part"):
+        decoder.append_within(b"x" * 99, start, end, b"t", b"", 0, [], [])
 
 
 def _is_whole(responses: Sequence[Sequence[bytes]]) -> bool:
     outline = compiled.outliner()
-    return any(outline(list(events)) is not None for events in responses)
+    return any(outline(received(events)) is not None for events in responses)
 
 
 #: What is odd of a response, if anything is.

@@ -24,11 +24,12 @@ from source_vitess.errors import (
     TableNotFoundError,
     TransientError,
 )
-from source_vitess.proto import raw_pb2, vtgate_pb2
+from source_vitess.proto import vtgate_pb2
 from source_vitess.proto.binlogdata_pb2 import RowChange, RowEvent, VEvent, VEventType
 from source_vitess.proto.query_pb2 import Row
 from source_vitess.settings.config import Config
 from source_vitess.vstream.client import VStreamClient
+from source_vitess.vstream.response import Response
 
 REQUEST = vtgate_pb2.VStreamRequest()
 BEAT = VEvent(type=VEventType.HEARTBEAT)
@@ -137,7 +138,7 @@ def test_long_errors_arrive(server: VStreamServer) -> None:
 def test_an_error_in_the_middle(server: VStreamServer) -> None:
     """What came before an error is delivered, then the error is one of ours."""
     play(server, [BEAT, BEAT, Fail(grpc.StatusCode.UNAVAILABLE, "Socket closed")])
-    received: list[raw_pb2.VStreamResponse] = []
+    received: list[Response] = []
 
     with VStreamClient(config(server.port)) as client, pytest.raises(TransientError, match="was lost"):
         # `extend` keeps what came before the error.

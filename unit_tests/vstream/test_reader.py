@@ -51,6 +51,7 @@ from source_vitess.vstream.events import (
     Unpositioned,
 )
 from source_vitess.vstream.reader import EventReader
+from source_vitess.vstream.response import Response
 
 COLUMNS = {"id": "bigint", "name": "varchar(20)", "doc": "json"}
 KEY = ("id",)
@@ -79,9 +80,9 @@ def codec(told: query_pb2.Field, labels: bool, charset: str | None) -> Codec:
     )
 
 
-def response(events: Sequence[VEvent]) -> raw_pb2.VStreamResponse:
+def response(events: Sequence[VEvent]) -> Response:
     """Returns a response as the client yields it."""
-    return raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in events])
+    return Response(raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in events]).SerializeToString())
 
 
 def read(responses: Iterable[Sequence[VEvent]], *tables: StreamedTable) -> list[Event]:

@@ -17,7 +17,6 @@ from instruments.scripted_vtgate.wire import parse_column_type as declared
 from source_vitess.clock import SystemClock
 from source_vitess.keyspace import LiveVitess
 from source_vitess.mysql.topology import Topology
-from source_vitess.proto import raw_pb2
 from source_vitess.rows.columns import FieldChange, Rows
 from source_vitess.schema import Column, StreamedTable, Table
 from source_vitess.settings.config import Config
@@ -27,6 +26,7 @@ from source_vitess.types.registry import json_schema_for
 from source_vitess.vstream.client import VStreamClient
 from source_vitess.vstream.events import Committed, CopyCompleted, Ddl, Event, Snapshot, TableFailed
 from source_vitess.vstream.request import StreamRequest
+from source_vitess.vstream.response import Response as Received
 from source_vitess.vstream.stream_position import StreamPosition
 
 #: By release, the scenarios in which it sends something else than the next newer one: docs/versions.md says what, and
@@ -64,14 +64,9 @@ class Client:
     def __init__(self, responses: Iterable[Response]) -> None:
         self._responses = responses
 
-    def stream(self, _: object) -> nullcontext[list[raw_pb2.VStreamResponse]]:
+    def stream(self, _: object) -> nullcontext[list[Received]]:
         """Opens a stream."""
-        return nullcontext(
-            [
-                raw_pb2.VStreamResponse(events=[event.SerializeToString() for event in response.events])
-                for response in self._responses
-            ]
-        )
+        return nullcontext([Received(response.SerializeToString()) for response in self._responses])
 
 
 def read(release: str, responses: Iterable[Response]) -> list[Event]:
