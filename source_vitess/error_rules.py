@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from source_vitess.errors import ConnectorError, MergedShardError, NoTabletError, StreamError
+from source_vitess.errors import ConnectorError, ShardError, StreamError
 
 #: Where a server's text quotes what may hold values of rows, and what is put in its place. Group 1 is kept.
 _VALUES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -42,8 +42,6 @@ _WRAPPING = re.compile(
     r"; giving up: |\bon tablet [\w-]+: |: vttablet: |"
     r"\bshard GTID [^:]*:\"[^\"]*\"(?: \w+:\"[^\"]*\")*(?: table_p_ks:\S*)*: "
 )
-#: A shard in a list of Go's, with one space or two in it.
-_SHARD = re.compile(r"keyspace:\"[^\"]*\" +shard:\"([^\"]*)\"")
 _CODE = re.compile(r"(?:rpc error: )?code = [\w()]+ desc = ")
 
 
@@ -54,8 +52,7 @@ class Rule:
     Attributes:
         pattern: A regular expression, searched in the error's text (`<code>: <message>`).
         example: Such a text as it was seen. The tests check that it meets this rule before any other.
-        error: Our class. For a StreamError the pattern has a group `table`, for a NoTabletError a group `shard`, and
-            for a MergedShardError `shard`, and beside it what `_at_journal` needs where that is empty.
+        error: Our class. For a StreamError the pattern has a group `table`, for a ShardError a group `shard`.
         message: What happened and what to do; `{name}` stands for the pattern's group of that name.
     """
 
@@ -87,21 +84,9 @@ def build_error(rule: Rule, match: re.Match[str], text: str) -> ConnectorError:
     message = rule.message.format_map({name: _shorten(value, _SHOWN_LENGTH) for name, value in groups.items()})
     if issubclass(rule.error, StreamError):
         return rule.error(groups["table"], message, detail=redact(text))
-    if issubclass(rule.error, NoTabletError):
+    if issubclass(rule.error, ShardError):
         return rule.error(groups["shard"], message, detail=redact(text))
-    if issubclass(rule.error, MergedShardError):
-        return rule.error(_at_journal(groups), message, detail=redact(text))
     return rule.error(message, detail=redact(text))
-
-
-def _at_journal(groups: Mapping[str, str]) -> Iterable[str]:
-    """Returns the shard of which a stream has come to a reshard's journal.
-
-    Before v22 VTGate does not name it. It is one of those that take part, and of those that are in the stream.
-    """
-    if groups["shard"]:
-        return [groups["shard"].rpartition("/")[2]]
-    return set(_SHARD.findall(groups["participants"])).intersection(_SHARD.findall(groups["stream"]))
 
 
 def redact(text: str) -> str:

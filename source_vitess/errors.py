@@ -14,8 +14,9 @@ What leaves a package as an error is defined here; what is raised and caught wit
     │   └── PositionLostError         vstream, replication             replication, which copies anew if it may; check
     ├── TransientError                network, mysql, vstream,         replication, which tries again; mysql.lineage,
     │   │                             replication                      check, vstream.current_position: they know more
-    │   ├── NoTabletError             vstream.tablet_failures          replication.changes: the position may be lost
-    │   ├── MergedShardError          vstream.tablet_failures          replication.changes: others have to go first
+    │   ├── ShardError
+    │   │   ├── NoTabletError         vstream.tablet_failures          replication.changes: the position may be lost
+    │   │   └── MergedShardError      vstream.tablet_failures          replication.changes: others have to go first
     │   ├── StreamCancelledError      clock, vstream.client
     │   ├── StallError                replication                      replication, to look for a row that is too large
     │   ├── CopyTimeUpError           replication.copy_stream
@@ -46,7 +47,7 @@ None of the following reaches a user: whoever catches it knows what it means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 
 class ConnectorError(Exception):
@@ -123,8 +124,8 @@ class TransientError(ConnectorError):
     """The same sync can succeed later without anybody's help."""
 
 
-class NoTabletError(TransientError):
-    """No tablet of the shard streams from the position: all are down or lag, or have purged the binary logs since.
+class ShardError(TransientError):
+    """A stream broke off because of one shard.
 
     Attributes:
         shard: The shard, as VTGate names it: with its keyspace before a slash.
@@ -135,16 +136,12 @@ class NoTabletError(TransientError):
         self.shard = shard
 
 
-class MergedShardError(TransientError):
-    """A shard has come to the journal of a reshard in which others took part, and these are not in the stream yet.
+class NoTabletError(ShardError):
+    """No tablet of the shard streams from the position: all are down or lag, or have purged the binary logs since."""
 
-    Attributes:
-        shards: The shard. VTGate does not name it before v22: all that take part and are in the stream.
-    """
 
-    def __init__(self, shards: Iterable[str], message: str, *, detail: str = "") -> None:
-        super().__init__(message, detail=detail)
-        self.shards = frozenset(shards)
+class MergedShardError(ShardError):
+    """The shard has come to the journal of a reshard in which others took part, and these are not in the stream yet."""
 
 
 class StreamCancelledError(TransientError):

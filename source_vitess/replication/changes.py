@@ -172,7 +172,7 @@ class Changes:
     def _to_wait(self, error: TransientError | StreamError, waiting: frozenset[str]) -> frozenset[str]:
         """Returns the shards that stand still in the next stream: one more each time, as several may be at journals."""
         if isinstance(error, MergedShardError) and (here := self._state.vgtid) is not None:
-            more = waiting | error.shards
+            more = waiting | {error.shard.rpartition("/")[2]}
             if more < here.shards.keys():
                 return more
         return frozenset()

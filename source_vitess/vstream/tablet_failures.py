@@ -344,8 +344,9 @@ EVENT_RULES: tuple[Rule, ...] = (
 #: Of tablets that change their state, and of VTGate between them.
 STATE_RULES: tuple[Rule, ...] = (
     Rule(
-        pattern=r"(\bvstream for (?P<shard>\S+) on tablet .*)?not all journaling participants are in the stream"
-        r"(: journal: (?P<participants>.*), stream: (?P<stream>.*))?",
+        # `target: main.-40.primary: not all…` before v22, which says nothing else of where it was.
+        pattern=r"((\bvstream for |\btarget: )\S+?[/.](?P<shard>[^/. ]+)( on tablet |\.\w+: ).*)?"
+        r"not all journaling participants are in the stream",
         example="INTERNAL: error in vstream for main/-40 on tablet zone1-0000000105: error getting journal event for "
         'shard GTID keyspace:"main" shard:"-40" on tablet zone1-0000000105: not all journaling participants are in the '
         "stream: journal: id:1, stream: shard_gtids:{}",

@@ -28,7 +28,7 @@ class Cluster(SchemaChanges):
         max_message_bytes: If set, a larger message is never sent: its shard's stream is opened again in silence, for
             ever (--grpc-max-message-size).
         refuses_large_messages: It ends the stream with an error instead, as VTGate up to v21 does.
-        names_failed_shards: An error at the journal of a reshard names the shard, as VTGate from v22 on does.
+        wraps_errors: An error at the journal of a reshard says where it was in more words, as VTGate from v22 on does.
         heartbeat_scale: Seconds of the model for a second of `heartbeat_interval`.
         rewrite: If set, what is sent instead of each response, as other versions of VTGate would.
         replicates: Whether the replicas' replication runs, as VTGate reports it.
@@ -57,7 +57,7 @@ class Cluster(SchemaChanges):
         self.events_per_response: int | None = None
         self.max_message_bytes: int | None = None
         self.refuses_large_messages = False
-        self.names_failed_shards = True
+        self.wraps_errors = True
         self.heartbeat_scale = 1.0
         self.rewrite: Callable[[vtgate_pb2.VStreamResponse], Iterable[vtgate_pb2.VStreamResponse]] | None = None
         self.replicates = True

@@ -344,11 +344,11 @@ class Gateway:
 
     def _not_all_are_there(self, shard: _ShardStream, journal: JournalWritten) -> StreamStatusError:
         keyspace = self._cluster.keyspace
-        participants = " ".join(f'keyspace:"{keyspace}" shard:"{name}"' for name in journal.old)
-        stream = " ".join(f'keyspace:"{keyspace}" shard:"{one.shard}" gtid:"{one.gtid}"' for one in self._shards)
-        text = f"not all journaling participants are in the stream: journal: [{participants}], stream: [{stream}]"
-        if not self._cluster.names_failed_shards:
-            return StreamStatusError(grpc.StatusCode.UNKNOWN, text)
+        there = sorted(one.shard for one in self._shards)
+        text = f"not all journaling participants are in the stream: journal: {list(journal.old)}, stream: {there}"
+        if not self._cluster.wraps_errors:
+            target = f"{keyspace}.{shard.shard}.{self._tablet_type.lower()}"
+            return StreamStatusError(grpc.StatusCode.UNKNOWN, f"target: {target}: {text}")
         assert shard.tablet is not None
         tablet = f"on tablet {shard.tablet.alias}"
         return StreamStatusError(
