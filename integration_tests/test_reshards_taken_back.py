@@ -18,7 +18,7 @@ from vitess_local.operations.resharding import Reshard
 
 from instruments.connector import Connector
 from instruments.oracle import Store
-from integration_tests.chaos.replication import delay, restart
+from integration_tests.chaos.replication import delay, restart, wait_until_applied
 from integration_tests.shop import Shop
 from source_vitess import commands
 from source_vitess.commands import sync_settings
@@ -57,6 +57,8 @@ def test_a_merge_that_one_tablet_has_not_replicated_yet(cluster: Cluster, monkey
     assert connector.sync(store, catalog) is None
     restart(cluster, late)
     shop.insert("customers", 50)
+    # Else the sync could end before the journal, at what the tablet has.
+    wait_until_applied(cluster, cluster.primary("shop", "-80"), late)
     before = deepcopy(store.states)
 
     error = connector.sync(store, catalog)

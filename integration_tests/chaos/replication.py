@@ -8,7 +8,7 @@ from vitess_local.cluster import Cluster
 from vitess_local.errors import VitessLocalError
 from vitess_local.servers.layout import Tablet
 
-#: Seconds in which a replica must have received what its primary has.
+#: Seconds in which a replica must have received what its primary has, or have applied it.
 _RECEIVE_SECONDS = 30
 
 
@@ -46,6 +46,18 @@ def wait_until_received(cluster: Cluster, primary: Tablet, replica: Tablet) -> N
         if time.monotonic() > deadline:
             raise VitessLocalError(f"{replica.alias} does not receive what {primary.alias} has.")
         time.sleep(0.1)
+
+
+def wait_until_applied(cluster: Cluster, primary: Tablet, replica: Tablet) -> None:
+    """Waits until a replica has applied everything that its primary has now.
+
+    Raises:
+        VitessLocalError: It does not apply it.
+    """
+    [(executed,)] = _run(cluster, primary, "select @@global.gtid_executed")
+    [(late,)] = _run(cluster, replica, f"select wait_for_executed_gtid_set('{executed}', {_RECEIVE_SECONDS})")
+    if late:
+        raise VitessLocalError(f"{replica.alias} does not apply what {primary.alias} has.")
 
 
 def _has_received(cluster: Cluster, replica: Tablet, executed: str) -> bool:
