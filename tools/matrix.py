@@ -294,7 +294,8 @@ def tests_of(failed: Iterable[str]) -> list[str]:
 
 def _run_pair(pair: Pair, steps: Sequence[str], *, again: bool) -> Iterator[tuple[Servers, str, Result]]:
     versions = {VITESS_VARIABLE: pair.vitess.name, MYSQL_VARIABLE: pair.mysql or "newest"}
-    name = f"{NAME}-{pair.vitess.major}"
+    # A cluster for each pair, so that two runs at once do not share one.
+    name = f"{NAME}-{pair.vitess.major}-{(pair.mysql or 'newest').replace('.', '')}"
     with Cluster.up(name, keyspaces=KEYSPACES, vitess_version=pair.vitess.name, mysql_version=pair.mysql) as cluster:
         described = cluster.describe()
         servers = Servers(described["vitess_version"], described["mysql_version"])
