@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from source_vitess.errors import MergedShardError
 from source_vitess.naming import TabletType
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.proto import binlogdata_pb2
@@ -23,6 +24,9 @@ _FIRST = frozenset({binlogdata_pb2.BEGIN, binlogdata_pb2.DDL, binlogdata_pb2.OTH
 
 #: Seconds to come to a journal that the stream has been led by already.
 JOURNAL_TIMEOUT = 60.0
+#: So often VTGate is asked. Before v21 it ends such a stream without waiting until the journal has been read, which can
+#: be lost on the way then (go/vt/vtgate/vstream_manager.go, where v21 has stopOnReshardDelay).
+_TRIES = 20
 
 
 def read_journals(
@@ -52,11 +56,23 @@ def read_journals(
         PositionLostError: A shard does not exist any more.
     """
     found: list[Journal] = []
+    left = _TRIES
     while True:
-        left_at = _read_file(client, position, tablet_type, cells, found, wanted=wanted, timeout=timeout, watch=watch)
-        if left_at is None:
+        try:
+            left_at = _read_file(
+                client, position, tablet_type, cells, found, wanted=wanted, timeout=timeout, watch=watch
+            )
+        except MergedShardError:
+            left -= 1
+            if found or not left:
+                raise
+            continue
+        if left_at is not None:
+            position = left_at
+            continue
+        left -= 1
+        if found or not left:
             return found
-        position = left_at
 
 
 def _read_file(
