@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+import grpc
+
 from source_vitess.errors import TransientError
 from source_vitess.naming import TabletType
 from source_vitess.position.vgtid import CURRENT
@@ -15,6 +17,13 @@ from source_vitess.vstream.request import NO_TABLE, StreamRequest
 #: Seconds for all shards to answer. Each takes about 50 ms; VTGate looks for a tablet again every 30 s
 #: (go/vt/discovery/tablet_picker.go), so that a shard in a failover may need that long.
 CURRENT_TIMEOUT = 40.0
+
+#: A tablet that loads a table's columns holds up every stream that begins at `current` until it has them
+#: (go/vt/vttablet/tabletserver/schema/engine.go, vstreamer/uvstreamer.go), and MySQL gives it none of a locked table.
+_LOCKED = (
+    " One reason is a table that a session has locked since a DDL statement: the tablet waits for it. Look for "
+    "'Waiting for table metadata lock' in SHOW PROCESSLIST of its MySQL, and end the session that holds the lock."
+)
 
 
 def read_current_position(
@@ -60,7 +69,12 @@ def read_current_position(
         silent = [shard for shard in shards if shard not in found]
         raise TransientError(
             f"The {tablet_type} tablets of shard {', '.join(silent)} of keyspace {keyspace} did not report their "
-            f"position. {error.message}",
+            f"position. {error.message}{_hint(error)}",
             detail=error.detail,
         ) from error
     raise TransientError("VTGate ended the stream before every shard had reported its position.")
+
+
+def _hint(error: TransientError) -> str:
+    timed_out = (error.detail or "").startswith(grpc.StatusCode.DEADLINE_EXCEEDED.name)
+    return _LOCKED if timed_out else ""

@@ -47,15 +47,26 @@ def test_every_shard_has_to_answer() -> None:
 
 
 def test_a_shard_that_does_not_answer_is_named() -> None:
-    """Waiting ends, and the message names the shard and the tablets."""
+    """Waiting ends, and the message names the shard, the tablets, and what to look for."""
     script: list[Step] = [answer("current", RIGHT), Hang()]
 
     with (
         VStreamServer(Scripts(script)) as server,
         client_of(server.port) as client,
-        pytest.raises(TransientError, match=r"REPLICA tablets of shard -80 of keyspace commerce"),
+        pytest.raises(TransientError, match=r"REPLICA tablets of shard -80 of keyspace commerce.*metadata lock"),
     ):
         read_current_position(client, "commerce", SHARDS, "REPLICA", timeout=0.3)
+
+
+def test_a_lost_connection_is_no_lock() -> None:
+    """The advice is about a tablet that is silent, and not about a server that is not there."""
+    with VStreamServer(Scripts([Hang()])) as server:
+        port = server.port
+    with client_of(port) as client, pytest.raises(TransientError) as lost:
+        read_current_position(client, "commerce", SHARDS, "REPLICA", timeout=10)
+
+    assert "did not report their position" in lost.value.message
+    assert "metadata lock" not in lost.value.message
 
 
 def test_an_end_before_the_answer() -> None:
