@@ -62,6 +62,14 @@ def test_fields_may_come_from_a_file(tmp_path: Path) -> None:
     assert options.config.password == "hunter2"
 
 
+def test_a_table_in_the_catalog_of_spark_is_refused_when_it_is_created() -> None:
+    """Spark gives the options then, a second time behind `option.`, beside properties, and none to a query on it."""
+    given = {**GOOD, **{f"option.{name}": value for name, value in GOOD.items()}, "provider": "vitess", "owner": "root"}
+
+    with pytest.raises(ConfigError, match="Use CREATE TEMPORARY VIEW"):
+        ReadOptions.parse(given)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -89,7 +97,12 @@ def test_fields_may_come_from_a_file(tmp_path: Path) -> None:
         ({"no_progress_timeout_seconds": "1"}, "The field no_progress_timeout_seconds must be a whole number from 10"),
         ({"startingPosition": "latest"}, "The option startingPosition must be copy, current or a position as JSON"),
         ({"startingPosition": POSITION.replace("commerce", "main")}, "is of keyspace 'main'"),
-        ({"pushFilters": "yes"}, "The option pushFilters must be true or false, found 'yes'"),
+        ({"startingPosition": "{}"}, "The option startingPosition cannot be used"),
+        ({"pushFilters": "yes"}, "The option pushFilters must be false or oneQuery, found 'yes'"),
+        ({"pushFilters": "true"}, "With true, rows would be missing without an error"),
+        ({"partitionspershards": "2"}, "'partitionspershards' is not known. Did you mean 'partitionsPerShard'?"),
+        ({"path": "orders"}, "The table is named by the option table, not by load('orders')"),
+        ({"provider": "vitess"}, "The option 'provider' is not known"),
         ({"maxTransactionsPerShard": "0"}, "The option maxTransactionsPerShard must be at least 1"),
         ({"maxTransactionsPerShard": "x"}, "The option maxTransactionsPerShard must be a whole number"),
         ({"config": "/nowhere.json"}, "The file of the option config, '/nowhere.json', cannot be read"),
@@ -137,7 +150,7 @@ def test_several_tables() -> None:
         ({"table": "a"}, "The options table and tables are both given"),
         ({"columns": "id"}, "The option columns is of one table: rows of several tables have all their columns"),
         ({"partitionsPerShard": "2"}, "The option partitionsPerShard is of one table: of several tables, each is"),
-        ({"pushFilters": "true"}, "The option pushFilters is of one table: rows of several tables are JSON"),
+        ({"pushFilters": "oneQuery"}, "The option pushFilters is of one table: rows of several tables are JSON"),
         ({"tables": "a,,b"}, "The option tables must be a list of names with commas between them"),
         ({"tables": ""}, "The option tables must be a list of names with commas between them"),
         ({"tables": "a,a"}, "The option tables lists 'a' twice"),
@@ -153,8 +166,10 @@ def test_what_several_tables_have_not(more: dict[str, str], message: str) -> Non
 def test_what_a_stream_has_not() -> None:
     """A row that a filter leaves out of a stream would never be deleted by it."""
     with pytest.raises(ConfigError, match="The option pushFilters is of a batch"):
-        ReadOptions.parse({**GOOD, "pushFilters": "true"}, streaming=True)
-    assert ReadOptions.parse({**GOOD, "pushFilters": "TRUE"}, streaming=False).pushes_filters
+        ReadOptions.parse({**GOOD, "pushFilters": "oneQuery"}, streaming=True)
+    assert ReadOptions.parse({**GOOD, "pushFilters": "oneQuery"}, streaming=False).pushes_filters
+    assert ReadOptions.parse({**GOOD, "pushFilters": "ONEQUERY"}, streaming=False).pushes_filters
+    assert not ReadOptions.parse({**GOOD, "pushFilters": "False"}, streaming=False).pushes_filters
     assert not ReadOptions.parse(GOOD).pushes_filters
 
 

@@ -181,7 +181,7 @@ def test_a_batch(options: dict[str, str], tmp_path: Path) -> None:
 def test_a_batch_in_several_tasks_with_a_filter(options: dict[str, str], tmp_path: Path) -> None:
     """Each row that fits comes once; what the key alone can tell is not even read."""
     output = tmp_path / "out.json"
-    wanted = {"columns": "id,name", "partitionsPerShard": "3", "pushFilters": "true"}
+    wanted = {"columns": "id,name", "partitionsPerShard": "3", "pushFilters": "oneQuery"}
 
     run(tmp_path, "batch", json.dumps({**options, **wanted}), str(output), "id >= 50 and id < 110 and name <> 'n60'")
 

@@ -268,7 +268,10 @@ def test_a_batch_of_many_shards_asks_no_more_than_once_for_each() -> None:
     ("options", "message"),
     [
         ({"table": "aa"}, "There is no table 'aa' in keyspace 'commerce'. Did you mean 'a'?"),
+        ({"table": "A"}, "There is no table 'A' in keyspace 'commerce'. Did you mean 'a'?"),
+        ({"table": "commerce.a"}, "There is no table 'commerce.a' in keyspace 'commerce'. Did you mean 'a'?"),
         ({"columns": "id,nam"}, "Table 'a' has no column 'nam'. Did you mean 'name'?"),
+        ({"columns": "ID,name"}, "Table 'a' has no column 'ID'. Did you mean 'id'?"),
         ({"columns": "name"}, "The key of table 'a' has the column 'id', which the option columns leaves out"),
         ({"table": "keyless"}, "Table 'keyless' has no primary key"),
         ({"table": "floating"}, "The key of table 'floating' has the FLOAT column 'id'"),

@@ -7,6 +7,7 @@ option `password`, which Spark hides by its name.
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ _NUMBERS = ("no_progress_timeout_seconds",)
 FIELDS = (*_TEXTS, *_LISTS, *_OBJECTS, *_BOOLEANS, *_NUMBERS)
 
 _COPY, _CURRENT = "copy", "current"
+_NO_FILTERS, _ONE_QUERY = "false", "oneQuery"
+
+#: Spark's names: of what is given to load(), and in front of each option of a table in its catalog.
+_PATH, _OPTION = "path", "option."
 
 #: Each is a stream from a tablet, and a snapshot that MySQL keeps.
 MOST_PARTITIONS = 256
@@ -105,16 +110,26 @@ class ReadOptions:
             start,
             _read_limit(options.get("maxtransactionspershard")),
             _read_partitions(options.get("partitionspershard"), copies=copies),
-            _read_boolean("pushFilters", options.get("pushfilters", "false")),
+            _read_pushing(options.get("pushfilters", _NO_FILTERS)),
             "tables" in options,
         )
 
 
 def _check_names(options: Mapping[str, str], *, streaming: bool | None) -> None:
-    known = {name.lower() for name in (*FIELDS, *OWN)}
-    for name in options:
-        if name not in known:
-            raise ConfigError(f"The option {name[:80]!r} is not known. Options are {', '.join((*OWN, *FIELDS))}.")
+    known = {name.lower(): name for name in (*OWN, *FIELDS)}
+    if any(name.startswith(_OPTION) for name in options):
+        raise ConfigError(
+            "A table of Spark's catalog (CREATE TABLE … USING vitess) cannot be read: Spark does not give its options "
+            "to a data source in Python. Use CREATE TEMPORARY VIEW … USING vitess OPTIONS (…)."
+        )
+    for name, value in options.items():
+        if name in known:
+            continue
+        if name == _PATH:
+            raise ConfigError(f"The table is named by the option table, not by load({value[:80]!r}).")
+        close = difflib.get_close_matches(name, known, n=1)
+        similar = f" Did you mean {known[close[0]]!r}?" if close else ""
+        raise ConfigError(f"The option {name[:80]!r} is not known.{similar} Options are {', '.join(known.values())}.")
     if streaming is False:
         for name in _STREAM_ONLY:
             if name.lower() in options:
@@ -192,6 +207,20 @@ def _read_boolean(name: str, text: str) -> bool:
     return text.lower() == "true"
 
 
+def _read_pushing(text: str) -> bool:
+    given = text.strip().lower()
+    if given == "true":
+        raise ConfigError(
+            f"The option pushFilters must be {_NO_FILTERS} or {_ONE_QUERY}. With true, rows would be missing without "
+            "an error: Spark 4.2 and 4.3 keep the rows that one query's filters chose, and give only these to every "
+            f"other query on the same DataFrame or view. Set {_ONE_QUERY} and call load() for each query, and for each "
+            "place in it where the table stands; or leave the option out."
+        )
+    if given not in (_NO_FILTERS, _ONE_QUERY.lower()):
+        raise ConfigError(f"The option pushFilters must be {_NO_FILTERS} or {_ONE_QUERY}, found {text[:80]!r}.")
+    return given != _NO_FILTERS
+
+
 def _names(name: str, text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if not all(names):
@@ -208,7 +237,11 @@ def _read_beginning(text: str, keyspace: str) -> tuple[bool, Vgtid | None]:
         raise ConfigError(
             f"The option startingPosition must be {_COPY}, {_CURRENT} or a position as JSON, found {text[:80]!r}."
         )
-    return False, parse_start_position(text, keyspace)
+    try:
+        return False, parse_start_position(text, keyspace)
+    except ConfigError as error:
+        # It names the field of the connector.
+        raise ConfigError(error.message.replace("field start_position", "option startingPosition")) from None
 
 
 def _read_limit(text: str | None) -> int | None:

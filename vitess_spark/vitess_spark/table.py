@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from source_vitess.errors import ConfigError, StreamError
@@ -106,10 +106,16 @@ def readable(table: Table, options: ReadOptions, routed: Routed | None, *, follo
     return ReadTable(StreamedTable(table, schemas), forms)
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns a sentence with the name that is nearest to an unknown one, whatever its case; empty if none is near."""
+    by_folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return f" Did you mean {by_folded[close[0]]!r}?" if close else ""
+
+
 def _selected(table: Table, options: ReadOptions) -> tuple[Column, ...]:
     if unknown := [name for name in options.columns if name not in table.columns_by_name]:
-        close = difflib.get_close_matches(unknown[0], table.columns_by_name, n=1)
-        similar = f" Did you mean {close[0]!r}?" if close else ""
+        similar = did_you_mean(unknown[0], table.columns_by_name)
         raise ConfigError(f"Table {table.name!r} has no column {', '.join(map(repr, unknown))}.{similar}")
     selected = tuple(column for column in table.columns if not options.columns or column.name in options.columns)
     taken = [column.name for column in selected if column.name.lower() in META]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from source_vitess.shard_reading.questions import LOG, answer_of
 
 from vitess_spark.offsets import KnownColumns
 from vitess_spark.options import ReadOptions
-from vitess_spark.table import ReadTable, readable
+from vitess_spark.table import ReadTable, did_you_mean, readable
 
 #: Columns of an envelope, in front of `META`: the row's table, and its key and itself as JSON objects.
 ENVELOPE = ("table", "key", "row")
@@ -108,6 +107,5 @@ def look_up(vitess: LiveVitess, options: ReadOptions, clock: SystemClock, *, fol
 def _existing(name: str, schema: Schema) -> Table:
     if name in schema.tables:
         return schema.tables[name]
-    close = difflib.get_close_matches(name, schema.tables, n=1)
-    similar = f" Did you mean {close[0]!r}?" if close else ""
+    similar = did_you_mean(name.removeprefix(f"{schema.keyspace}."), schema.tables)
     raise ConfigError(f"There is no table {name!r} in keyspace {schema.keyspace!r}.{similar}")
