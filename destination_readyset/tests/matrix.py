@@ -13,6 +13,7 @@ from vitess_local.cluster import Cluster
 from vitess_local.servers.mysql_client import Connection
 
 from tests.pipeline import Pipeline
+from tests.prepared import as_float
 
 
 def fill(vitess: Connection, cluster: Cluster, pipeline: Pipeline) -> list[MatrixTable]:
@@ -68,7 +69,7 @@ def comparable(column_type: str, value: Any) -> Any:
     if kind.name in ("float", "double"):
         # With declared digits, MySQL shows fewer than it holds.
         number = float(value)
-        return float(f"{number:.6g}") if kind.name == "float" else number
+        return float(f"{as_float(number):.6g}") if kind.name == "float" else number
     if kind.name in ("enum", "set") and isinstance(value, bytes):
         return value.decode()
     if kind.name == "json":

@@ -58,6 +58,15 @@ def execute_prepared(connection: Connection, sql: str, *parameters: int | str) -
     return rows
 
 
+def as_float(number: float) -> float:
+    """Returns the FLOAT next to a number."""
+    try:
+        (single,) = struct.unpack("<f", struct.pack("<f", number))
+    except OverflowError:
+        return number
+    return float(single)
+
+
 def _written(parameters: tuple[int | str, ...]) -> bytes:
     if not parameters:
         return b""
@@ -108,4 +117,5 @@ def _time(data: bytes, digits: int) -> str:
 
 
 def _fraction(micros: int, digits: int) -> str:
-    return f".{micros:06}"[: digits + 1] if 0 < digits <= 6 else ""
+    # Whoever says that there are no digits, and sends some, has them.
+    return f".{micros:06}"[: digits + 1 if 0 < digits <= 6 else None] if micros or 0 < digits <= 6 else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -26,7 +27,7 @@ from vitess_local.cache import Cache
 from vitess_local.plain_mysql import PlainMysql
 from vitess_local.servers.ports import reserve_port
 
-from tests.prepared import execute_prepared
+from tests.prepared import as_float, execute_prepared
 from tests.served import NAMESPACE, Json
 
 READYSET = os.environ.get("READYSET")
@@ -53,6 +54,8 @@ KINDS = [
 
 Rows = list[tuple[Any, ...]]
 
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d |-?)\d{2,3}:\d\d:\d\d(\.\d{1,6})?")
+
 
 class Process(Protocol):
     """What can be started, killed and robbed."""
@@ -60,7 +63,10 @@ class Process(Protocol):
     port: int
 
     def start(self) -> None:
-        """Starts it."""
+        """Starts it; the served database must be there, or a real one ends at once."""
+
+    def check(self) -> None:
+        """Fails, with its last words, if it has ended by itself."""
 
     def kill(self) -> None:
         """Ends it as a machine does that fails; without effect if it does not run."""
@@ -84,7 +90,11 @@ class Readyset:
     def start(self) -> None:
         """Starts it and waits until it answers."""
         self._process.start()
-        until(lambda: bool(self.ask("SHOW READYSET STATUS")))
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        self._process.check()
+        return bool(self.ask("SHOW READYSET STATUS"))
 
     def kill(self) -> None:
         """Ends it as a machine does that fails."""
@@ -177,10 +187,27 @@ def are_equal(rows: Rows, prepared: Rows) -> bool:
 
 
 def _is_same(text: Any, prepared: Any) -> bool:
+    if isinstance(text, str) and isinstance(prepared, str):
+        return _moment(text) == _moment(prepared)
     if not isinstance(prepared, float):
         return bool(text == prepared)
-    # MySQL writes a FLOAT with six digits.
-    return text is not None and (float(text) == prepared or f"{float(text):.6g}" == f"{prepared:.6g}")
+    if text is None:
+        return False
+    number = float(text)
+    # MySQL writes a FLOAT with six digits; ReadySet with as many as tell it from its neighbours, which are few for a
+    # very small one: 1e-45 is the FLOAT 1.4012984e-45.
+    return number == prepared or as_float(number) == prepared or f"{number:.6g}" == f"{prepared:.6g}"
+
+
+def _moment(text: str) -> str:
+    """Returns a time without what ReadySet writes otherwise in the binary protocol; any other text as it is.
+
+    It says of a TIMESTAMP(n) that it has no digits after the point, and sends them all; and gives a zero TIME a sign.
+    """
+    if _MOMENT.fullmatch(text) is None:
+        return text
+    short = text.rstrip("0").rstrip(".") if "." in text else text
+    return "00:00:00" if short == "-00:00:00" else short
 
 
 class RealReadyset:
@@ -218,6 +245,12 @@ class RealReadyset:
         with (self._folder / "readyset.log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log)
 
+    def check(self) -> None:
+        """Fails, with its last words, if it has ended by itself."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            words = (self._folder / "readyset.log").read_text(errors="replace").splitlines()[-5:]
+            raise AssertionError("\n".join([f"ReadySet has ended with {code}:", *words]))
+
     def kill(self) -> None:
         """Ends it as a machine does that fails."""
         if self._process is not None:
@@ -251,6 +284,7 @@ class PlayedReadyset(ScriptedReadyset):  # type: ignore[misc] # checked where it
         super().__init__()
         self._database = database
         self._columns: dict[str, str] = {}
+        self._refusal = ""
         self._replicated = _Database(mysql.port, database)
         self.replica = self._replicated.select
         self.upstream = _Database(upstream, database).select
@@ -260,8 +294,15 @@ class PlayedReadyset(ScriptedReadyset):  # type: ignore[misc] # checked where it
         self.port = self._server.port
 
     def start(self) -> None:
-        """Starts to answer."""
-        self._server.start()
+        """Starts to answer, if there is the database; without it, a real one ends (readyset/src/verify.rs)."""
+        found = self._replicated.select(f"SHOW DATABASES LIKE '{self._database}'")
+        self._refusal = "" if found else f"Failed to establish CDC connection: Unknown database '{self._database}'"
+        if found:
+            self._server.start()
+
+    def check(self) -> None:
+        """Fails if it has ended by itself."""
+        assert self._refusal == "", self._refusal
 
     def kill(self) -> None:
         """Answers no more; its caches are on disk."""
@@ -338,7 +379,7 @@ class _Database:
                 host="127.0.0.1", port=self._port, user="local", autocommit=True, conv=TEXT
             )
         with self._connection.cursor() as cursor:
-            if "information_schema" not in sql:
+            if "information_schema" not in sql and not sql.startswith("SHOW DATABASES"):
                 # Which may not be there yet.
                 cursor.execute(f"USE `{self._database}`")
             cursor.execute(sql)

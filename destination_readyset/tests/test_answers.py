@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readyset_server import KINDS, SECONDS, Readyset, any_readyset, until
+from tests.readyset_server import KINDS, SECONDS, Readyset, any_readyset, are_equal, until
 from tests.served import DELETED, SCHEMA, Served, catalog, record, state, stream
 
 pytestmark = pytest.mark.timeout(3 * SECONDS)
@@ -28,6 +28,41 @@ def readyset(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> 
         served.config["readyset"] = one.config(f"CREATE CACHE by_id FROM {NAME}")
         served.write(catalog(), [record({"id": 1, "name": "first"}), state(2)])
         yield one
+
+
+@pytest.mark.parametrize(
+    ("text", "prepared", "same"),
+    [
+        ("0.000000000000000000000000000000000000000000001", 1.401298464324817e-45, True),
+        ("0.000000000000000000000000000000000000000000003", 1.401298464324817e-45, False),
+        ("3.14159", 3.1415927410125732, True),
+        ("0.1", 0.1, True),
+        ("0.1", 0.10001, False),
+        ("2026-01-02 03:04:05.120", "2026-01-02 03:04:05.120000", True),
+        ("2026-01-02 03:04:05.000", "2026-01-02 03:04:05", True),
+        ("2026-01-02 03:04:05.1", "2026-01-02 03:04:05", False),
+        ("00:00:00", "-00:00:00", True),
+        ("00:00:01", "-00:00:01", False),
+        ("10", "1", False),
+        ("1.0", "1", False),
+        (None, 0.0, False),
+        ("", None, False),
+    ],
+)
+def test_a_value_has_two_forms_and_no_more(text: str | None, prepared: str | float | None, same: bool) -> None:
+    """What a real ReadySet writes otherwise in the binary protocol, and differences that are none of its manners."""
+    assert are_equal([(text,)], [(prepared,)]) is same
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_the_served_database_it_ends(served: Served, tmp_path: Path, kind: str) -> None:
+    """Why the documentation starts it after the first sync."""
+    with any_readyset(kind, served.mysql, served.mysql.port, tmp_path) as one:
+        with pytest.raises(AssertionError, match="Unknown database"):
+            one.start()
+
+        served.write(catalog(), [record({"id": 1, "name": "n1"}), state(1)])
+        one.start()
 
 
 def test_changes_are_answered_by_a_deep_cache(served: Served, readyset: Readyset) -> None:

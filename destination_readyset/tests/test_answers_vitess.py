@@ -108,10 +108,11 @@ def test_a_reparent_and_a_reshard_are_followed(
     for key in range(1, 41):
         moving.sql("shop", f"insert into customers (id, name) values ({key}, 'first {key}')")
     with any_readyset(kind, mysql, moving.mysql_port, tmp_path, "shop") as readyset:
-        readyset.start()
         field = readyset.config(f"CREATE DEEP CACHE by_id FROM {NAME}")
         supervisor = Supervisor(command_line(moving, "shop", ["customers"], mysql, field, tmp_path), tmp_path)
         try:
+            until(lambda: ("shop",) in mysql.sql("SHOW DATABASES"))
+            readyset.start()
             until(lambda: readyset.cached(NAME, 40) == [("first 40",)])
             made = readyset.ask("SHOW CACHES")
 

@@ -166,13 +166,13 @@ def test_everything_is_killed_at_random(tables: Cluster, own_mysql: PlainMysql, 
     with any_readyset(kind, own_mysql, tables.mysql_port, tmp_path, KEYSPACE) as readyset:
         cache = readyset.config(f"CREATE DEEP CACHE by_id FROM {NAME}")
         argv = command_line(tables, KEYSPACE, list(TABLES), own_mysql, cache, tmp_path)
-        readyset.start()
         supervisor = Supervisor(argv, tmp_path)
         writer = Writer(tables, random.Random(seed))  # noqa: S311 - a test
         kept = Kept(own_mysql)
         kills: Counter[str] = Counter()
-        until(lambda: _served(own_mysql, "customers") is not None)
         try:
+            until(lambda: _served(own_mysql, "customers") is not None)
+            readyset.start()
             ends_at = time.monotonic() + KILL_SECONDS
             while sum(kills.values()) < 8 or time.monotonic() < ends_at:
                 if chooser.random() < 0.5:
