@@ -129,6 +129,12 @@ class Readyset:
 
         return self._connected(each) or []
 
+    def has_taken_in(self, *tables: str) -> bool:
+        """Whether it has all rows of these tables, as it says."""
+        rows = (self.ask("SHOW READYSET ALL TABLES") or [[]])[0]
+        online = {str(row[0]) for row in rows if row[1] == "Online"}
+        return all(f"`{self._database}`.`{name}`" in online for name in tables)
+
     def cached(self, sql: str, *parameters: int | str) -> Rows | None:
         """Returns the rows of a query as both protocols have them; None if no deep cache answered.
 
