@@ -106,6 +106,8 @@ class PlainMysql:
         self._server.signal(number)
         if not self._server.wait_ended(60):
             raise VitessLocalError("The MySQL server does not end.", log=self._server.log)
+        # It holds the server's process id, which stays in use until somebody has waited for the process.
+        (self.data_dir / "mysql.sock.lock").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End the server and delete its data."""
