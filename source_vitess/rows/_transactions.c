@@ -85,6 +85,7 @@ typedef struct {
 static int read_parts(Slice response, Parts *parts) {
     enum { START, BEGUN, IN_ROWS, POSITIONED, COMMITTED } state = START;
     Field field;
+    *parts = (Parts){.begin = {NULL, NULL}};
     while (response.at < response.end) {
         const uint8_t *at = response.at;
         if (!read_field(&response, &field) || field.tag != TAG(1, BYTES)) {
