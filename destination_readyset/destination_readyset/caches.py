@@ -4,6 +4,9 @@ ReadySet drops a cache that is created again before it makes it anew, and querie
 `SHOW CACHES` lacks, or shows as shallow, is created. It also drops the caches of a table that was changed, at a moment
 that cannot be awaited from outside: so it is asked again and again, more often after a change. And a deep cache can
 fail because the binlog has just brought a statement ("Schema generation mismatch"): so a statement is tried again.
+
+A deep cache can be made before its tables are taken in, and answers then without the rows that are lacking. ReadySet
+(seen with stable-260528) stays there for good if the served MySQL was away during its snapshot: that is told.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from source_vitess.errors import ConnectorError
 
 from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.config import Address
-from destination_readyset.readyset import Caches, list_caches, query_id
+from destination_readyset.readyset import Caches, list_caches, list_snapshots, query_id
 from destination_readyset.served import Connection, connect
 
 #: Seconds after a change of tables at which the caches are looked at.
@@ -26,6 +29,8 @@ AFTER_CHANGE = (0.0, 5.0, 15.0, 30.0)
 WATCH = 60.0
 #: Seconds for which a cache that cannot be made is tried again.
 PATIENCE = 60.0
+#: Seconds for which a snapshot may stay where it is. A percentage has two digits after the point.
+STANDSTILL = 120.0
 _PAUSE = 1.0
 
 Log = Callable[[str, str], None]
@@ -41,6 +46,7 @@ class CacheKeeper:
         patience: Seconds for which lacking caches are tried in one round.
         pause: Seconds between two tries.
         watch: Seconds between two rounds, once those that were asked for are over.
+        standstill: Seconds after which a snapshot that does not go on is told.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class CacheKeeper:
         patience: float = PATIENCE,
         pause: float = _PAUSE,
         watch: float = WATCH,
+        standstill: float = STANDSTILL,
     ) -> None:
         self._address = address
         self._statements = statements
@@ -59,12 +66,16 @@ class CacheKeeper:
         self._patience = patience
         self._pause = pause
         self._watch = watch
+        self._standstill = standstill
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._stopped = threading.Event()
         #: Whose query was found to be, or made, the one of its statement.
         self._settled: set[str] = set()
         self._reported: frozenset[str] | None = None
+        #: Of tables of which a snapshot is taken: how far it is, and since when.
+        self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
+        self._told: set[tuple[str, ...]] = set()
 
     def start(self, rounds: Sequence[float]) -> None:
         """Looks at the caches at each of these seconds from now, and then now and again until `wait` or `stop`."""
@@ -133,6 +144,7 @@ class CacheKeeper:
                         reasons[statement.name] = reason
                 if created:
                     caches = list_caches(connection)
+                self._look_at_snapshots(list_snapshots(connection))
             except pymysql.MySQLError as error:
                 return dict.fromkeys((each.name for each in self._statements), _text(error))
         lacking = {}
@@ -145,6 +157,26 @@ class CacheKeeper:
                 self._settled.add(statement.name)
                 made.append(statement.name)
         return lacking
+
+    def _look_at_snapshots(self, found: Mapping[tuple[str, ...], str]) -> None:
+        """Tells, once of each table, of a snapshot that does not go on."""
+        now = time.monotonic()
+        before, self._snapshots = self._snapshots, {}
+        self._told &= found.keys()
+        for table, status in found.items():
+            last, since = before.get(table, ("", now))
+            self._snapshots[table] = (status, since if status == last else now)
+            seconds = now - self._snapshots[table][1]
+            if seconds < self._standstill or table in self._told:
+                continue
+            self._told.add(table)
+            self._log(
+                "WARN",
+                f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. If that stays so, "
+                "its snapshot has broken off (as when the served MySQL was away for a moment), and caches answer "
+                "without the rows that are lacking. Stop ReadySet, empty its storage directory and start it again: it "
+                "makes everything anew from the served MySQL.",
+            )
 
     def _is_kept(self, connection: Connection, statement: CacheStatement, caches: Caches) -> bool:
         cache = caches.listed.get(statement.name)

@@ -22,6 +22,8 @@ from destination_readyset.served import Connection, connect, query
 _TAKEN_IN = {"online", "snapshotted", "creating index"}
 #: Of a table that ReadySet will not take in by itself.
 _REFUSED = {"not replicated"}
+#: Of one whose rows are read from the upstream database, with a percentage.
+_SNAPSHOTTING = "snapshotting"
 _PAUSE = 1.0
 
 _PART = re.compile(r"`((?:[^`]|``)*)`|([^`.]+)")
@@ -87,6 +89,22 @@ def list_caches(connection: Connection) -> Caches:
         is_deep = not typed or str(row[columns.index("properties")]).split(",")[0].strip() == "deep"
         listed[name] = ListedCache(str(row[0]), name, is_deep)
     return Caches(listed, typed)
+
+
+def list_snapshots(connection: Connection) -> dict[tuple[str, ...], str]:
+    """Asks of which tables ReadySet takes a snapshot, and how far it is; by database and name.
+
+    Raises:
+        pymysql.MySQLError: ReadySet does not answer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW READYSET ALL TABLES")
+        rows = cursor.fetchall()
+    return {
+        parse_name(str(row[0])): " ".join(str(cell) for cell in row[1:] if cell)
+        for row in rows
+        if str(row[1]).lower().startswith(_SNAPSHOTTING)
+    }
 
 
 def query_id(connection: Connection, question: str) -> str:

@@ -39,11 +39,17 @@ def address(fake: ScriptedReadyset) -> Iterator[Address]:
     server.stop()
 
 
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> None:
+    """Lets keepers of caches wait for so many seconds at most, and not long between two tries."""
+    defaults = {**(CacheKeeper.__init__.__kwdefaults__ or {}), "patience": patience, "pause": 0.01}
+    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", defaults)
+
+
 @pytest.fixture
 def with_readyset(served: Served, address: Address, monkeypatch: pytest.MonkeyPatch) -> Served:
     """The destination with that ReadySet and a cache, in a hurry."""
     monkeypatch.setattr("destination_readyset.destination.AFTER_CHANGE", (0.0, 0.01))
-    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", {"patience": 5.0, "pause": 0.01, "watch": 60.0})
+    in_a_hurry(monkeypatch, patience=5.0)
     monkeypatch.setattr(readyset, "_PAUSE", 0.01)
     monkeypatch.setattr("destination_readyset.check._ONLINE_SECONDS", 0.1)
     served.config["readyset"] = {
@@ -65,12 +71,20 @@ class Keeping:
     """
 
     def __init__(
-        self, address: Address, statements: Sequence[str], *, patience: float = 5.0, watch: float = 60
+        self,
+        address: Address,
+        statements: Sequence[str],
+        *,
+        patience: float = 5.0,
+        watch: float = 60,
+        standstill: float = 60,
     ) -> None:
         self.logs: list[tuple[str, str]] = []
         self.said = threading.Event()
         parsed = [CacheStatement.parse(text) for text in statements]
-        self.keeper = CacheKeeper(address, parsed, self._log, patience=patience, pause=0.001, watch=watch)
+        self.keeper = CacheKeeper(
+            address, parsed, self._log, patience=patience, pause=0.001, watch=watch, standstill=standstill
+        )
 
     def _log(self, level: str, text: str) -> None:
         self.logs.append((level, text))
@@ -201,6 +215,33 @@ def test_a_lost_storage_is_noticed(fake: ScriptedReadyset, address: Address) -> 
     assert [text for _, text in keeping.logs] == ["1 deep cache is in ReadySet, made now: by_id."] * 2
 
 
+def test_a_snapshot_that_does_not_go_on_is_told(fake: ScriptedReadyset, address: Address) -> None:
+    """Deep caches answer without the rows that it lacks: the table is named, once, with what to do."""
+    fake.tables = [[("`shop`.`orders`", "Snapshotting", "9.05%"), ("`shop`.`customers`", "Online", "")]]
+    keeping = Keeping(address, [CACHE], watch=0.001, standstill=0.0)
+    keeping.keeper.start([0.0] * 3)
+    keeping.keeper.wait()
+
+    warnings = [text for level, text in keeping.logs if level == "WARN"]
+    assert len(warnings) == 1
+    assert "'Snapshotting 9.05%' of the table shop.orders" in warnings[0]
+    assert "empty its storage directory" in warnings[0]
+
+
+def test_a_snapshot_that_goes_on_is_none_of_that(fake: ScriptedReadyset, address: Address) -> None:
+    """Each look finds it farther, until it is there."""
+    fake.tables = [
+        [("`shop`.`orders`", "Snapshotting", "9.05%")],
+        [("`shop`.`orders`", "Snapshotting", "9.06%")],
+        [("`shop`.`orders`", "Online", "")],
+    ]
+    keeping = Keeping(address, [CACHE], standstill=1e-9)
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
 @pytest.mark.parametrize(
     ("text", "sent"),
     [
@@ -248,7 +289,7 @@ def test_caches_are_made_again_after_an_alter(with_readyset: Served, fake: Scrip
 
 def test_a_sync_goes_on_without_readyset(with_readyset: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ReadySet that is away does not hold up its data."""
-    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", {"patience": 0.05, "pause": 0.01, "watch": 60.0})
+    in_a_hurry(monkeypatch, patience=0.05)
     with_readyset.config["readyset"]["port"] = 1
 
     with_readyset.write(catalog(), [record({"id": 1}), state(1)])
