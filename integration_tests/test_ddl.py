@@ -31,6 +31,8 @@ from source_vitess.schema import Column, StreamedTable, Table
 _STATEMENTS = int(os.environ.get("SOURCE_VITESS_STATEMENTS", "200"))
 #: Of the statements that are made, MySQL takes at least this share.
 _ACCEPTED = 0.5
+#: So many values are changed, as a share of the statements that are made at first.
+_CHANGED = 0.05
 
 _DATABASE = "ddl_forms"
 _TABLESPACE_DISCARDED = 1814
@@ -76,7 +78,10 @@ def test_statements_do_what_is_said_of_them(cursor: Cursor) -> None:
     seed = int(os.environ.get("SOURCE_VITESS_SEED", random.randrange(10**6)))  # noqa: S311 - test data
     forms = DdlForms(seed)
     accepted = compared = told = changed = warned = 0
-    for number in range(_STATEMENTS):
+    for number in range(3 * _STATEMENTS):
+        # Few statements change values: there are more until enough did.
+        if number >= _STATEMENTS and changed >= _CHANGED * _STATEMENTS:
+            break
         example = forms.example()
         if (outcome := _carry_out(cursor, example)) is None:
             continue
@@ -100,13 +105,13 @@ def test_statements_do_what_is_said_of_them(cursor: Cursor) -> None:
                 f"{written!r}: {error}"
             ) from error
     print(  # noqa: T201
-        f"SOURCE_VITESS_SEED={seed}: {accepted} of {_STATEMENTS} statements were accepted, {compared} compared, {told} "
+        f"SOURCE_VITESS_SEED={seed}: {accepted} of {number} statements were accepted, {compared} compared, {told} "
         f"removed rows, {changed} changed values, {warned} were told to have perhaps"
     )
-    assert accepted >= _ACCEPTED * _STATEMENTS
+    assert accepted >= _ACCEPTED * number
     assert compared >= 0.95 * accepted
     assert told >= accepted / 10
-    assert changed >= accepted / 20
+    assert changed >= _CHANGED * _STATEMENTS
 
 
 def test_create_table_as_select(cursor: Cursor) -> None:
