@@ -23,6 +23,9 @@ def run_command(command: Callable[[], int]) -> int:
     Returns:
         The exit code: the command's own, or 1 after an error, or if nobody reads stdout any more.
     """
+    global _output
+    # What could not be written before is no matter of this command.
+    _output = Output(lambda: sys.stdout.buffer)
     try:
         code = _run(command)
         _output.flush()

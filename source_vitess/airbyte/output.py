@@ -50,14 +50,14 @@ class Output:
         self._written_at = float("-inf")
         self._is_wanted = threading.Event()
         self._writer: threading.Thread | None = None
-        #: Of the thread, which nobody was told of.
+        #: Nothing is written behind lines that could not be: a state that followed would lose their rows.
         self._error: OSError | None = None
 
     def write(self, lines: bytes) -> None:
         """Writes whole lines: records of one stream, or others.
 
         Raises:
-            OSError: They cannot be written, or some of before could not.
+            OSError: They cannot be written, or some of before could not; nothing is written after that.
         """
         with self._lock:
             self._waiting.append(lines)
@@ -81,17 +81,20 @@ class Output:
             self._write()
 
     def _write(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        if self._error is not None:
+            raise self._error
         lines, self._waiting, self._size = self._waiting, [], 0
         sink = self._sink()
-        # With PYTHONUNBUFFERED, which the image sets, a signal cuts a write short that waits for its reader: what is
-        # left has to be written, or rows would be lost that the next state counts.
-        rest = memoryview(lines[0] if len(lines) == 1 else b"".join(lines))
-        while rest:
-            rest = rest[sink.write(rest) :]
-        sink.flush()
+        try:
+            # With PYTHONUNBUFFERED, which the image sets, a signal cuts a write short that waits for its reader: what
+            # is left has to be written, or rows would be lost that the next state counts.
+            rest = memoryview(lines[0] if len(lines) == 1 else b"".join(lines))
+            while rest:
+                rest = rest[sink.write(rest) :]
+            sink.flush()
+        except OSError as error:
+            self._error = error
+            raise
         self._written_at = self._monotonic()
 
     def _write_soon(self) -> None:
@@ -111,5 +114,5 @@ class Output:
                     continue
                 try:
                     self._write()
-                except OSError as error:
-                    self._error = error  # for whoever writes next
+                except OSError:
+                    return  # whoever writes next is told

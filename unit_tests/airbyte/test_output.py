@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import subprocess
 import sys
@@ -126,8 +127,8 @@ def test_a_sink_may_take_a_part() -> None:
 
 
 @pytest.mark.parametrize("then", [lambda output: output.write(_STATE), Output.flush], ids=["write", "flush"])
-def test_an_error_of_the_thread_is_raised_by_what_follows(then: Callable[[Output], None]) -> None:
-    """A state that followed records which were not written would lose them: it is not written, either."""
+def test_nothing_follows_an_error_of_the_thread(then: Callable[[Output], None]) -> None:
+    """A state that followed records which were not written would lose them: not even once there is space again."""
     sink = Sink()
     output, _ = outputs(sink, pause=PAUSE)
     output.write(record(0))
@@ -137,8 +138,26 @@ def test_an_error_of_the_thread_is_raised_by_what_follows(then: Callable[[Output
     assert sink.written.wait(60)
     sink.fails = False
 
+    for _ in range(2):
+        with pytest.raises(OSError, match="no space left"):
+            then(output)
+
+    assert sink.writes == [record(0)]
+
+
+def test_nothing_follows_records_that_went_with_a_lost_log() -> None:
+    """Whoever writes a log may not mind that it fails, and does not know of the records that were to go with it."""
+    sink = Sink()
+    output, _ = outputs(sink, pause=_LONG)
+    output.write(record(0))
+    output.write(record(1))
+    sink.fails = True
+    with contextlib.suppress(OSError):
+        output.write(b'{"type":"LOG","log":{}}\n')
+    sink.fails = False
+
     with pytest.raises(OSError, match="no space left"):
-        then(output)
+        output.write(_STATE)
 
     assert sink.writes == [record(0)]
 
