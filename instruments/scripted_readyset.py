@@ -14,6 +14,8 @@ readyset; facts only):
 - `SHOW READYSET TABLES` leaves out tables that are not replicated, `SHOW READYSET ALL TABLES` does not
   (readyset-server/src/controller/table_status.rs); the words are `TableStatus` in readyset-client/src/table.rs, and
   names are quoted with backticks (`Dialect::quote_identifier` in readyset-sql/src/dialect.rs).
+- `SHOW READYSET STATUS` has the place in the binlog (`ReadySetControllerStatus` in readyset-client/src/status.rs). It
+  stays where it is, without another sign, when the replicator fails at one place again and again.
 - `EXPLAIN LAST STATEMENT` says who answered (`QueryDestination` in readyset-client-metrics/src/lib.rs).
 """
 
@@ -74,6 +76,9 @@ class ScriptedReadyset(Answering):
 
     Attributes:
         tables: Answers to `SHOW READYSET ALL TABLES`, one after the other; the last one stays.
+        offsets: Where in the binlog `SHOW READYSET STATUS` says that it is, one after the other; the last one stays. If
+            there are none, it is further on each time.
+        status: Of the whole: `Snapshot In Progress` until all tables have their rows.
         caches: By name.
         mismatches: So many of the next deep caches fail because the schema's generation has changed.
         refused: By a part of a query, why no deep cache of it can be made.
@@ -87,6 +92,8 @@ class ScriptedReadyset(Answering):
         self.typed = typed
         self.mode = mode
         self.tables: list[Sequence[tuple[str, str, str]]] = [[]]
+        self.offsets: list[str] = []
+        self.status = "Online"
         self.caches: dict[str, Cache] = {}
         self.mismatches = 0
         self.refused: dict[str, str] = {}
@@ -95,6 +102,7 @@ class ScriptedReadyset(Answering):
         self.upstream: Callable[[str], Sequence[Sequence[object]]] = lambda _: []
         self.replica: Callable[[str], Sequence[Sequence[object]]] | None = None
         self._last = ("unknown", "ok")
+        self._place = 157
 
     def check_target(self, target: str) -> None:
         """Takes any."""
@@ -112,7 +120,7 @@ class ScriptedReadyset(Answering):
         if words in ("SHOW READYSET TABLES", "SHOW READYSET ALL TABLES"):
             return self._show_tables(with_all="ALL" in words)
         if words == "SHOW READYSET STATUS":
-            return [("Database Connection", "Connected"), ("Status", "Online")], ["Variable_name", "Value"]
+            return self._show_status()
         if words == "SHOW READYSET VERSION":
             return [("release version", RELEASE)], ["Readyset", "Version Information"]
         if words == "EXPLAIN LAST STATEMENT":
@@ -120,6 +128,13 @@ class ScriptedReadyset(Answering):
         if words.startswith("SELECT "):
             return self._select(statement.sql)
         return [], []  # the client's own settings
+
+    def offset(self) -> str:
+        """Returns where in the binlog it is."""
+        if self.offsets:
+            return self.offsets.pop(0) if len(self.offsets) > 1 else self.offsets[0]
+        self._place += 1
+        return f"binlog.000001:{self._place}"
 
     def alter(self, table: str) -> None:
         """A table was changed: it is taken in again, and its deep caches are gone."""
@@ -145,6 +160,17 @@ class ScriptedReadyset(Answering):
             return rows, ["query_id", "name", "query", "properties", "count"]
         rows = [(cache.query_id, cache.name, cache.query, "fallback allowed", "0") for cache in self.caches.values()]
         return rows, ["query id", "cache name", "query text", "fallback behavior", "count"]
+
+    def _show_status(self) -> Result:
+        offset = self.offset()
+        rows = [
+            ("Database Connection", "Connected"),
+            ("Status", self.status),
+            ("Replication Status", "Running"),
+            ("Maximum Replication Offset", offset),
+            ("Minimum Replication Offset", offset),
+        ]
+        return rows, ["Variable_name", "Value"]
 
     def _show_tables(self, *, with_all: bool) -> Result:
         rows = self.tables[0]

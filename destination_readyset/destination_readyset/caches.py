@@ -5,8 +5,8 @@ ReadySet drops a cache that is created again before it makes it anew, and querie
 that cannot be awaited from outside: so it is asked again and again, more often after a change. And a deep cache can
 fail because the binlog has just brought a statement ("Schema generation mismatch"): so a statement is tried again.
 
-A deep cache can be made before its tables are taken in, and answers then without the rows that are lacking. ReadySet
-(seen with stable-260528) stays there for good if the served MySQL was away during its snapshot: that is told.
+A deep cache can be made before its tables are taken in, and answers then without the rows that are lacking. Whether
+ReadySet goes on is looked at beside that, see `standstill`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from source_vitess.errors import ConnectorError
 
 from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.config import Address
-from destination_readyset.readyset import Caches, list_caches, list_snapshots, query_id
+from destination_readyset.readyset import Caches, list_caches, query_id
 from destination_readyset.served import Connection, connect
+from destination_readyset.standstill import StandstillWatch
 
 #: Seconds after a change of tables at which the caches are looked at.
 AFTER_CHANGE = (0.0, 5.0, 15.0, 30.0)
@@ -29,24 +30,27 @@ AFTER_CHANGE = (0.0, 5.0, 15.0, 30.0)
 WATCH = 60.0
 #: Seconds for which a cache that cannot be made is tried again.
 PATIENCE = 60.0
-#: Seconds for which a snapshot may stay where it is. A percentage has two digits after the point.
+#: Seconds for which ReadySet may stay where it is: of a snapshot, a percentage has two digits after the point.
 STANDSTILL = 120.0
 _PAUSE = 1.0
+#: Seconds for which a sync waits until ReadySet has been looked at before its first rows: it must not hold up its data.
+_FIRST_LOOK = 2.0
 
 Log = Callable[[str, str], None]
 
 
 class CacheKeeper:
-    """Makes caches that are lacking.
+    """Makes caches that are lacking, and tells where ReadySet does not go on.
 
     Args:
         address: The ReadySet.
-        statements: What is wanted.
+        statements: What is wanted; there may be none.
         log: Takes a level and a text, from any thread.
+        changes: Returns how many transactions that change rows have been sent to the served MySQL.
         patience: Seconds for which lacking caches are tried in one round.
         pause: Seconds between two tries.
         watch: Seconds between two rounds, once those that were asked for are over.
-        standstill: Seconds after which a snapshot that does not go on is told.
+        standstill: Seconds after which it is told that ReadySet does not go on.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class CacheKeeper:
         address: Address,
         statements: Sequence[CacheStatement],
         log: Log,
+        changes: Callable[[], int] = lambda: 0,
         *,
         patience: float = PATIENCE,
         pause: float = _PAUSE,
@@ -66,21 +71,23 @@ class CacheKeeper:
         self._patience = patience
         self._pause = pause
         self._watch = watch
-        self._standstill = standstill
+        self._standstill = StandstillWatch(log, changes, seconds=standstill)
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._stopped = threading.Event()
+        self._looked = threading.Event()
         #: Whose query was found to be, or made, the one of its statement.
         self._settled: set[str] = set()
         self._reported: frozenset[str] | None = None
-        #: Of tables of which a snapshot is taken: how far it is, and since when.
-        self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
-        self._told: set[tuple[str, ...]] = set()
 
     def start(self, rounds: Sequence[float]) -> None:
-        """Looks at the caches at each of these seconds from now, and then now and again until `wait` or `stop`."""
+        """Looks at the caches at each of these seconds from now, and then now and again until `wait` or `stop`.
+
+        It returns once ReadySet has said where it is, or after two seconds: what is written then has to move it.
+        """
         self._thread = threading.Thread(target=self._run, args=(rounds,), name="readyset-caches", daemon=True)
         self._thread.start()
+        self._looked.wait(_FIRST_LOOK)
 
     def wait(self) -> None:
         """Waits until the rounds that `start` was given are done."""
@@ -102,6 +109,23 @@ class CacheKeeper:
             self._round()
         while not self._ending.wait(self._watch):
             self._round()
+        if not self._stopped.is_set():
+            self._await_last_changes()
+
+    def _await_last_changes(self) -> None:
+        """Waits until ReadySet has moved since the last rows were written: a short sync sees it once only, else."""
+        started = time.monotonic()
+        try:
+            with connect(self._address, session=False) as connection:
+                self._standstill.look(connection)
+                while self._standstill.is_awaited() and not self._stopped.wait(self._pause):
+                    self._standstill.look(connection)
+                    waited = time.monotonic() - started
+                    if self._standstill.is_awaited() and waited >= self._patience:
+                        self._standstill.tell(waited)
+                        break
+        except (ConnectorError, pymysql.MySQLError):
+            pass  # it does not answer any more: what it does when it does is for the next sync to see
 
     def _round(self) -> None:
         """Makes what is lacking until nothing is, for a while; and says what came of it, if that is news."""
@@ -122,7 +146,7 @@ class CacheKeeper:
                     f"{self._patience:.0f} s of trying: {reasons}. The sync goes on, and tries again; until then their "
                     "queries are answered by VTGate.",
                 )
-        elif made or self._reported != frozenset():
+        elif self._statements and (made or self._reported != frozenset()):
             what = f"made now: {', '.join(made)}" if made else "all there already"
             count = len(self._statements)
             self._log("INFO", f"{count} deep {'cache is' if count == 1 else 'caches are'} in ReadySet, {what}.")
@@ -133,10 +157,12 @@ class CacheKeeper:
         try:
             connection = connect(self._address, session=False)
         except ConnectorError as error:
+            self._looked.set()
             return dict.fromkeys((each.name for each in self._statements), error.detail or error.message)
         reasons: dict[str, str] = {}
         with connection:
             try:
+                self._look(connection)
                 caches = list_caches(connection)
                 created = [each for each in self._statements if not self._is_kept(connection, each, caches)]
                 for statement in created:
@@ -144,7 +170,6 @@ class CacheKeeper:
                         reasons[statement.name] = reason
                 if created:
                     caches = list_caches(connection)
-                self._look_at_snapshots(list_snapshots(connection))
             except pymysql.MySQLError as error:
                 return dict.fromkeys((each.name for each in self._statements), _text(error))
         lacking = {}
@@ -158,25 +183,11 @@ class CacheKeeper:
                 made.append(statement.name)
         return lacking
 
-    def _look_at_snapshots(self, found: Mapping[tuple[str, ...], str]) -> None:
-        """Tells, once of each table, of a snapshot that does not go on."""
-        now = time.monotonic()
-        before, self._snapshots = self._snapshots, {}
-        self._told &= found.keys()
-        for table, status in found.items():
-            last, since = before.get(table, ("", now))
-            self._snapshots[table] = (status, since if status == last else now)
-            seconds = now - self._snapshots[table][1]
-            if seconds < self._standstill or table in self._told:
-                continue
-            self._told.add(table)
-            self._log(
-                "WARN",
-                f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. If that stays so, "
-                "its snapshot has broken off (as when the served MySQL was away for a moment), and caches answer "
-                "without the rows that are lacking. Stop ReadySet, empty its storage directory and start it again: it "
-                "makes everything anew from the served MySQL.",
-            )
+    def _look(self, connection: Connection) -> None:
+        try:
+            self._standstill.look(connection)
+        finally:
+            self._looked.set()
 
     def _is_kept(self, connection: Connection, statement: CacheStatement, caches: Caches) -> bool:
         cache = caches.listed.get(statement.name)

@@ -107,8 +107,8 @@ class DestinationReadyset(Destination):
             raise
         for remark in prepared.remarks:
             log("INFO", remark)
-        caches = _keep_caches(parsed, prepared, log)
         sender = Sender(connection, failed, lambda text: log("WARN", text))
+        caches = _keep_caches(parsed, prepared, log, sender)
         try:
             Writer(plans, prepared, bookkeeping, sender, emit, pass_on=pass_on).run(lines)
         finally:
@@ -120,11 +120,13 @@ class DestinationReadyset(Destination):
             caches.wait()
 
 
-def _keep_caches(config: Config, prepared: Prepared, log: Callable[[str, str], None]) -> CacheKeeper | None:
-    """Starts to apply the cache statements, if there are any."""
-    if config.readyset is None or not config.caches:
+def _keep_caches(
+    config: Config, prepared: Prepared, log: Callable[[str, str], None], sender: Sender
+) -> CacheKeeper | None:
+    """Starts to apply the cache statements, and to look whether ReadySet goes on, if there is one."""
+    if config.readyset is None:
         return None
-    keeper = CacheKeeper(config.readyset, config.caches, log)
+    keeper = CacheKeeper(config.readyset, config.caches, log, lambda: sender.changes)
     keeper.start(AFTER_CHANGE if prepared.changed else AFTER_CHANGE[:1])
     return keeper
 

@@ -22,8 +22,6 @@ from destination_readyset.served import Connection, connect, query
 _TAKEN_IN = {"online", "snapshotted", "creating index"}
 #: Of a table that ReadySet will not take in by itself.
 _REFUSED = {"not replicated"}
-#: Of one whose rows are read from the upstream database, with a percentage.
-_SNAPSHOTTING = "snapshotting"
 _PAUSE = 1.0
 
 _PART = re.compile(r"`((?:[^`]|``)*)`|([^`.]+)")
@@ -91,8 +89,8 @@ def list_caches(connection: Connection) -> Caches:
     return Caches(listed, typed)
 
 
-def list_snapshots(connection: Connection) -> dict[tuple[str, ...], str]:
-    """Asks of which tables ReadySet takes a snapshot, and how far it is; by database and name.
+def list_statuses(connection: Connection) -> dict[tuple[str, ...], str]:
+    """Asks for the status of every table, such as `Snapshotting 9.05%`; by database and name.
 
     Raises:
         pymysql.MySQLError: ReadySet does not answer.
@@ -100,11 +98,24 @@ def list_snapshots(connection: Connection) -> dict[tuple[str, ...], str]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW READYSET ALL TABLES")
         rows = cursor.fetchall()
-    return {
-        parse_name(str(row[0])): " ".join(str(cell) for cell in row[1:] if cell)
-        for row in rows
-        if str(row[1]).lower().startswith(_SNAPSHOTTING)
-    }
+    return {parse_name(str(row[0])): " ".join(str(cell) for cell in row[1:] if cell) for row in rows}
+
+
+def read_offset(connection: Connection) -> str:
+    """Asks how far ReadySet has read the binlog; "" while it takes a snapshot, and where it does not say.
+
+    Such as `binlog.000002:4684`, or a GTID set; see `ReadySetControllerStatus` in readyset-client/src/status.rs.
+
+    Raises:
+        pymysql.MySQLError: ReadySet does not answer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW READYSET STATUS")
+        said = {str(row[0]): str(row[1]) for row in cursor.fetchall()}
+    # Until 2025 it says only whether its snapshot is completed; whether it was told to stop, since 2026.
+    is_online = said.get("Status", said.get("Snapshot Status")) in ("Online", "Completed")
+    is_following = is_online and said.get("Replication Status", "Running") == "Running"
+    return said.get("Maximum Replication Offset", "") if is_following else ""
 
 
 def query_id(connection: Connection, question: str) -> str:

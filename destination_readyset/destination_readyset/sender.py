@@ -42,6 +42,9 @@ class Sender:
         connection: With autocommit off. The sender closes it.
         failed: Called once, on the sender's thread, when a statement fails.
         delayed: Called with a text, on a thread of its own, when a statement has taken long and goes on.
+
+    Attributes:
+        changes: How many transactions that change rows of tables were committed, or are being committed.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Sender:
         self._delayed = delayed
         self._jobs: queue.Queue[_Statement | _Commit | None] = queue.Queue(_WAITING)
         self._error: ConnectorError | None = None
+        self.changes = 0
+        self._has_changes = False
         self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
         self._thread.start()
 
@@ -123,9 +128,13 @@ class Sender:
         timer.start()
         try:
             if isinstance(job, _Statement):
-                # Bytes are taken as they are.
-                self._connection.query(job.sql)
+                # Bytes are taken as they are. What leaves a row as it was is not in the binlog, and does not count.
+                if self._connection.query(job.sql) and job.table:
+                    self._has_changes = True
             else:
+                # Before it is done: who sees its rows has to find it counted.
+                self.changes += self._has_changes
+                self._has_changes = False
                 self._connection.commit()
         finally:
             timer.cancel()

@@ -135,6 +135,11 @@ class Readyset:
         online = {str(row[0]) for row in rows if row[1] == "Online"}
         return all(f"`{self._database}`.`{name}`" in online for name in tables)
 
+    def offset(self) -> str:
+        """Returns how far it has read the binlog; "" while it does not say."""
+        rows = (self.ask("SHOW READYSET STATUS") or [[]])[0]
+        return next((str(value) for name, value in rows if name == "Maximum Replication Offset"), "")
+
     def cached(self, sql: str, *parameters: int | str) -> Rows | None:
         """Returns the rows of a query as both protocols have them; None if no deep cache answered.
 
@@ -326,6 +331,11 @@ class PlayedReadyset(ScriptedReadyset):  # type: ignore[misc] # checked where it
         except pymysql.MySQLError as error:
             raise MysqlStatusError(ER.UNKNOWN_ERROR, f"a database does not answer ({error.args[0]})") from error
 
+    def offset(self) -> str:
+        """Returns where the binlog ends, as all of it is read."""
+        ((file, position, *_),) = self._replicated.select("SHOW BINARY LOG STATUS")
+        return f"{file}:{position}"
+
     def _follow(self) -> None:
         rows = self._replicated.select(
             "SELECT table_name, GROUP_CONCAT(column_name, ' ', column_type ORDER BY ordinal_position) "
@@ -385,16 +395,16 @@ class _Database:
                 host="127.0.0.1", port=self._port, user="local", autocommit=True, conv=TEXT
             )
         with self._connection.cursor() as cursor:
-            if "information_schema" not in sql and not sql.startswith("SHOW DATABASES"):
+            if "information_schema" not in sql and not sql.startswith("SHOW "):
                 # Which may not be there yet.
                 cursor.execute(f"USE `{self._database}`")
             cursor.execute(sql)
             return list(cursor.fetchall())
 
 
-def until(ready: Callable[[], bool]) -> None:
+def until(ready: Callable[[], bool], *, seconds: float = SECONDS) -> None:
     """Waits for what happens in another process."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(0.1)

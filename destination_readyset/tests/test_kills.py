@@ -189,6 +189,7 @@ def test_everything_is_killed_at_random(tables: Cluster, own_mysql: PlainMysql, 
                 time.sleep(chooser.random() * 3)
                 kills[_kill(chooser, supervisor, tables, own_mysql, readyset)] += 1
                 kept.look()
+            repairs = _repair(readyset, supervisor)
             writer.stop()
             until(lambda: all(_served(own_mysql, name) == _expected(tables, name) for name in TABLES))
             kept.look()
@@ -207,7 +208,7 @@ def test_everything_is_killed_at_random(tables: Cluster, own_mysql: PlainMysql, 
     print(  # noqa: T201 - for a person
         f"{dict(kills)}; {writer.transactions} transactions, {writer.truncates} times TRUNCATE, "
         f"{text.count('INFO  source: Reading keyspace')} rounds, {kept.looks} looks at the state, "
-        f"{len(text.splitlines())} lines of log, ReadySet {kind}"
+        f"{len(text.splitlines())} lines of log, ReadySet {kind}, its storage emptied {repairs} times after a warning"
     )
     names = {int(row[0]): row[1] for row in _expected(tables, "customers")}
     assert cached == {key: [(names[key],)] if key in names else [] for key in asked}
@@ -249,6 +250,33 @@ def _restart(kill: Callable[[], None], start: Callable[[], None], chooser: rando
     # As long as a supervisor takes.
     time.sleep(chooser.random() * 2)
     start()
+
+
+def _repair(readyset: Readyset, supervisor: Supervisor) -> int:
+    """Waits until ReadySet follows the writer, and does what a warning of `run` says; returns how often.
+
+    A real one (stable-260528) that was killed, or lost its MySQL, within a transaction can stay there for good.
+    """
+    seen: set[str] = set()
+    done = 0
+    told = _warnings(supervisor)
+
+    def follows() -> bool:
+        nonlocal done, told
+        if (now := _warnings(supervisor)) > told:
+            told, done = now, done + 1
+            seen.clear()
+            readyset.lose_storage()
+        seen.update(filter(None, [readyset.offset()]))
+        return len(seen) > 1
+
+    # It is told after three minutes, and a snapshot takes its time.
+    until(follows, seconds=2 * SECONDS)
+    return done
+
+
+def _warnings(supervisor: Supervisor) -> int:
+    return supervisor.log.read_text().count("empty its storage directory")
 
 
 def _served(mysql: PlainMysql, table: str) -> list[tuple[Any, ...]] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from instruments.scripted_readyset import ScriptedReadyset
@@ -78,12 +79,13 @@ class Keeping:
         patience: float = 5.0,
         watch: float = 60,
         standstill: float = 60,
+        changes: Callable[[], int] = lambda: 0,
     ) -> None:
         self.logs: list[tuple[str, str]] = []
         self.said = threading.Event()
         parsed = [CacheStatement.parse(text) for text in statements]
         self.keeper = CacheKeeper(
-            address, parsed, self._log, patience=patience, pause=0.001, watch=watch, standstill=standstill
+            address, parsed, self._log, changes, patience=patience, pause=0.001, watch=watch, standstill=standstill
         )
 
     def _log(self, level: str, text: str) -> None:
@@ -240,6 +242,94 @@ def test_a_snapshot_that_goes_on_is_none_of_that(fake: ScriptedReadyset, address
     keeping.keeper.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+def test_a_place_in_the_binlog_that_stays_is_told(fake: ScriptedReadyset, address: Address) -> None:
+    """A replicator that fails at one place for good says nothing of it; its place stays though rows change."""
+    fake.offsets = ["binlog.000002:4684"]
+    keeping = Keeping(address, [CACHE], patience=0.05, standstill=0.0, changes=itertools.count().__next__)
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    (warning,) = [text for level, text in keeping.logs if level == "WARN"]
+    assert "has been at binlog.000002:4684 of the served MySQL's binlog" in warning
+    assert "empty its storage directory" in warning
+
+
+def test_it_is_told_again_of_another_place(fake: ScriptedReadyset, address: Address) -> None:
+    """It went on, and stands still once more."""
+    fake.offsets = ["binlog.000002:4684"] * 3 + ["binlog.000002:5000"]
+    keeping = Keeping(address, [], patience=0.05, standstill=0.0, changes=itertools.count().__next__)
+    keeping.keeper.start([0.0] * 6)
+    keeping.keeper.wait()
+
+    assert [text.split()[4] for level, text in keeping.logs if level == "WARN"] == [
+        "binlog.000002:4684",
+        "binlog.000002:5000",
+    ]
+
+
+@pytest.mark.parametrize("changes", [[0, 0, 0, 0, 0], [0, 1, 1, 1, 1]], ids=["no changes", "changes"])
+def test_a_place_that_moves_with_the_changes_is_none_of_that(
+    fake: ScriptedReadyset, address: Address, changes: list[int]
+) -> None:
+    """Without changes of rows it may stay, and with them it has to move once."""
+    fake.offsets = ["binlog.000002:4684", "binlog.000002:5000"] if changes[-1] else ["binlog.000002:4684"]
+    counts = iter(changes)
+    keeping = Keeping(address, [CACHE], standstill=0.0, changes=lambda: next(counts, changes[-1]))
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+@pytest.mark.parametrize("busy", ["Snapshot In Progress", "Snapshotting", "Creating index"])
+def test_the_binlog_may_wait_for_a_table(fake: ScriptedReadyset, address: Address, busy: str) -> None:
+    """While rows of a table are read, or an index is made, the place may stay for hours."""
+    if busy == "Snapshot In Progress":
+        fake.status = busy
+    else:
+        fake.tables = [[("`shop`.`orders`", busy, f"{number}.00%")] for number in range(9)]
+    keeping = Keeping(address, [CACHE], standstill=1e-9, changes=itertools.count().__next__)
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+@pytest.fixture
+def standing_still(with_readyset: Served, fake: ScriptedReadyset, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """A destination that has written a row, and a ReadySet that stays where it is from then on."""
+    in_a_hurry(monkeypatch, patience=0.05)
+    with_readyset.write(catalog(), [record({"id": 1}), state(1)])
+    assert "binlog" not in with_readyset.logs
+    fake.offsets = ["binlog.000001:157"]
+    return with_readyset
+
+
+def test_a_short_sync_waits_for_readyset_to_move(standing_still: Served) -> None:
+    """It is over long before anything could be said to stand still: so its end waits, if ReadySet has not moved."""
+    standing_still.write(catalog(), [record({"id": 2}), state(2)])
+
+    assert "has been at binlog.000001:157 of the served MySQL's binlog" in standing_still.logs
+
+
+def test_what_the_binlog_has_no_row_of_is_not_waited_for(standing_still: Served) -> None:
+    """A state, and a row that is as it was: ReadySet notes such a transaction once in ten seconds only."""
+    standing_still.write(catalog(), [record({"id": 1}), state(2)])
+
+    assert "of the served MySQL's binlog" not in standing_still.logs
+
+
+def test_a_readyset_is_looked_at_without_caches(standing_still: Served) -> None:
+    """Those that were made by hand answer with old rows as well."""
+    del standing_still.config["readyset"]["caches"]
+    standing_still.emitted.clear()
+
+    standing_still.write(catalog(), [record({"id": 2}), state(2)])
+
+    assert "has been at binlog.000001:157" in standing_still.logs
+    assert "cache" not in standing_still.logs.replace("its caches answer", "")
 
 
 @pytest.mark.parametrize(
