@@ -8,27 +8,16 @@ streaming ends with 0 then, because nothing is missing.
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
 
 from source_vitess.airbyte.command import emit, run_command, stop_collecting_garbage
 from source_vitess.airbyte.lines import error_line, spec_line
 from source_vitess.airbyte.logs import logging_as_lines
 from source_vitess.airbyte.specification import read_specification
+from source_vitess.airbyte.stop_signals import StopSignals
 from source_vitess.errors import TransientError
-
-if TYPE_CHECKING:
-    from source_vitess.commands import Commands
-
-#: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
-GRACE_SECONDS = 8.0
-
 
 _FILES = {
     "config": "the configuration, as `spec` describes it",
@@ -52,14 +41,14 @@ def run(argv: Sequence[str]) -> int:
     if not args.command:
         sys.stderr.write("Give a command: spec, check, discover or read; --help describes them.\n")
         return 2
-    with logging_as_lines(debug=args.debug):
-        return run_command(lambda: _run(args))
+    with StopSignals() as signals, logging_as_lines(debug=args.debug):
+        return run_command(lambda: _run(args, signals))
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, signals: StopSignals) -> int:
     if args.command == "spec":
         return _spec()
-    return _read(args) if args.command == "read" else _ask(args)
+    return _read(args, signals) if args.command == "read" else _ask(args)
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -116,13 +105,14 @@ def _ask(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(args: argparse.Namespace) -> int:
+def _read(args: argparse.Namespace, signals: StopSignals) -> int:
     from source_vitess.airbyte.configured_catalog import parse_configured_catalog
     from source_vitess.airbyte.files import read_config, read_json, read_state
     from source_vitess.commands import Commands
 
     commands = Commands()
-    stopped = _stop_on_signals(commands)
+    # Every state that was written is safe to go on from.
+    signals.listen(commands.stop)
     config = read_config(Path(args.config))
     catalog = parse_configured_catalog(read_json(Path(args.catalog), "configured catalog"))
     state = read_state(Path(args.state)) if args.state else []
@@ -131,7 +121,7 @@ def _read(args: argparse.Namespace) -> int:
         for lines in commands.read(config, catalog, state):
             emit(lines)
     except TransientError as error:
-        if not stopped:
+        if signals.number is None:
             raise
         emit(
             error_line(
@@ -140,30 +130,5 @@ def _read(args: argparse.Namespace) -> int:
                 )
             )
         )
-        return 128 + stopped[0]
+        return 128 + signals.number
     return 0
-
-
-def _stop_on_signals(commands: Commands) -> list[int]:
-    """Makes SIGTERM and SIGINT end the sync at the next safe point.
-
-    A second signal ends the process at once, and so does the time that an orchestrator gives it: it may be writing to
-    a stdout that nobody reads. Every state that was written is safe to go on from.
-
-    Returns:
-        A list to which the signal's number is added when it comes.
-    """
-    stopped: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        if stopped:
-            os._exit(128 + number)
-        stopped.append(number)
-        timer = threading.Timer(GRACE_SECONDS, os._exit, [128 + number])
-        timer.daemon = True
-        timer.start()
-        commands.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return stopped

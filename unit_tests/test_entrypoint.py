@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import array
+import ctypes
+import fcntl
 import gc
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -386,6 +392,29 @@ def test_a_signal_while_nobody_reads_stdout(
         pass
 
     process.send_signal(signal.SIGTERM)
+
+    assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_a_signal_that_another_thread_takes(
+    vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """A main thread that waits for who reads stdout does not hear it, as when a signal comes just before it waits."""
+    vitess.insert("a", *rows(20_000, 100))
+    process = start(vitess, tmp_path)
+    started.append(process)
+    assert process.stdout is not None
+    while b'"RECORD"' not in process.stdout.readline():
+        pass
+    # The kernel's queue is full then, and whoever writes waits.
+    unread = array.array("i", [0])
+    while unread[0] < fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF:
+        fcntl.ioctl(process.stdout, termios.FIONREAD, unread)
+        time.sleep(0.01)
+    others = [int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir() if each.name != str(process.pid)]
+    tgkill = ctypes.CDLL(None, use_errno=True).tgkill
+
+    assert tgkill(process.pid, max(others), signal.SIGTERM) == 0
 
     assert process.wait(60) == 128 + signal.SIGTERM
 

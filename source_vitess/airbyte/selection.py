@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -210,6 +209,8 @@ def _table_warnings(table: Table, wanted: Collection[str]) -> Iterator[str]:
 
 
 def _similar(name: str, schema: Schema) -> str:
+    import difflib  # for an error only
+
     found = difflib.get_close_matches(name, schema.tables, n=1)
     return f" Did you mean {found[0]!r}?" if found else ""
 
