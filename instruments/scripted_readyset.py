@@ -15,7 +15,8 @@ readyset; facts only):
   (readyset-server/src/controller/table_status.rs); the words are `TableStatus` in readyset-client/src/table.rs, and
   names are quoted with backticks (`Dialect::quote_identifier` in readyset-sql/src/dialect.rs).
 - `SHOW READYSET STATUS` has the place in the binlog (`ReadySetControllerStatus` in readyset-client/src/status.rs). It
-  stays where it is, without another sign, when the replicator fails at one place again and again.
+  stays where it is when the replicator fails there again and again; the error is then in the last line but one
+  (readyset-adapter/src/status_reporter.rs).
 - `EXPLAIN LAST STATEMENT` says who answered (`QueryDestination` in readyset-client-metrics/src/lib.rs).
 """
 
@@ -78,7 +79,7 @@ class ScriptedReadyset(Answering):
         tables: Answers to `SHOW READYSET ALL TABLES`, one after the other; the last one stays.
         offsets: Where in the binlog `SHOW READYSET STATUS` says that it is, one after the other; the last one stays. If
             there are none, it is further on each time.
-        status: Of the whole: `Snapshot In Progress` until all tables have their rows.
+        error: What its replicator failed with, if it has not gone on since.
         caches: By name.
         mismatches: So many of the next deep caches fail because the schema's generation has changed.
         refused: By a part of a query, why no deep cache of it can be made.
@@ -93,7 +94,7 @@ class ScriptedReadyset(Answering):
         self.mode = mode
         self.tables: list[Sequence[tuple[str, str, str]]] = [[]]
         self.offsets: list[str] = []
-        self.status = "Online"
+        self.error = ""
         self.caches: dict[str, Cache] = {}
         self.mismatches = 0
         self.refused: dict[str, str] = {}
@@ -165,10 +166,10 @@ class ScriptedReadyset(Answering):
         offset = self.offset()
         rows = [
             ("Database Connection", "Connected"),
-            ("Status", self.status),
+            ("Status", "Online"),
             ("Replication Status", "Running"),
-            ("Maximum Replication Offset", offset),
-            ("Minimum Replication Offset", offset),
+            *([("Maximum Replication Offset", offset), ("Minimum Replication Offset", offset)] if offset else []),
+            *([("Last replicator error", self.error)] if self.error else []),
         ]
         return rows, ["Variable_name", "Value"]
 

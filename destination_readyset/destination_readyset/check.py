@@ -30,6 +30,7 @@ _VARIABLES = (
     "binlog_row_image",
     "binlog_row_value_options",
     "binlog_encryption",
+    "gtid_mode",
     "log_bin_use_v1_row_events",
     "read_only",
     "super_read_only",
@@ -61,6 +62,11 @@ def check(config: Config) -> Iterator[str]:
         if problems:
             raise ConfigError("The served MySQL is not one that ReadySet replicates. " + " ".join(problems))
         yield f"The served MySQL {variables['version']} writes a binlog that ReadySet reads."
+        if variables.get("gtid_mode") != "ON":
+            yield (
+                "Its gtid_mode is not ON: a ReadySet that is killed within a transaction can stay there for good. Set "
+                "gtid_mode and enforce_gtid_consistency to ON, and start ReadySet with --require-gtid."
+            )
         bookkeeping = Bookkeeping(config.bookkeeping_database)
         bookkeeping.create(connection)
         known = [name for name, table in bookkeeping.known(connection).items() if table.created]

@@ -56,6 +56,20 @@ class Caches:
 
 
 @dataclass(frozen=True)
+class Replication:
+    """What `SHOW READYSET STATUS` says of the binlog, see `ReadySetControllerStatus` in readyset-client/src/status.rs.
+
+    Attributes:
+        place: How far tables are, from the last of them to the first: such as `binlog.000002:4684`, or GTID sets. ""
+            where it does not say, as before the first snapshot, and while somebody has it stopped.
+        error: What failed last; "" once it goes on (`ReplicationStarted` in readyset-server/src/controller/mod.rs).
+    """
+
+    place: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class TableReport:
     """What ReadySet says of tables.
 
@@ -101,10 +115,8 @@ def list_statuses(connection: Connection) -> dict[tuple[str, ...], str]:
     return {parse_name(str(row[0])): " ".join(str(cell) for cell in row[1:] if cell) for row in rows}
 
 
-def read_offset(connection: Connection) -> str:
-    """Asks how far ReadySet has read the binlog; "" while it takes a snapshot, and where it does not say.
-
-    Such as `binlog.000002:4684`, or a GTID set; see `ReadySetControllerStatus` in readyset-client/src/status.rs.
+def read_replication(connection: Connection) -> Replication:
+    """Asks how far ReadySet has read the binlog.
 
     Raises:
         pymysql.MySQLError: ReadySet does not answer.
@@ -112,10 +124,10 @@ def read_offset(connection: Connection) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SHOW READYSET STATUS")
         said = {str(row[0]): str(row[1]) for row in cursor.fetchall()}
-    # Until 2025 it says only whether its snapshot is completed; whether it was told to stop, since 2026.
-    is_online = said.get("Status", said.get("Snapshot Status")) in ("Online", "Completed")
-    is_following = is_online and said.get("Replication Status", "Running") == "Running"
-    return said.get("Maximum Replication Offset", "") if is_following else ""
+    if said.get("Replication Status", "Running") != "Running":
+        return Replication()
+    offsets = [said.get(f"{which} Replication Offset", "") for which in ("Minimum", "Maximum")]
+    return Replication(" to ".join(dict.fromkeys(filter(None, offsets))), said.get("Last replicator error", ""))
 
 
 def query_id(connection: Connection, question: str) -> str:

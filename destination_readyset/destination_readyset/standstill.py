@@ -1,16 +1,16 @@
 """Notices that a ReadySet does not go on, though it answers: in a snapshot, or in the binlog.
 
-Two faults of stable-260528 that were seen on a real server, after which caches answer with old rows, or without some,
-and no error:
+Two faults of stable-260528, both made to happen with a real server:
 
 - The served MySQL was away during a snapshot: its table stays at a percentage, without the rows that are lacking.
-- The connection to the served MySQL broke within a transaction. ReadySet keeps places within one
-  (`flush_pending_actions` in replicators/src/mysql_connector/connector.rs), and goes on there without the event that
-  names the transaction's table: it fails once a second ("TME not found for table ID"), and stays where it is.
+- ReadySet, or its connection to the served MySQL, broke off within a transaction. Without `--require-gtid`, it keeps
+  places within one (`flush_pending_actions` in replicators/src/mysql_connector/connector.rs), and goes on there without
+  the event that names the transaction's table: it fails at that place once a second.
 
-ReadySet tells of neither. A change of a row that it replicates moves `Maximum Replication Offset` of `SHOW READYSET
-STATUS`; so rows that were committed after it was read have to move it. A transaction without such a change may not: of
-those, ReadySet notes one in ten seconds (`report_position_elapsed` there).
+Then caches answer with old rows, or without some, and ReadySet says so nowhere but in two lists of its own. In the
+second case either its places stay where they are though rows change, or the last error does: a change of a row that it
+replicates moves `Maximum Replication Offset`. A transaction without such a change may not: of those, ReadySet notes one
+in ten seconds (`report_position_elapsed` there).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from destination_readyset.readyset import list_statuses, read_offset
+from destination_readyset.readyset import Replication, list_statuses, read_replication
 from destination_readyset.served import Connection
 
 Log = Callable[[str, str], None]
@@ -27,8 +27,11 @@ Log = Callable[[str, str], None]
 _SNAPSHOTTING = "snapshotting"
 #: How one begins for which the binlog may have to wait.
 _BUSY = (_SNAPSHOTTING, "initializing", "compacting", "creating index")
+#: In the error of a place within a transaction.
+_WITHIN_TRANSACTION = "TME not found"
+_ERROR_LENGTH = 300
 _REPAIR = (
-    "Stop ReadySet, empty its storage directory and start it again: it makes everything anew from the served MySQL."
+    "stop ReadySet, empty its storage directory and start it again: it makes everything anew from the served MySQL."
 )
 
 
@@ -48,12 +51,14 @@ class StandstillWatch:
         #: Of tables of which a snapshot is taken: how far it is, and since when.
         self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
         self._told: set[tuple[str, ...]] = set()
-        #: ReadySet's place in the binlog, and the changes that had been sent when it was read for the first time.
-        self._offset = ""
+        #: What was read last, and the changes that had been sent when its place was read for the first time.
+        self._last = Replication()
         self._changes_then = 0
-        #: When it was found for the first time not to have moved though rows had changed.
+        #: Whether it had an error at two looks without having moved between them.
+        self._has_failed = False
+        #: When it was found for the first time that the place has to move.
         self._awaited_since: float | None = None
-        self._told_offset = ""
+        self._told_place = ""
 
     def look(self, connection: Connection) -> None:
         """Asks ReadySet.
@@ -66,34 +71,40 @@ class StandstillWatch:
             {table: status for table, status in statuses.items() if status.lower().startswith(_SNAPSHOTTING)}
         )
         is_busy = any(status.lower().startswith(_BUSY) for status in statuses.values())
-        self._look_at_offset("" if is_busy else read_offset(connection))
+        self._look_at_place(Replication() if is_busy else read_replication(connection))
 
     def is_awaited(self) -> bool:
-        """Whether rows have changed since ReadySet's place in the binlog was read."""
-        return bool(self._offset) and self._changes() > self._changes_then
+        """Whether ReadySet has to move: rows have changed since its place was read, or it has failed there."""
+        return bool(self._last.place) and (self._changes() > self._changes_then or self._has_failed)
 
     def tell(self, seconds: float) -> None:
-        """Warns that ReadySet's place in the binlog has been the same for so many seconds."""
-        if self._offset == self._told_offset:
+        """Warns, once of each place, that ReadySet has had to move for so many seconds."""
+        place, error = self._last.place, self._last.error.strip().rstrip(".")
+        if place == self._told_place:
             return
-        self._told_offset = self._offset
-        self._log(
-            "WARN",
-            f"ReadySet has been at {self._offset} of the served MySQL's binlog for {seconds:.0f} s, though rows have "
-            "changed since. If that stays so, it does not follow any more (its log may say 'TME not found for table "
-            f"ID' again and again), and its caches answer as of then. {_REPAIR}",
-        )
+        self._told_place = place
+        text = f"ReadySet has been at {place} of the served MySQL's binlog for {seconds:.0f} s"
+        text += ", though rows have changed since. " if self._changes() > self._changes_then else ". "
+        if error:
+            text += f"Its replicator says: {error[:_ERROR_LENGTH]}{'…' if len(error) > _ERROR_LENGTH else ''}. "
+        text += "If that stays so, its caches answer with old rows, or VTGate answers in their place. "
+        can_be_mended = error and _WITHIN_TRANSACTION not in error
+        self._log("WARN", text + (f"Mend that; if it cannot be, {_REPAIR}" if can_be_mended else _as_sentence(_REPAIR)))
 
-    def _look_at_offset(self, offset: str) -> None:
+    def _look_at_place(self, found: Replication) -> None:
         # After the question: what was sent by now can be in the answer already, and would not move it again.
         changes = self._changes()
-        if offset != self._offset:
-            self._offset, self._changes_then, self._awaited_since = offset, changes, None
-        elif offset and changes > self._changes_then:
-            now = time.monotonic()
-            self._awaited_since = self._awaited_since or now
-            if now - self._awaited_since >= self._seconds:
-                self.tell(now - self._awaited_since)
+        has_moved = found.place != self._last.place
+        if has_moved:
+            self._changes_then = changes
+        self._last, self._has_failed = found, bool(found.error) and not has_moved
+        if not self.is_awaited():
+            self._awaited_since = None
+            return
+        now = time.monotonic()
+        self._awaited_since = self._awaited_since or now
+        if now - self._awaited_since >= self._seconds:
+            self.tell(now - self._awaited_since)
 
     def _look_at_snapshots(self, found: Mapping[tuple[str, ...], str]) -> None:
         now = time.monotonic()
@@ -110,5 +121,9 @@ class StandstillWatch:
                 "WARN",
                 f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. If that stays so, "
                 "its snapshot has broken off (as when the served MySQL was away for a moment), and caches answer "
-                f"without the rows that are lacking. {_REPAIR}",
+                f"without the rows that are lacking. {_as_sentence(_REPAIR)}",
             )
+
+
+def _as_sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

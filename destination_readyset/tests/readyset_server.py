@@ -27,6 +27,7 @@ from vitess_local.cache import Cache
 from vitess_local.plain_mysql import PlainMysql
 from vitess_local.servers.ports import reserve_port
 
+from destination_readyset.caches import CacheKeeper
 from tests.prepared import as_float, execute_prepared
 from tests.served import NAMESPACE, Json
 
@@ -35,6 +36,8 @@ READYSET = os.environ.get("READYSET")
 FLAGS = os.environ.get(
     "READYSET_FLAGS", "--cache-mode deep-then-shallow --allow-unauthenticated-connections --disable-telemetry"
 )
+#: How docs/readyset.md says that it is started: it counts transactions, and can go on within one.
+BY_GTID = "--require-gtid --max-gtid-rows-to-skip 1000000000"
 SECONDS = 300.0
 #: PyMySQL's converters without those that read.
 TEXT: dict[Any, Callable[..., Any]] = dict(pymysql.converters.encoders)
@@ -229,10 +232,14 @@ class RealReadyset:
         upstream: The port of what it asks for all that it does not cache: VTGate's, or that MySQL's.
         folder: Where its storage and its log are.
         database: The served database.
+        flags: More than FLAGS.
     """
 
-    def __init__(self, mysql: PlainMysql, upstream: int, folder: Path, database: str = NAMESPACE) -> None:
+    def __init__(
+        self, mysql: PlainMysql, upstream: int, folder: Path, database: str = NAMESPACE, flags: str = BY_GTID
+    ) -> None:
         self._mysql = mysql
+        self._flags = flags
         self._upstream = upstream
         self._folder = folder
         self._database = database
@@ -245,7 +252,7 @@ class RealReadyset:
         """Starts it."""
         argv = [
             str(READYSET),
-            *shlex.split(FLAGS),
+            *shlex.split(f"{FLAGS} {self._flags}"),
             f"--upstream-db-url=mysql://local@127.0.0.1:{self._upstream}/{self._database}",
             f"--cdc-db-url=mysql://local@127.0.0.1:{self._mysql.port}/{self._database}",
             f"--address=127.0.0.1:{self.port}",
@@ -351,7 +358,7 @@ class PlayedReadyset(ScriptedReadyset):  # type: ignore[misc] # checked where it
 
 @contextlib.contextmanager
 def any_readyset(
-    kind: str, mysql: PlainMysql, upstream: int, folder: Path, database: str = NAMESPACE
+    kind: str, mysql: PlainMysql, upstream: int, folder: Path, database: str = NAMESPACE, flags: str = BY_GTID
 ) -> Iterator[Readyset]:
     """A ReadySet that is not started yet.
 
@@ -361,10 +368,11 @@ def any_readyset(
         upstream: The port of what it asks for all that it does not cache: VTGate's, or that MySQL's.
         folder: Where a real one has its storage and its log.
         database: The served database.
+        flags: What a real one is started with, besides FLAGS.
     """
     process: RealReadyset | PlayedReadyset
     if kind == "real":
-        process = RealReadyset(mysql, upstream, folder, database)
+        process = RealReadyset(mysql, upstream, folder, database, flags)
     else:
         process = PlayedReadyset(mysql, upstream, database)
     try:
@@ -408,3 +416,9 @@ def until(ready: Callable[[], bool], *, seconds: float = SECONDS) -> None:
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> None:
+    """Lets keepers of caches wait for so many seconds at most, and not long between two tries."""
+    defaults = {**(CacheKeeper.__init__.__kwdefaults__ or {}), "patience": patience, "pause": 0.01}
+    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", defaults)

@@ -71,6 +71,21 @@ def test_settings_of_the_real_server_are_looked_at(served: Served) -> None:
     assert "binlog_row_image is NOBLOB" in message
 
 
+def test_transactions_without_gtids_are_advised_against(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """ReadySet replicates such a server, but can stay within a transaction for good."""
+    caplog.set_level(logging.INFO, "airbyte.tests")
+    assert _check(served) == ("SUCCEEDED", "")
+    assert "gtid_mode" not in caplog.text
+
+    served.mysql.sql("SET GLOBAL gtid_mode = ON_PERMISSIVE")
+    try:
+        assert _check(served) == ("SUCCEEDED", "")
+    finally:
+        served.mysql.sql("SET GLOBAL gtid_mode = ON")
+
+    assert "start ReadySet with --require-gtid" in caplog.text
+
+
 def test_wrong_address_or_user(served: Served) -> None:
     """Whoever cannot be reached or logged in to is named."""
     served.config["username"] = "nobody"

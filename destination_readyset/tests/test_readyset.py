@@ -19,6 +19,7 @@ from destination_readyset.config import Address
 from destination_readyset.destination import DestinationReadyset
 from destination_readyset.readyset import Caches, list_caches, parse_name
 from destination_readyset.served import Connection, connect, query
+from tests.readyset_server import in_a_hurry
 from tests.served import SCHEMA, Served, catalog, record, state, stream
 
 CACHE = "CREATE DEEP CACHE by_id FROM SELECT name FROM customers WHERE id = ?"
@@ -38,12 +39,6 @@ def address(fake: ScriptedReadyset) -> Iterator[Address]:
     server.start()
     yield Address("127.0.0.1", server.port, "app", tls="disabled")
     server.stop()
-
-
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> None:
-    """Lets keepers of caches wait for so many seconds at most, and not long between two tries."""
-    defaults = {**(CacheKeeper.__init__.__kwdefaults__ or {}), "patience": patience, "pause": 0.01}
-    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", defaults)
 
 
 @pytest.fixture
@@ -269,28 +264,63 @@ def test_it_is_told_again_of_another_place(fake: ScriptedReadyset, address: Addr
     ]
 
 
-@pytest.mark.parametrize("changes", [[0, 0, 0, 0, 0], [0, 1, 1, 1, 1]], ids=["no changes", "changes"])
-def test_a_place_that_moves_with_the_changes_is_none_of_that(
-    fake: ScriptedReadyset, address: Address, changes: list[int]
-) -> None:
-    """Without changes of rows it may stay, and with them it has to move once."""
-    fake.offsets = ["binlog.000002:4684", "binlog.000002:5000"] if changes[-1] else ["binlog.000002:4684"]
-    counts = iter(changes)
-    keeping = Keeping(address, [CACHE], standstill=0.0, changes=lambda: next(counts, changes[-1]))
+def test_a_place_that_moves_with_the_changes_is_none_of_that(fake: ScriptedReadyset, address: Address) -> None:
+    """Rows changed before the second look, and the third one finds it farther: the sync's end waits for nothing."""
+    fake.offsets = ["binlog.000002:4684", "binlog.000002:4684", "binlog.000002:5000"]
+    keeping = Keeping(address, [CACHE], patience=0.05, changes=lambda: len(fake.offsets) < 2)
+    keeping.keeper.start([0.0] * 3)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+def test_a_place_may_stay_without_changes(fake: ScriptedReadyset, address: Address) -> None:
+    """For as long as nothing is written."""
+    fake.offsets = ["binlog.000002:4684"]
+    keeping = Keeping(address, [CACHE], patience=0.05, standstill=0.0, changes=lambda: 7)
     keeping.keeper.start([0.0] * 4)
     keeping.keeper.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
 
-@pytest.mark.parametrize("busy", ["Snapshot In Progress", "Snapshotting", "Creating index"])
+@pytest.mark.parametrize("busy", ["Initializing", "Snapshotting", "Compacting", "Creating index"])
 def test_the_binlog_may_wait_for_a_table(fake: ScriptedReadyset, address: Address, busy: str) -> None:
     """While rows of a table are read, or an index is made, the place may stay for hours."""
-    if busy == "Snapshot In Progress":
-        fake.status = busy
-    else:
-        fake.tables = [[("`shop`.`orders`", busy, f"{number}.00%")] for number in range(9)]
+    fake.offsets = ["binlog.000002:4684"]
+    fake.tables = [[("`shop`.`orders`", busy, f"{number}.00%")] for number in range(9)]
     keeping = Keeping(address, [CACHE], standstill=1e-9, changes=itertools.count().__next__)
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("Binlog error before position binlog.000002:99: TME not found for table ID 109", "Stop ReadySet, empty its"),
+        ("Access denied for user 'readyset'@'%'", "Mend that; if it cannot be, stop ReadySet, empty its storage"),
+    ],
+    ids=["within a transaction", "a right that was taken"],
+)
+def test_what_the_replicator_says_is_told(fake: ScriptedReadyset, address: Address, error: str, advice: str) -> None:
+    """Its error is a sign without changes, too: a restarted one that fails is behind for good, and keeps no cache."""
+    fake.offsets, fake.error = ["binlog.000002:4684"], error
+    keeping = Keeping(address, [CACHE], patience=0.05, standstill=0.0)
+    keeping.keeper.start([0.0] * 2)
+    keeping.keeper.wait()
+
+    (warning,) = [text for level, text in keeping.logs if level == "WARN"]
+    assert f"Its replicator says: {error}." in warning
+    assert advice in warning
+    assert "rows have changed" not in warning
+
+
+def test_an_error_that_is_over_is_none_of_that(fake: ScriptedReadyset, address: Address) -> None:
+    """ReadySet has gone on since it was seen."""
+    fake.error = "connection refused"
+    keeping = Keeping(address, [CACHE], standstill=0.0)
     keeping.keeper.start([0.0] * 4)
     keeping.keeper.wait()
 
