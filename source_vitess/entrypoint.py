@@ -28,20 +28,28 @@ _FILES = {
 
 def main() -> None:
     """Runs the command line and exits."""
-    sys.exit(run(sys.argv[1:]))
+    # To the end of the process, whatever that waits for.
+    sys.exit(run(sys.argv[1:], StopSignals()))
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], signals: StopSignals | None = None) -> int:
     """Runs one command.
+
+    Args:
+        argv: The words after the program's name.
+        signals: What listens for signals; None for one of its own, which ends with the command.
 
     Returns:
         The exit code.
     """
+    if signals is None:
+        with StopSignals() as own:
+            return run(argv, own)
     args = parse_arguments(argv)
     if not args.command:
         sys.stderr.write("Give a command: spec, check, discover or read; --help describes them.\n")
         return 2
-    with StopSignals() as signals, logging_as_lines(debug=args.debug):
+    with logging_as_lines(debug=args.debug):
         return run_command(lambda: _run(args, signals))
 
 
