@@ -380,16 +380,22 @@ def test_a_signal_while_a_statement_has_no_answer(
     assert [error["failure_type"] for error in ran.errors] == ["transient_error"]
 
 
-def test_a_signal_while_nobody_reads_stdout(
-    vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
-) -> None:
-    """It ends before an orchestrator would kill it, with whole lines behind it."""
+def start_unread(vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Starts a copy of which nobody reads more than the beginning."""
     vitess.insert("a", *rows(20_000, 100))
     process = start(vitess, tmp_path)
     started.append(process)
     assert process.stdout is not None
     while b'"RECORD"' not in process.stdout.readline():
         pass
+    return process
+
+
+def test_a_signal_while_nobody_reads_stdout(
+    vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """It ends before an orchestrator would kill it, with whole lines behind it."""
+    process = start_unread(vitess, tmp_path, started)
 
     process.send_signal(signal.SIGTERM)
 
@@ -400,13 +406,9 @@ def test_a_signal_that_another_thread_takes(
     vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     """A main thread that waits for who reads stdout does not hear it, as when a signal comes just before it waits."""
-    vitess.insert("a", *rows(20_000, 100))
-    process = start(vitess, tmp_path)
-    started.append(process)
+    process = start_unread(vitess, tmp_path, started)
+    # Until the kernel's queue is full, and whoever writes waits.
     assert process.stdout is not None
-    while b'"RECORD"' not in process.stdout.readline():
-        pass
-    # The kernel's queue is full then, and whoever writes waits.
     unread = array.array("i", [0])
     while unread[0] < fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF:
         fcntl.ioctl(process.stdout, termios.FIONREAD, unread)
@@ -437,12 +439,7 @@ def test_a_second_signal_ends_it_at_once(
     vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     """When nobody reads stdout, the first signal waits some seconds for that; the second one does not."""
-    vitess.insert("a", *rows(20_000, 100))
-    process = start(vitess, tmp_path)
-    started.append(process)
-    assert process.stdout is not None
-    while b'"RECORD"' not in process.stdout.readline():
-        pass
+    process = start_unread(vitess, tmp_path, started)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
 
