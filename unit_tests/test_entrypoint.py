@@ -416,7 +416,7 @@ def test_a_signal_that_another_thread_takes(
     others = [int(each.name) for each in Path(f"/proc/{process.pid}/task").iterdir() if each.name != str(process.pid)]
     tgkill = ctypes.CDLL(None, use_errno=True).tgkill
 
-    assert tgkill(process.pid, max(others), signal.SIGTERM) == 0
+    assert tgkill(process.pid, min(others), signal.SIGTERM) == 0
 
     assert process.wait(60) == 128 + signal.SIGTERM
 
