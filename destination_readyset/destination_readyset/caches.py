@@ -47,6 +47,7 @@ class CacheKeeper:
         statements: What is wanted; there may be none.
         log: Takes a level and a text, from any thread.
         changes: Returns how many transactions that change rows have been sent to the served MySQL.
+        committed: Returns how many of these it has committed; None if all are.
         patience: Seconds for which lacking caches are tried in one round.
         pause: Seconds between two tries.
         watch: Seconds between two rounds, once those that were asked for are over.
@@ -59,6 +60,7 @@ class CacheKeeper:
         statements: Sequence[CacheStatement],
         log: Log,
         changes: Callable[[], int] = lambda: 0,
+        committed: Callable[[], int] | None = None,
         *,
         patience: float = PATIENCE,
         pause: float = _PAUSE,
@@ -71,7 +73,7 @@ class CacheKeeper:
         self._patience = patience
         self._pause = pause
         self._watch = watch
-        self._standstill = StandstillWatch(log, changes, seconds=standstill)
+        self._standstill = StandstillWatch(log, changes, committed, seconds=standstill)
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._stopped = threading.Event()

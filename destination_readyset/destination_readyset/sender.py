@@ -45,6 +45,7 @@ class Sender:
 
     Attributes:
         changes: How many transactions that change rows of tables were committed, or are being committed.
+        committed: How many of these were committed.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Sender:
         self._jobs: queue.Queue[_Statement | _Commit | None] = queue.Queue(_WAITING)
         self._error: ConnectorError | None = None
         self.changes = 0
+        self.committed = 0
         self._has_changes = False
         self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
         self._thread.start()
@@ -136,6 +138,7 @@ class Sender:
                 self.changes += self._has_changes
                 self._has_changes = False
                 self._connection.commit()
+                self.committed = self.changes
         finally:
             timer.cancel()
         if isinstance(job, _Commit):

@@ -41,12 +41,17 @@ class StandstillWatch:
     Args:
         log: Takes a level and a text.
         changes: Returns how many transactions that change rows have been sent to the served MySQL.
+        committed: Returns how many of these it has committed; None if all are. A COMMIT can take minutes, and ReadySet
+            sees nothing of it until then.
         seconds: For how long something may stay where it is.
     """
 
-    def __init__(self, log: Log, changes: Callable[[], int], *, seconds: float) -> None:
+    def __init__(
+        self, log: Log, changes: Callable[[], int], committed: Callable[[], int] | None = None, *, seconds: float
+    ) -> None:
         self._log = log
         self._changes = changes
+        self._committed = committed or changes
         self._seconds = seconds
         #: Of tables of which a snapshot is taken: how far it is, and since when.
         self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
@@ -75,7 +80,7 @@ class StandstillWatch:
 
     def is_awaited(self) -> bool:
         """Whether ReadySet has to move: rows have changed since its place was read, or it has failed there."""
-        return bool(self._last.place) and (self._changes() > self._changes_then or self._has_failed)
+        return bool(self._last.place) and (self._have_rows_changed() or self._has_failed)
 
     def tell(self, seconds: float) -> None:
         """Warns, once of each place, that ReadySet has had to move for so many seconds."""
@@ -84,12 +89,15 @@ class StandstillWatch:
             return
         self._told_place = place
         text = f"ReadySet has been at {place} of the served MySQL's binlog for {seconds:.0f} s"
-        text += ", though rows have changed since. " if self._changes() > self._changes_then else ". "
+        text += ", though rows have changed since. " if self._have_rows_changed() else ". "
         if error:
             text += f"Its replicator says: {error[:_ERROR_LENGTH]}{'…' if len(error) > _ERROR_LENGTH else ''}. "
         text += "If that stays so, its caches answer with old rows, or VTGate answers in their place. "
         can_be_mended = error and _WITHIN_TRANSACTION not in error
         self._log("WARN", text + (f"Mend that; if it cannot be, {_REPAIR}" if can_be_mended else _as_sentence(_REPAIR)))
+
+    def _have_rows_changed(self) -> bool:
+        return self._committed() > self._changes_then
 
     def _look_at_place(self, found: Replication) -> None:
         # After the question: what was sent by now can be in the answer already, and would not move it again.

@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import pytest
 from instruments.scripted_readyset import ScriptedReadyset
@@ -18,6 +19,7 @@ from destination_readyset.caches import CacheKeeper
 from destination_readyset.config import Address
 from destination_readyset.destination import DestinationReadyset
 from destination_readyset.readyset import Caches, list_caches, parse_name
+from destination_readyset.sender import Sender
 from destination_readyset.served import Connection, connect, query
 from tests.readyset_server import in_a_hurry
 from tests.served import SCHEMA, Served, catalog, record, state, stream
@@ -75,12 +77,21 @@ class Keeping:
         watch: float = 60,
         standstill: float = 60,
         changes: Callable[[], int] = lambda: 0,
+        committed: Callable[[], int] | None = None,
     ) -> None:
         self.logs: list[tuple[str, str]] = []
         self.said = threading.Event()
         parsed = [CacheStatement.parse(text) for text in statements]
         self.keeper = CacheKeeper(
-            address, parsed, self._log, changes, patience=patience, pause=0.001, watch=watch, standstill=standstill
+            address,
+            parsed,
+            self._log,
+            changes,
+            committed,
+            patience=patience,
+            pause=0.001,
+            watch=watch,
+            standstill=standstill,
         )
 
     def _log(self, level: str, text: str) -> None:
@@ -282,6 +293,52 @@ def test_a_place_may_stay_without_changes(fake: ScriptedReadyset, address: Addre
     keeping.keeper.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+def test_a_place_may_stay_during_a_commit(fake: ScriptedReadyset, address: Address) -> None:
+    """MySQL may wait for space on the disk of its binlog: ReadySet cannot see the rows before that is over."""
+    fake.offsets = ["binlog.000002:4684"]
+    keeping = Keeping(
+        address, [CACHE], patience=0.05, standstill=0.0, changes=itertools.count().__next__, committed=lambda: 0
+    )
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+class _Connection:
+    """One that runs nothing; what its sender has counted is kept at each COMMIT."""
+
+    open = False
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[int, int]] = []
+        self.sender: Sender | None = None
+
+    def query(self, _sql: bytes) -> int:
+        """One row is changed."""
+        return 1
+
+    def commit(self) -> None:
+        """Looks at the sender."""
+        assert self.sender is not None
+        self.counted.append((self.sender.changes, self.sender.committed))
+
+
+def test_a_commit_is_counted_before_and_after() -> None:
+    """Who sees its rows finds it sent; and it is not done before MySQL says so."""
+    connection = _Connection()
+    sender = Sender(cast("Connection", connection))
+    connection.sender = sender
+    for _ in range(2):
+        sender.execute(b"INSERT", "customers")
+        sender.commit(lambda: None)
+    sender.commit(lambda: None)
+    sender.finish()
+
+    assert connection.counted == [(1, 0), (2, 1), (2, 2)]
+    assert (sender.changes, sender.committed) == (2, 2)
 
 
 @pytest.mark.parametrize("busy", ["Initializing", "Snapshotting", "Compacting", "Creating index"])
