@@ -35,12 +35,18 @@ def fake() -> ScriptedReadyset:
 
 
 @pytest.fixture
-def address(fake: ScriptedReadyset) -> Iterator[Address]:
-    """Where it answers."""
+def server(fake: ScriptedReadyset) -> Iterator[VtgateMysqlServer]:
+    """What it answers with."""
     server = VtgateMysqlServer(fake)
     server.start()
-    yield Address("127.0.0.1", server.port, "app", tls="disabled")
+    yield server
     server.stop()
+
+
+@pytest.fixture
+def address(server: VtgateMysqlServer) -> Address:
+    """Where it answers."""
+    return Address("127.0.0.1", server.port, "app", tls="disabled")
 
 
 @pytest.fixture
@@ -76,6 +82,7 @@ class Keeping:
         patience: float = 5.0,
         watch: float = 60,
         standstill: float = 60,
+        answer: float = 60,
         changes: Callable[[], int] = lambda: 0,
         committed: Callable[[], int] | None = None,
     ) -> None:
@@ -92,6 +99,7 @@ class Keeping:
             pause=0.001,
             watch=watch,
             standstill=standstill,
+            answer=answer,
         )
 
     def _log(self, level: str, text: str) -> None:
@@ -339,6 +347,20 @@ def test_a_commit_is_counted_before_and_after() -> None:
 
     assert connection.counted == [(1, 0), (2, 1), (2, 2)]
     assert (sender.changes, sender.committed) == (2, 2)
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_one_that_hangs_does_not_hold_up_the_end(server: VtgateMysqlServer, address: Address, after: int) -> None:
+    """It takes connections and answers nothing, at the first look or at the last one."""
+    hung = server.hang_next(after=after)
+    keeping = Keeping(address, [CACHE] if after == 0 else [], patience=0.05, answer=0.5)
+    keeping.keeper.start([0.0])
+    if after:
+        fake.offsets = ["binlog.000002:4684"]
+    keeping.keeper.wait()
+
+    assert hung.is_set()
+    assert [level for level, _ in keeping.logs] == (["ERROR"] if after == 0 else [])
 
 
 @pytest.mark.parametrize("busy", ["Initializing", "Snapshotting", "Compacting", "Creating index"])
