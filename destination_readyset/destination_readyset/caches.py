@@ -50,6 +50,7 @@ class CacheKeeper:
         log: Takes a level and a text, from any thread.
         changes: Returns how many transactions that change rows have been sent to the served MySQL.
         committed: Returns how many of these it has committed; None if all are.
+        leave_out: Takes the names of tables that ReadySet leaves out.
         patience: Seconds for which lacking caches are tried in one round.
         pause: Seconds between two tries.
         watch: Seconds between two rounds, once those that were asked for are over.
@@ -64,6 +65,7 @@ class CacheKeeper:
         log: Log,
         changes: Callable[[], int] = lambda: 0,
         committed: Callable[[], int] | None = None,
+        leave_out: Callable[[frozenset[str]], None] = lambda _: None,
         *,
         patience: float = PATIENCE,
         pause: float = _PAUSE,
@@ -78,7 +80,7 @@ class CacheKeeper:
         self._pause = pause
         self._watch = watch
         self._answer = answer
-        self._standstill = StandstillWatch(log, changes, committed, seconds=standstill)
+        self._standstill = StandstillWatch(log, changes, committed, leave_out, seconds=standstill)
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._stopped = threading.Event()

@@ -10,7 +10,7 @@ Two faults of stable-260528, both made to happen with a real server:
 Then caches answer with old rows, or without some, and ReadySet says so nowhere but in two lists of its own. In the
 second case either its places stay where they are though rows change, or the last error does: a change of a row that it
 replicates moves `Maximum Replication Offset`. A transaction without such a change may not: of those, ReadySet notes one
-in ten seconds (`report_position_elapsed` there).
+in ten seconds (`report_position_elapsed` there). So tables that it leaves out (`--replication-tables`) do not count.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ Log = Callable[[str, str], None]
 _SNAPSHOTTING = "snapshotting"
 #: How one begins for which the binlog may have to wait.
 _BUSY = (_SNAPSHOTTING, "initializing", "compacting", "creating index")
+#: How one begins that is left out.
+_LEFT_OUT = "not replicated"
 #: In the error of a place within a transaction.
 _WITHIN_TRANSACTION = "TME not found"
 _ERROR_LENGTH = 300
@@ -43,15 +45,23 @@ class StandstillWatch:
         changes: Returns how many transactions that change rows have been sent to the served MySQL.
         committed: Returns how many of these it has committed; None if all are. A COMMIT can take minutes, and ReadySet
             sees nothing of it until then.
+        leave_out: Takes the names of tables that ReadySet leaves out, at each look.
         seconds: For how long something may stay where it is.
     """
 
     def __init__(
-        self, log: Log, changes: Callable[[], int], committed: Callable[[], int] | None = None, *, seconds: float
+        self,
+        log: Log,
+        changes: Callable[[], int],
+        committed: Callable[[], int] | None = None,
+        leave_out: Callable[[frozenset[str]], None] = lambda _: None,
+        *,
+        seconds: float,
     ) -> None:
         self._log = log
         self._changes = changes
         self._committed = committed or changes
+        self._leave_out = leave_out
         self._seconds = seconds
         #: Of tables of which a snapshot is taken: how far it is, and since when.
         self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
@@ -72,6 +82,9 @@ class StandstillWatch:
             pymysql.MySQLError: It does not answer.
         """
         statuses = list_statuses(connection)
+        is_left_out = {table: status.lower().startswith(_LEFT_OUT) for table, status in statuses.items()}
+        replicated = {table[-1] for table, is_out in is_left_out.items() if table and not is_out}
+        self._leave_out(frozenset(table[-1] for table in is_left_out if table) - replicated)
         self._look_at_snapshots(
             {table: status for table, status in statuses.items() if status.lower().startswith(_SNAPSHOTTING)}
         )
@@ -105,6 +118,8 @@ class StandstillWatch:
         has_moved = found.place != self._last.place
         if has_moved:
             self._changes_then = changes
+            # Another change may have come by the question below.
+            self._awaited_since = None
         self._last, self._has_failed = found, bool(found.error) and not has_moved
         if not self.is_awaited():
             self._awaited_since = None

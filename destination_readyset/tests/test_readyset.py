@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -13,14 +14,15 @@ from instruments.scripted_readyset import ScriptedReadyset
 from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
 from source_vitess.errors import ConfigError
 
-from destination_readyset import caches, readyset
+from destination_readyset import caches, readyset, standstill
 from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.caches import CacheKeeper
 from destination_readyset.config import Address
 from destination_readyset.destination import DestinationReadyset
-from destination_readyset.readyset import Caches, list_caches, parse_name
+from destination_readyset.readyset import Caches, Replication, list_caches, parse_name, read_replication
 from destination_readyset.sender import Sender
 from destination_readyset.served import Connection, connect, query
+from destination_readyset.standstill import StandstillWatch
 from tests.readyset_server import in_a_hurry
 from tests.served import SCHEMA, Served, catalog, record, state, stream
 
@@ -354,13 +356,72 @@ def test_one_that_hangs_does_not_hold_up_the_end(server: VtgateMysqlServer, addr
     """It takes connections and answers nothing, at the first look or at the last one."""
     hung = server.hang_next(after=after)
     keeping = Keeping(address, [CACHE] if after == 0 else [], patience=0.05, answer=0.5)
-    keeping.keeper.start([0.0])
-    if after:
-        fake.offsets = ["binlog.000002:4684"]
-    keeping.keeper.wait()
+    keeping.round()
 
     assert hung.is_set()
     assert [level for level, _ in keeping.logs] == (["ERROR"] if after == 0 else [])
+
+
+class Looking:
+    """A watch over a ReadySet without a server, at moments that the test gives.
+
+    Attributes:
+        logs: What was said.
+        statuses: Of tables.
+        found: The place and the error.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._now = 0.0
+        self.logs: list[str] = []
+        self.statuses: dict[tuple[str, ...], str] = {}
+        self.found = Replication("binlog.000002:4684")
+        monkeypatch.setattr(standstill, "list_statuses", lambda _: self.statuses)
+        monkeypatch.setattr(standstill, "read_replication", lambda _: self.found)
+        monkeypatch.setattr(standstill, "time", SimpleNamespace(monotonic=lambda: self._now))
+        self._watch = StandstillWatch(lambda _, text: self.logs.append(text), itertools.count().__next__, seconds=120)
+
+    def at(self, *moments: float) -> list[str]:
+        """Looks, and returns what was said until then."""
+        for self._now in moments:
+            self._watch.look(cast("Connection", None))
+        return self.logs
+
+
+def test_each_place_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that moves now and then, as with large transactions, is never told."""
+    looking = Looking(monkeypatch)
+    assert looking.at(1000, 1060) == []
+    looking.found = Replication("binlog.000002:5000")
+    assert looking.at(1120, 1180) == []
+
+    assert "binlog.000002:5000 of the served MySQL's binlog for 120 s" in "".join(looking.at(1240))
+
+
+def test_a_snapshot_is_told_again_after_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repair was done, and its snapshot has broken off as well."""
+    looking = Looking(monkeypatch)
+    for number in (1, 2):
+        looking.statuses = {("shop", "orders"): "Snapshotting 9.05%"}
+        assert len(looking.at(1000 * number, 1000 * number + 120, 1000 * number + 180)) == number
+        looking.statuses = {("shop", "orders"): "Online"}
+        looking.at(1000 * number + 240)
+
+
+def test_both_ends_of_the_place_count(fake: ScriptedReadyset, address: Address) -> None:
+    """A table that catches up moves the lower one only."""
+    fake.offsets, fake.lowest = ["binlog.000002:4684"], "binlog.000001:99"
+
+    with connect(address, session=False) as connection:
+        assert read_replication(connection).place == "binlog.000001:99 to binlog.000002:4684"
+
+
+def test_one_that_was_stopped_is_nowhere(fake: ScriptedReadyset, address: Address) -> None:
+    """ALTER READYSET STOP REPLICATION was somebody's wish."""
+    fake.replication, fake.error = "Stopped", "connection refused"
+
+    with connect(address, session=False) as connection:
+        assert read_replication(connection) == Replication()
 
 
 @pytest.mark.parametrize("busy", ["Initializing", "Snapshotting", "Compacting", "Creating index"])
@@ -428,6 +489,17 @@ def test_what_the_binlog_has_no_row_of_is_not_waited_for(standing_still: Served)
     standing_still.write(catalog(), [record({"id": 1}), state(2)])
 
     assert "of the served MySQL's binlog" not in standing_still.logs
+
+
+def test_a_table_that_is_left_out_is_not_waited_for(standing_still: Served, fake: ScriptedReadyset) -> None:
+    """As with `--replication-tables`: its rows do not move ReadySet, but for once in ten seconds."""
+    fake.tables = [[("`shop`.`customers`", "Not replicated", "filtered"), ("`shop`.`orders`", "Online", "")]]
+    standing_still.write(catalog(), [record({"id": 2}), state(2)])
+    assert "of the served MySQL's binlog" not in standing_still.logs
+
+    fake.tables = [[*fake.tables[0], ("`other`.`customers`", "Online", "")]]
+    standing_still.write(catalog(), [record({"id": 3}), state(3)])
+    assert "of the served MySQL's binlog" in standing_still.logs
 
 
 def test_a_readyset_is_looked_at_without_caches(standing_still: Served) -> None:
