@@ -7,7 +7,7 @@ Two faults of stable-260528, both made to happen with a real server:
   places within one (`flush_pending_actions` in replicators/src/mysql_connector/connector.rs), and goes on there without
   the event that names the transaction's table: it fails at that place once a second.
 
-Then caches answer with old rows, or without some, and ReadySet says so nowhere but in two lists of its own. In the
+Then caches answer with old rows, or without some, and ReadySet says so nowhere but in answers to two statements. In the
 second case either its places stay where they are though rows change, or the last error does: a change of a row that it
 replicates moves `Maximum Replication Offset`. A transaction without such a change may not: of those, ReadySet notes one
 in ten seconds (`report_position_elapsed` there). So tables that it leaves out (`--replication-tables`) do not count.
@@ -107,7 +107,10 @@ class StandstillWatch:
             text += f"Its replicator says: {error[:_ERROR_LENGTH]}{'…' if len(error) > _ERROR_LENGTH else ''}. "
         text += "If that stays so, its caches answer with old rows, or VTGate answers in their place. "
         can_be_mended = error and _WITHIN_TRANSACTION not in error
-        self._log("WARN", text + (f"Mend that; if it cannot be, {_REPAIR}" if can_be_mended else _as_sentence(_REPAIR)))
+        self._log(
+            "WARN",
+            text + (f"Mend that; if that is not possible, {_REPAIR}" if can_be_mended else _as_sentence(_REPAIR)),
+        )
 
     def _have_rows_changed(self) -> bool:
         return self._committed() > self._changes_then

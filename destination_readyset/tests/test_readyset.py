@@ -440,7 +440,10 @@ def test_the_binlog_may_wait_for_a_table(fake: ScriptedReadyset, address: Addres
     ("error", "advice"),
     [
         ("Binlog error before position binlog.000002:99: TME not found for table ID 109", "Stop ReadySet, empty its"),
-        ("Access denied for user 'readyset'@'%'", "Mend that; if it cannot be, stop ReadySet, empty its storage"),
+        (
+            "Access denied for user 'readyset'@'%'",
+            "Mend that; if that is not possible, stop ReadySet, empty its storage",
+        ),
     ],
     ids=["within a transaction", "a right that was taken"],
 )
@@ -489,6 +492,25 @@ def test_what_the_binlog_has_no_row_of_is_not_waited_for(standing_still: Served)
     standing_still.write(catalog(), [record({"id": 1}), state(2)])
 
     assert "of the served MySQL's binlog" not in standing_still.logs
+
+
+def test_a_round_of_run_does_not_wait_for_it(standing_still: Served) -> None:
+    """The next one looks again, and the changes must not wait meanwhile."""
+    standing_still.write(catalog(), [record({"id": 2}), state(2)], pass_on=True)
+
+    assert "of the served MySQL's binlog" not in standing_still.logs
+
+
+def test_a_sync_begins_with_a_look(
+    server: VtgateMysqlServer, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written afterwards has to move ReadySet; what it had read before cannot be told from it later."""
+    monkeypatch.setattr(caches, "_FIRST_LOOK", 60.0)
+    keeping = Keeping(address, [])
+    keeping.keeper.start([0.0])
+
+    assert "SHOW READYSET STATUS" in [statement.sql for statement in server.statements]
+    keeping.keeper.stop()
 
 
 def test_a_table_that_is_left_out_is_not_waited_for(standing_still: Served, fake: ScriptedReadyset) -> None:
