@@ -24,6 +24,7 @@ import pytest
 
 from instruments.scripted_vtgate.vitess import Vitess
 from source_vitess import entrypoint
+from source_vitess.airbyte.stop_signals import GRACE_SECONDS
 from source_vitess.clock import SystemClock
 from source_vitess.commands import Commands
 from source_vitess.rows import compiled
@@ -443,10 +444,12 @@ def test_a_second_signal_ends_it_at_once(
     assert process.stdout is not None
     while b'"RECORD"' not in process.stdout.readline():
         pass
+    sent_at = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
 
     assert process.wait(60) in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+    assert time.monotonic() - sent_at < GRACE_SECONDS
 
 
 def test_an_error_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
