@@ -79,6 +79,8 @@ class ScriptedReadyset(Answering):
         tables: Answers to `SHOW READYSET ALL TABLES`, one after the other; the last one stays.
         offsets: Where in the binlog `SHOW READYSET STATUS` says that it is, one after the other; the last one stays. If
             there are none, it is further on each time.
+        lowest: Where the table is that is behind all others; "" for where it is itself.
+        replication: Whether it replicates: `Running`, `Stopped` or `Disabled`.
         error: What its replicator failed with, if it has not gone on since.
         caches: By name.
         mismatches: So many of the next deep caches fail because the schema's generation has changed.
@@ -94,6 +96,8 @@ class ScriptedReadyset(Answering):
         self.mode = mode
         self.tables: list[Sequence[tuple[str, str, str]]] = [[]]
         self.offsets: list[str] = []
+        self.lowest = ""
+        self.replication = "Running"
         self.error = ""
         self.caches: dict[str, Cache] = {}
         self.mismatches = 0
@@ -167,8 +171,12 @@ class ScriptedReadyset(Answering):
         rows = [
             ("Database Connection", "Connected"),
             ("Status", "Online"),
-            ("Replication Status", "Running"),
-            *([("Maximum Replication Offset", offset), ("Minimum Replication Offset", offset)] if offset else []),
+            ("Replication Status", self.replication),
+            *(
+                [("Maximum Replication Offset", offset), ("Minimum Replication Offset", self.lowest or offset)]
+                if offset
+                else []
+            ),
             *([("Last replicator error", self.error)] if self.error else []),
         ]
         return rows, ["Variable_name", "Value"]

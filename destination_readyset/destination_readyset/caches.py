@@ -35,6 +35,8 @@ STANDSTILL = 120.0
 _PAUSE = 1.0
 #: Seconds for which a sync waits until ReadySet has been looked at before its first rows: it must not hold up its data.
 _FIRST_LOOK = 2.0
+#: Seconds that ReadySet has to say how far it is: one that hangs must not hold up the end of a sync.
+ANSWER = 30.0
 
 Log = Callable[[str, str], None]
 
@@ -47,10 +49,13 @@ class CacheKeeper:
         statements: What is wanted; there may be none.
         log: Takes a level and a text, from any thread.
         changes: Returns how many transactions that change rows have been sent to the served MySQL.
+        committed: Returns how many of these it has committed; None if all are.
+        leave_out: Takes the names of tables that ReadySet leaves out.
         patience: Seconds for which lacking caches are tried in one round.
         pause: Seconds between two tries.
         watch: Seconds between two rounds, once those that were asked for are over.
         standstill: Seconds after which it is told that ReadySet does not go on.
+        answer: Seconds that ReadySet has to say how far it is.
     """
 
     def __init__(
@@ -59,11 +64,14 @@ class CacheKeeper:
         statements: Sequence[CacheStatement],
         log: Log,
         changes: Callable[[], int] = lambda: 0,
+        committed: Callable[[], int] | None = None,
+        leave_out: Callable[[frozenset[str]], None] = lambda _: None,
         *,
         patience: float = PATIENCE,
         pause: float = _PAUSE,
         watch: float = WATCH,
         standstill: float = STANDSTILL,
+        answer: float = ANSWER,
     ) -> None:
         self._address = address
         self._statements = statements
@@ -71,7 +79,8 @@ class CacheKeeper:
         self._patience = patience
         self._pause = pause
         self._watch = watch
-        self._standstill = StandstillWatch(log, changes, seconds=standstill)
+        self._answer = answer
+        self._standstill = StandstillWatch(log, changes, committed, leave_out, seconds=standstill)
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._stopped = threading.Event()
@@ -116,7 +125,7 @@ class CacheKeeper:
         """Waits until ReadySet has moved since the last rows were written: a short sync sees it once only, else."""
         started = time.monotonic()
         try:
-            with connect(self._address, session=False) as connection:
+            with connect(self._address, session=False, timeout=self._answer) as connection:
                 self._standstill.look(connection)
                 while self._standstill.is_awaited() and not self._stopped.wait(self._pause):
                     self._standstill.look(connection)
@@ -155,14 +164,17 @@ class CacheKeeper:
     def _bring(self, made: list[str]) -> Mapping[str, str]:
         """Creates what is lacking, looks again, and returns what still is, with the reason."""
         try:
+            self._look()
+            if not self._statements:
+                return {}
             connection = connect(self._address, session=False)
         except ConnectorError as error:
-            self._looked.set()
             return dict.fromkeys((each.name for each in self._statements), error.detail or error.message)
+        except pymysql.MySQLError as error:
+            return dict.fromkeys((each.name for each in self._statements), _text(error))
         reasons: dict[str, str] = {}
         with connection:
             try:
-                self._look(connection)
                 caches = list_caches(connection)
                 created = [each for each in self._statements if not self._is_kept(connection, each, caches)]
                 for statement in created:
@@ -183,9 +195,10 @@ class CacheKeeper:
                 made.append(statement.name)
         return lacking
 
-    def _look(self, connection: Connection) -> None:
+    def _look(self) -> None:
         try:
-            self._standstill.look(connection)
+            with connect(self._address, session=False, timeout=self._answer) as connection:
+                self._standstill.look(connection)
         finally:
             self._looked.set()
 

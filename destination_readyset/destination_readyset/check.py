@@ -64,7 +64,7 @@ def check(config: Config) -> Iterator[str]:
         yield f"The served MySQL {variables['version']} writes a binlog that ReadySet reads."
         if variables.get("gtid_mode") != "ON":
             yield (
-                "Its gtid_mode is not ON: a ReadySet that is killed within a transaction can stay there for good. Set "
+                "Its gtid_mode is not ON: a ReadySet that is killed within a transaction may never get past it. Set "
                 "gtid_mode and enforce_gtid_consistency to ON, and start ReadySet with --require-gtid."
             )
         bookkeeping = Bookkeeping(config.bookkeeping_database)

@@ -45,6 +45,8 @@ class Sender:
 
     Attributes:
         changes: How many transactions that change rows of tables were committed, or are being committed.
+        committed: How many of these were committed.
+        unreplicated: Tables that ReadySet leaves out: what changes rows of them alone does not count.
     """
 
     def __init__(
@@ -59,9 +61,15 @@ class Sender:
         self._jobs: queue.Queue[_Statement | _Commit | None] = queue.Queue(_WAITING)
         self._error: ConnectorError | None = None
         self.changes = 0
+        self.committed = 0
+        self.unreplicated: frozenset[str] = frozenset()
         self._has_changes = False
         self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
         self._thread.start()
+
+    def leave_out(self, tables: frozenset[str]) -> None:
+        """Takes the tables that ReadySet leaves out, from any thread."""
+        self.unreplicated = tables
 
     def execute(self, sql: bytes, table: str = "") -> None:
         """Has a statement run.
@@ -129,13 +137,15 @@ class Sender:
         try:
             if isinstance(job, _Statement):
                 # Bytes are taken as they are. What leaves a row as it was is not in the binlog, and does not count.
-                if self._connection.query(job.sql) and job.table:
+                is_changed = bool(self._connection.query(job.sql))
+                if is_changed and job.table and job.table not in self.unreplicated:
                     self._has_changes = True
             else:
                 # Before it is done: who sees its rows has to find it counted.
                 self.changes += self._has_changes
                 self._has_changes = False
                 self._connection.commit()
+                self.committed = self.changes
         finally:
             timer.cancel()
         if isinstance(job, _Commit):

@@ -32,13 +32,16 @@ SET SESSION sql_mode = '{SQL_MODE}', time_zone = '+00:00', foreign_key_checks = 
     innodb_lock_wait_timeout = 120, group_concat_max_len = 1048576"""
 
 
-def connect(address: Address, *, autocommit: bool = True, session: bool = True) -> Connection:
+def connect(
+    address: Address, *, autocommit: bool = True, session: bool = True, timeout: float = STATEMENT_TIMEOUT
+) -> Connection:
     """Opens a connection whose session is as this package's SQL needs it.
 
     Args:
         address: The server.
         autocommit: False to commit by hand.
         session: False to leave the session alone, for a ReadySet.
+        timeout: Seconds without a byte after which a statement, or the login, has failed.
 
     Raises:
         ConfigError: The host, the user or the certificate is wrong.
@@ -54,8 +57,8 @@ def connect(address: Address, *, autocommit: bool = True, session: bool = True) 
             charset="utf8mb4",
             autocommit=autocommit,
             connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=STATEMENT_TIMEOUT,
-            write_timeout=STATEMENT_TIMEOUT,
+            read_timeout=timeout,
+            write_timeout=timeout,
             **_tls(address),
         )
         if session:

@@ -7,10 +7,10 @@ Two faults of stable-260528, both made to happen with a real server:
   places within one (`flush_pending_actions` in replicators/src/mysql_connector/connector.rs), and goes on there without
   the event that names the transaction's table: it fails at that place once a second.
 
-Then caches answer with old rows, or without some, and ReadySet says so nowhere but in two lists of its own. In the
+Then caches answer with old rows, or without some, and ReadySet says so nowhere but in answers to two statements. In the
 second case either its places stay where they are though rows change, or the last error does: a change of a row that it
 replicates moves `Maximum Replication Offset`. A transaction without such a change may not: of those, ReadySet notes one
-in ten seconds (`report_position_elapsed` there).
+in ten seconds (`report_position_elapsed` there). So tables that it leaves out (`--replication-tables`) do not count.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ Log = Callable[[str, str], None]
 _SNAPSHOTTING = "snapshotting"
 #: How one begins for which the binlog may have to wait.
 _BUSY = (_SNAPSHOTTING, "initializing", "compacting", "creating index")
+#: How one begins that is left out.
+_LEFT_OUT = "not replicated"
 #: In the error of a place within a transaction.
 _WITHIN_TRANSACTION = "TME not found"
 _ERROR_LENGTH = 300
@@ -41,12 +43,25 @@ class StandstillWatch:
     Args:
         log: Takes a level and a text.
         changes: Returns how many transactions that change rows have been sent to the served MySQL.
+        committed: Returns how many of these it has committed; None if all are. A COMMIT can take minutes, and ReadySet
+            sees nothing of it until then.
+        leave_out: Takes the names of tables that ReadySet leaves out, at each look.
         seconds: For how long something may stay where it is.
     """
 
-    def __init__(self, log: Log, changes: Callable[[], int], *, seconds: float) -> None:
+    def __init__(
+        self,
+        log: Log,
+        changes: Callable[[], int],
+        committed: Callable[[], int] | None = None,
+        leave_out: Callable[[frozenset[str]], None] = lambda _: None,
+        *,
+        seconds: float,
+    ) -> None:
         self._log = log
         self._changes = changes
+        self._committed = committed or changes
+        self._leave_out = leave_out
         self._seconds = seconds
         #: Of tables of which a snapshot is taken: how far it is, and since when.
         self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
@@ -67,6 +82,9 @@ class StandstillWatch:
             pymysql.MySQLError: It does not answer.
         """
         statuses = list_statuses(connection)
+        is_left_out = {table: status.lower().startswith(_LEFT_OUT) for table, status in statuses.items()}
+        replicated = {table[-1] for table, is_out in is_left_out.items() if table and not is_out}
+        self._leave_out(frozenset(table[-1] for table in is_left_out if table) - replicated)
         self._look_at_snapshots(
             {table: status for table, status in statuses.items() if status.lower().startswith(_SNAPSHOTTING)}
         )
@@ -75,7 +93,7 @@ class StandstillWatch:
 
     def is_awaited(self) -> bool:
         """Whether ReadySet has to move: rows have changed since its place was read, or it has failed there."""
-        return bool(self._last.place) and (self._changes() > self._changes_then or self._has_failed)
+        return bool(self._last.place) and (self._have_rows_changed() or self._has_failed)
 
     def tell(self, seconds: float) -> None:
         """Warns, once of each place, that ReadySet has had to move for so many seconds."""
@@ -84,12 +102,18 @@ class StandstillWatch:
             return
         self._told_place = place
         text = f"ReadySet has been at {place} of the served MySQL's binlog for {seconds:.0f} s"
-        text += ", though rows have changed since. " if self._changes() > self._changes_then else ". "
+        text += ", though rows have changed since. " if self._have_rows_changed() else ". "
         if error:
             text += f"Its replicator says: {error[:_ERROR_LENGTH]}{'…' if len(error) > _ERROR_LENGTH else ''}. "
         text += "If that stays so, its caches answer with old rows, or VTGate answers in their place. "
         can_be_mended = error and _WITHIN_TRANSACTION not in error
-        self._log("WARN", text + (f"Mend that; if it cannot be, {_REPAIR}" if can_be_mended else _as_sentence(_REPAIR)))
+        self._log(
+            "WARN",
+            text + (f"Mend that; if that is not possible, {_REPAIR}" if can_be_mended else _as_sentence(_REPAIR)),
+        )
+
+    def _have_rows_changed(self) -> bool:
+        return self._committed() > self._changes_then
 
     def _look_at_place(self, found: Replication) -> None:
         # After the question: what was sent by now can be in the answer already, and would not move it again.
@@ -97,6 +121,8 @@ class StandstillWatch:
         has_moved = found.place != self._last.place
         if has_moved:
             self._changes_then = changes
+            # Another change may have come by the question below.
+            self._awaited_since = None
         self._last, self._has_failed = found, bool(found.error) and not has_moved
         if not self.is_awaited():
             self._awaited_since = None

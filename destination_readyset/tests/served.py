@@ -38,7 +38,14 @@ class Served:
     config: Json
     emitted: list[Json] = field(default_factory=list)
 
-    def write(self, catalog: Json, messages: Iterable[Json], emitted: Callable[[Json], None] = lambda _: None) -> None:
+    def write(
+        self,
+        catalog: Json,
+        messages: Iterable[Json],
+        emitted: Callable[[Json], None] = lambda _: None,
+        *,
+        pass_on: bool = False,
+    ) -> None:
         """Runs one sync within this process; raises as it does."""
 
         def emit(lines: bytes) -> None:
@@ -52,6 +59,7 @@ class Served:
             ConfiguredAirbyteCatalogSerializer.load(catalog),
             (json.dumps(message).encode() for message in messages),
             emit,
+            pass_on=pass_on,
         )
 
     def process(self, folder: Path, catalog: Json) -> subprocess.Popen[bytes]:

@@ -6,19 +6,23 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from instruments.scripted_readyset import ScriptedReadyset
 from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
 from source_vitess.errors import ConfigError
 
-from destination_readyset import caches, readyset
+from destination_readyset import caches, readyset, standstill
 from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.caches import CacheKeeper
 from destination_readyset.config import Address
 from destination_readyset.destination import DestinationReadyset
-from destination_readyset.readyset import Caches, list_caches, parse_name
+from destination_readyset.readyset import Caches, Replication, list_caches, parse_name, read_replication
+from destination_readyset.sender import Sender
 from destination_readyset.served import Connection, connect, query
+from destination_readyset.standstill import StandstillWatch
 from tests.readyset_server import in_a_hurry
 from tests.served import SCHEMA, Served, catalog, record, state, stream
 
@@ -33,12 +37,18 @@ def fake() -> ScriptedReadyset:
 
 
 @pytest.fixture
-def address(fake: ScriptedReadyset) -> Iterator[Address]:
-    """Where it answers."""
+def server(fake: ScriptedReadyset) -> Iterator[VtgateMysqlServer]:
+    """What it answers with."""
     server = VtgateMysqlServer(fake)
     server.start()
-    yield Address("127.0.0.1", server.port, "app", tls="disabled")
+    yield server
     server.stop()
+
+
+@pytest.fixture
+def address(server: VtgateMysqlServer) -> Address:
+    """Where it answers."""
+    return Address("127.0.0.1", server.port, "app", tls="disabled")
 
 
 @pytest.fixture
@@ -74,13 +84,24 @@ class Keeping:
         patience: float = 5.0,
         watch: float = 60,
         standstill: float = 60,
+        answer: float = 60,
         changes: Callable[[], int] = lambda: 0,
+        committed: Callable[[], int] | None = None,
     ) -> None:
         self.logs: list[tuple[str, str]] = []
         self.said = threading.Event()
         parsed = [CacheStatement.parse(text) for text in statements]
         self.keeper = CacheKeeper(
-            address, parsed, self._log, changes, patience=patience, pause=0.001, watch=watch, standstill=standstill
+            address,
+            parsed,
+            self._log,
+            changes,
+            committed,
+            patience=patience,
+            pause=0.001,
+            watch=watch,
+            standstill=standstill,
+            answer=answer,
         )
 
     def _log(self, level: str, text: str) -> None:
@@ -284,6 +305,125 @@ def test_a_place_may_stay_without_changes(fake: ScriptedReadyset, address: Addre
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
 
+def test_a_place_may_stay_during_a_commit(fake: ScriptedReadyset, address: Address) -> None:
+    """MySQL may wait for space on the disk of its binlog: ReadySet cannot see the rows before that is over."""
+    fake.offsets = ["binlog.000002:4684"]
+    keeping = Keeping(
+        address, [CACHE], patience=0.05, standstill=0.0, changes=itertools.count().__next__, committed=lambda: 0
+    )
+    keeping.keeper.start([0.0] * 4)
+    keeping.keeper.wait()
+
+    assert [level for level, _ in keeping.logs] == ["INFO"]
+
+
+class _Connection:
+    """One that runs nothing; what its sender has counted is kept at each COMMIT."""
+
+    open = False
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[int, int]] = []
+        self.sender: Sender | None = None
+
+    def query(self, _sql: bytes) -> int:
+        """One row is changed."""
+        return 1
+
+    def commit(self) -> None:
+        """Looks at the sender."""
+        assert self.sender is not None
+        self.counted.append((self.sender.changes, self.sender.committed))
+
+
+def test_a_commit_is_counted_before_and_after() -> None:
+    """Who sees its rows finds it sent; and it is not done before MySQL says so."""
+    connection = _Connection()
+    sender = Sender(cast("Connection", connection))
+    connection.sender = sender
+    for _ in range(2):
+        sender.execute(b"INSERT", "customers")
+        sender.commit(lambda: None)
+    sender.commit(lambda: None)
+    sender.finish()
+
+    assert connection.counted == [(1, 0), (2, 1), (2, 2)]
+    assert (sender.changes, sender.committed) == (2, 2)
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_one_that_hangs_does_not_hold_up_the_end(server: VtgateMysqlServer, address: Address, after: int) -> None:
+    """It takes connections and answers nothing, at the first look or at the last one."""
+    hung = server.hang_next(after=after)
+    keeping = Keeping(address, [CACHE] if after == 0 else [], patience=0.05, answer=0.5)
+    keeping.round()
+
+    assert hung.is_set()
+    assert [level for level, _ in keeping.logs] == (["ERROR"] if after == 0 else [])
+
+
+class Looking:
+    """A watch over a ReadySet without a server, at moments that the test gives.
+
+    Attributes:
+        logs: What was said.
+        statuses: Of tables.
+        found: The place and the error.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._now = 0.0
+        self.logs: list[str] = []
+        self.statuses: dict[tuple[str, ...], str] = {}
+        self.found = Replication("binlog.000002:4684")
+        monkeypatch.setattr(standstill, "list_statuses", lambda _: self.statuses)
+        monkeypatch.setattr(standstill, "read_replication", lambda _: self.found)
+        monkeypatch.setattr(standstill, "time", SimpleNamespace(monotonic=lambda: self._now))
+        self._watch = StandstillWatch(lambda _, text: self.logs.append(text), itertools.count().__next__, seconds=120)
+
+    def at(self, *moments: float) -> list[str]:
+        """Looks, and returns what was said until then."""
+        for self._now in moments:
+            self._watch.look(cast("Connection", None))
+        return self.logs
+
+
+def test_each_place_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that moves now and then, as with large transactions, is never told."""
+    looking = Looking(monkeypatch)
+    assert looking.at(1000, 1060) == []
+    looking.found = Replication("binlog.000002:5000")
+    assert looking.at(1120, 1180) == []
+
+    assert "binlog.000002:5000 of the served MySQL's binlog for 120 s" in "".join(looking.at(1240))
+
+
+def test_a_snapshot_is_told_again_after_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repair was done, and its snapshot has broken off as well."""
+    looking = Looking(monkeypatch)
+    for number in (1, 2):
+        looking.statuses = {("shop", "orders"): "Snapshotting 9.05%"}
+        assert len(looking.at(1000 * number, 1000 * number + 120, 1000 * number + 180)) == number
+        looking.statuses = {("shop", "orders"): "Online"}
+        looking.at(1000 * number + 240)
+
+
+def test_both_ends_of_the_place_count(fake: ScriptedReadyset, address: Address) -> None:
+    """A table that catches up moves the lower one only."""
+    fake.offsets, fake.lowest = ["binlog.000002:4684"], "binlog.000001:99"
+
+    with connect(address, session=False) as connection:
+        assert read_replication(connection).place == "binlog.000001:99 to binlog.000002:4684"
+
+
+def test_one_that_was_stopped_is_nowhere(fake: ScriptedReadyset, address: Address) -> None:
+    """ALTER READYSET STOP REPLICATION was somebody's wish."""
+    fake.replication, fake.error = "Stopped", "connection refused"
+
+    with connect(address, session=False) as connection:
+        assert read_replication(connection) == Replication()
+
+
 @pytest.mark.parametrize("busy", ["Initializing", "Snapshotting", "Compacting", "Creating index"])
 def test_the_binlog_may_wait_for_a_table(fake: ScriptedReadyset, address: Address, busy: str) -> None:
     """While rows of a table are read, or an index is made, the place may stay for hours."""
@@ -300,7 +440,10 @@ def test_the_binlog_may_wait_for_a_table(fake: ScriptedReadyset, address: Addres
     ("error", "advice"),
     [
         ("Binlog error before position binlog.000002:99: TME not found for table ID 109", "Stop ReadySet, empty its"),
-        ("Access denied for user 'readyset'@'%'", "Mend that; if it cannot be, stop ReadySet, empty its storage"),
+        (
+            "Access denied for user 'readyset'@'%'",
+            "Mend that; if that is not possible, stop ReadySet, empty its storage",
+        ),
     ],
     ids=["within a transaction", "a right that was taken"],
 )
@@ -349,6 +492,36 @@ def test_what_the_binlog_has_no_row_of_is_not_waited_for(standing_still: Served)
     standing_still.write(catalog(), [record({"id": 1}), state(2)])
 
     assert "of the served MySQL's binlog" not in standing_still.logs
+
+
+def test_a_round_of_run_does_not_wait_for_it(standing_still: Served) -> None:
+    """The next one looks again, and the changes must not wait meanwhile."""
+    standing_still.write(catalog(), [record({"id": 2}), state(2)], pass_on=True)
+
+    assert "of the served MySQL's binlog" not in standing_still.logs
+
+
+def test_a_sync_begins_with_a_look(
+    server: VtgateMysqlServer, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written afterwards has to move ReadySet; what it had read before cannot be told from it later."""
+    monkeypatch.setattr(caches, "_FIRST_LOOK", 60.0)
+    keeping = Keeping(address, [])
+    keeping.keeper.start([0.0])
+
+    assert "SHOW READYSET STATUS" in [statement.sql for statement in server.statements]
+    keeping.keeper.stop()
+
+
+def test_a_table_that_is_left_out_is_not_waited_for(standing_still: Served, fake: ScriptedReadyset) -> None:
+    """As with `--replication-tables`: its rows do not move ReadySet, but for once in ten seconds."""
+    fake.tables = [[("`shop`.`customers`", "Not replicated", "filtered"), ("`shop`.`orders`", "Online", "")]]
+    standing_still.write(catalog(), [record({"id": 2}), state(2)])
+    assert "of the served MySQL's binlog" not in standing_still.logs
+
+    fake.tables = [[*fake.tables[0], ("`other`.`customers`", "Online", "")]]
+    standing_still.write(catalog(), [record({"id": 3}), state(3)])
+    assert "of the served MySQL's binlog" in standing_still.logs
 
 
 def test_a_readyset_is_looked_at_without_caches(standing_still: Served) -> None:

@@ -12,11 +12,14 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Any
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
 GRACE_SECONDS = 8.0
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
@@ -32,6 +35,8 @@ class StopSignals:
     def __init__(self) -> None:
         self.number: int | None = None
         self._writing: int | None = None
+        #: What handled the signals before.
+        self._before: dict[int, Any] = {}
 
     def listen(self, stop: Callable[[], None]) -> None:
         """Begins to listen; once, on the main thread.
@@ -43,8 +48,8 @@ class StopSignals:
         os.set_blocking(self._writing, False)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         threading.Thread(target=self._hear, args=(reading, stop), name="signals", daemon=True).start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _nothing)
+        for number in _NUMBERS:
+            self._before[number] = signal.signal(number, _nothing)
 
     def __enter__(self) -> StopSignals:
         return self
@@ -52,20 +57,29 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        for number, handler in self._before.items():
+            if handler is not None:  # else it was not set from Python, and cannot be
+                signal.signal(number, handler)
         if self._writing is not None:
             signal.set_wakeup_fd(-1)
             os.close(self._writing)
 
     def _hear(self, reading: int, stop: Callable[[], None]) -> None:
         try:
-            if not (first := os.read(reading, 1)):
+            # Of every signal that has a handler in Python, the number comes here.
+            while (first := os.read(reading, 1)) and first[0] not in _NUMBERS:
+                pass
+            if not first:
                 return  # the other end was closed
             self.number = first[0]
             threading.Thread(target=stop, daemon=True).start()
-            if not select.select([reading], [], [], GRACE_SECONDS)[0]:
-                os._exit(128 + self.number)
-            if second := os.read(reading, 1):
-                os._exit(128 + second[0])
+            ends_at = time.monotonic() + GRACE_SECONDS
+            while select.select([reading], [], [], max(0.0, ends_at - time.monotonic()))[0]:
+                if not (second := os.read(reading, 1)):
+                    return
+                if second[0] in _NUMBERS:
+                    os._exit(128 + second[0])
+            os._exit(128 + self.number)
         finally:
             os.close(reading)
 

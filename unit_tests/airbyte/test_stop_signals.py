@@ -1,0 +1,44 @@
+"""What listens for SIGTERM and SIGINT within a process that has signals of its own; see also `test_entrypoint`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from source_vitess.airbyte.stop_signals import StopSignals
+
+
+@pytest.fixture
+def another_handler() -> Iterator[None]:
+    """The process has a handler for SIGUSR1."""
+    before = signal.signal(signal.SIGUSR1, lambda _, __: None)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.usefixtures("another_handler")
+def test_other_signals_end_nothing() -> None:
+    """Python writes the numbers of all signals that it handles, and a second one would end the process."""
+    stopped = threading.Event()
+    with StopSignals() as signals:
+        signals.listen(stopped.set)
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGTERM)
+        assert stopped.wait(60)
+        signal.raise_signal(signal.SIGUSR1)
+
+    assert signals.number == signal.SIGTERM
+
+
+def test_handlers_come_back() -> None:
+    """Else the process would not end by a signal any more."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with StopSignals() as signals:
+        signals.listen(lambda: None)
+        assert signal.getsignal(signal.SIGINT) not in before
+
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert signal.set_wakeup_fd(-1) == -1
