@@ -69,11 +69,12 @@ class ReadTable:
         columns = table.columns[: known.count]
         names = [column.name for column in columns]
         if later := [name for name in self.forms if name not in names]:
+            kept = ", ".join(written(name) for name in self.forms if name in names)
             raise StreamError(
                 table.name,
                 f"The column {', '.join(map(repr, later))} was added to table {table.name!r} after the query began. To "
-                f"go on without it, give the option columns: {', '.join(written(n) for n in self.forms if n in names)}. To read "
-                "it, start a new query with a new checkpoint, which copies the table again.",
+                f"go on without it, give the option columns: {kept}. To read it, start a new query with a new "
+                "checkpoint, which copies the table again.",
             )
         return replace(self, streamed=replace(self.streamed, table=replace(table, columns=columns)))
 
