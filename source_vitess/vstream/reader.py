@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -55,6 +56,8 @@ _STATEMENTS = frozenset({binlogdata_pb2.INSERT, binlogdata_pb2.REPLACE, binlogda
 # GEOMETRY: seen with 9.7).
 _NOT_NULL = 1
 _BLOBS = frozenset({query_pb2.TEXT, query_pb2.BLOB})
+#: What VTTablet calls the columns of a change whose names it does not know (vstreamer.go, buildTableColumns).
+_NUMBERED = re.compile("@[0-9]+")
 #: How an event of these types begins: with the field that holds its type. They need not be parsed for what they say.
 _BEGIN, _VGTID = bytes([1 << 3, binlogdata_pb2.BEGIN]), bytes([1 << 3, binlogdata_pb2.VGTID])
 
@@ -285,7 +288,7 @@ class EventReader:
         labels = copying or event.enum_set_string_values
         columns = []
         for field in event.fields:
-            if field.name.startswith("@"):
+            if _NUMBERED.fullmatch(field.name) and field.name not in table.columns_by_name:
                 raise SchemaMismatchError(
                     table.name,
                     f"VTGate cannot name the columns of table {table.name!r} in shard {event.shard!r} as they were "

@@ -350,6 +350,17 @@ def test_a_partial_image_of_what_is_not_selected() -> None:
     assert data == {"id": 1, "name": "b"}
 
 
+@pytest.mark.parametrize("name", ["@x", "@", "@1", "@2"])
+def test_a_column_whose_name_begins_with_an_at_sign(name: str) -> None:
+    """It is the table's own, not VTTablet's number for a column whose name it does not know."""
+    columns = (Column("id", "bigint", None, nullable=False), Column(name, "bigint", None, nullable=True))
+    schema = json_schema_for(parse_column_type("bigint"), None, TypeOptions())
+    named = StreamedTable(Table("t", columns, KEY), {column.name: schema for column in columns})
+    announced = field("t", {"id": "bigint", name: "bigint"}, key=KEY)
+
+    assert values(read([[announced, row("t", after=(1, 5))]], named)) == [("-80", {"id": 1, name: 5}, False)]
+
+
 @pytest.mark.parametrize(
     "bad", [field("t", {"@1": "bigint"}), row("t", after=(1, "a"))], ids=["columns without names", "misfit"]
 )

@@ -89,6 +89,8 @@ def test_a_table_in_the_catalog_of_spark_is_refused_when_it_is_created() -> None
         ({"tls": "[]"}, "The field tls must be an object, found a list"),
         ({"password": "hunter2"}, "The field password is set and the field username is not"),
         ({"columns": "a,,b"}, "The option columns must be a list of names with commas between them"),
+        ({"columns": "`a,b"}, "A name that holds a comma, or begins with a backtick, stands in backticks"),
+        ({"table": "`a"}, "The option table begins with a backtick, and is no name in backticks: '`a'"),
         ({"columns": "a,a"}, "The option columns lists 'a' twice"),
         ({"shards": "80"}, None),
         ({"shards": "8 0"}, "The field shards must be a list of names of shards"),
@@ -142,6 +144,15 @@ def test_several_tables() -> None:
 
     assert (options.tables, options.in_envelopes) == (("orders", "items"), True)
     assert ReadOptions.parse({"url": GOOD["url"], "tables": "orders"}).in_envelopes
+
+
+def test_names_in_backticks() -> None:
+    """They may hold a comma, or a space in front."""
+    options = ReadOptions.parse({**GOOD, "table": "` orders`", "columns": "`a,b`, `c``d`, e f"})
+
+    assert (options.tables, options.columns) == ((" orders",), ("a,b", "c`d", "e f"))
+    assert ReadOptions.parse({**GOOD, "table": "a,b"}).tables == ("a,b",)
+    assert ReadOptions.parse({"url": GOOD["url"], "tables": "a, `b,c`"}).tables == ("a", "b,c")
 
 
 @pytest.mark.parametrize(

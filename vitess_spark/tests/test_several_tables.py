@@ -151,6 +151,21 @@ def test_a_checkpoint_of_one_table_with_its_columns(vitess: Vitess) -> None:
         made.run()
 
 
+def test_names_with_commas(vitess: Vitess) -> None:
+    """In backticks, copied and changed; a column may be named as VTTablet names those whose names it does not know."""
+    vitess.create_table("a,b", {"id": "bigint", "x,y": "varchar(20)", "@1": "int"}, key=["id"])
+    vitess.insert("a,b", {"id": 1, "x,y": "one", "@1": 5}, {"id": 2, "x,y": "two", "@1": 6})
+    made = query(vitess, tables="a, `a,b`")
+    made.run()
+    vitess.update("a,b", {"id": 2}, {"x,y": "later"})
+    vitess.delete("a,b", {"id": 1})
+    made.run()
+
+    assert {key: row for key, row in made.rows.items() if key[0] == "a,b"} == {
+        ("a,b", '{"id":2}'): {"id": 2, "x,y": "later", "@1": 6}
+    }
+
+
 @pytest.mark.parametrize("change", [{"tables": 5}, {"columns": [2, "x"]}, {"columns": {"a": [2, "x"]}}])
 def test_an_offset_that_is_none(vitess: Vitess, change: dict[str, Any]) -> None:
     """It is said so."""
@@ -204,6 +219,9 @@ def test_a_table_that_is_truncated(vitess: Vitess) -> None:
     ("tables", "message"),
     [
         ("a,bb", "There is no table 'bb' in keyspace 'commerce'. Did you mean 'b'?"),
+        ("x,y", "There is no table 'x' in keyspace 'commerce'. Did you mean 'x,y'? It is written `x,y`."),
+        ("a,`d``e`", "Vitess cannot stream table 'd`e', because of a backtick or a leading slash in its name"),
+        ("/a", "Vitess cannot stream table '/a', because of a backtick or a leading slash in its name"),
         ("a,keyless", "Table 'keyless' has no primary key"),
         ("floating,a", "The key of table 'floating' has the FLOAT column 'id'"),
         ("a,old", "Table 'old' is of a storage engine without transactions"),
@@ -214,6 +232,7 @@ def test_tables_that_cannot_be_followed(vitess: Vitess, tables: str, message: st
     vitess.create_table("keyless", {"id": "bigint"})
     vitess.create_table("floating", {"id": "float"}, key=["id"])
     vitess.create_table("old", {"id": "bigint"}, key=["id"], engine="MyISAM")
+    vitess.create_table("x,y", {"id": "bigint"}, key=["id"])
 
     with pytest.raises(ConnectorError) as refused:
         query(vitess, tables=tables).run()

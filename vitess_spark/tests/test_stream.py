@@ -200,6 +200,22 @@ def test_positions_that_are_lost(vitess: Vitess) -> None:
     assert len(made.offsets) == 1
 
 
+def test_the_columns_that_are_left_are_written_as_the_option_takes_them(vitess: Vitess) -> None:
+    """In backticks, where a comma would cut the name."""
+    vitess.create_table("named", {"id": "bigint", "last,first": "varchar(20)"}, key=["id"])
+    made = query(vitess, table="named")
+    made.run(batches=1)
+    vitess.insert("named", {"id": 50, "last,first": "later"})
+    vitess.add_column("named", "more", "int")
+
+    with pytest.raises(StreamError, match=r"give the option columns: id, `last,first`. To read it, start a new query"):
+        made.run()
+    made.options = {**made.options, "columns": "id, `last,first`"}
+    made.run()
+
+    assert made.rows == {(50,): {"id": 50, "last,first": "later"}}
+
+
 def test_columns_that_are_added_while_the_query_is_stopped(vitess: Vitess) -> None:
     """A query does not read what it did not know: either without it, or anew."""
     made = query(vitess)

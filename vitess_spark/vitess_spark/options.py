@@ -19,6 +19,8 @@ from source_vitess.position.start_position import parse_start_position
 from source_vitess.position.vgtid import Vgtid
 from source_vitess.settings.config import Config
 
+from vitess_spark.names import read_name, read_names
+
 #: Fields of the connector's configuration. Lists are given with commas, objects as JSON.
 _TEXTS = ("url", "username", "password", "grpc_authentication", "tablet_type")
 _LISTS = ("cells", "shards")
@@ -145,12 +147,18 @@ def _check_names(options: Mapping[str, str], *, streaming: bool | None) -> None:
 
 def _read_tables(options: Mapping[str, str]) -> tuple[str, ...]:
     if "tables" not in options:
-        table = options.get("table", "").strip()
-        if not table:
+        table = options.get("table", "")
+        if not table.strip():
             raise ConfigError(
                 "The option table is missing. Name the table to read, without its keyspace, or several in tables."
             )
-        return (table,)
+        try:
+            return (read_name(table),)
+        except ValueError:
+            raise ConfigError(
+                f"The option table begins with a backtick, and is no name in backticks: {table[:80]!r}. A backtick "
+                "within a name is doubled."
+            ) from None
     if "table" in options:
         raise ConfigError(
             "The options table and tables are both given. Leave out tables to read one table with its columns, or "
@@ -222,9 +230,13 @@ def _read_pushing(text: str) -> bool:
 
 
 def _names(name: str, text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(","))
-    if not all(names):
-        raise ConfigError(f"The option {name} must be a list of names with commas between them, found {text[:80]!r}.")
+    try:
+        names = read_names(text)
+    except ValueError:
+        raise ConfigError(
+            f"The option {name} must be a list of names with commas between them, found {text[:80]!r}. A name that "
+            "holds a comma, or begins with a backtick, stands in backticks, in which a backtick is doubled."
+        ) from None
     if twice := [one for index, one in enumerate(names) if one in names[:index]]:
         raise ConfigError(f"The option {name} lists {twice[0]!r} twice.")
     return names

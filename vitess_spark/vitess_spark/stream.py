@@ -30,6 +30,7 @@ from vitess_spark.options import ReadOptions
 from vitess_spark.parts import Part
 from vitess_spark.pushed_filters import pushed_terms
 from vitess_spark.ranges import ranges_of
+from vitess_spark.replication import Behind, expect_replication, warn_of_lags
 from vitess_spark.tables import ReadTables, look_up
 
 Json = dict[str, Any]
@@ -62,6 +63,7 @@ def batch_parts(options: ReadOptions, tables: ReadTables, terms: Sequence[Term] 
     """
     clock = SystemClock()
     with connected(options.config, clock) as vitess:
+        expect_replication(vitess, clock)
         return _copy_parts(vitess, clock, options, tables, answer_of(vitess.current, clock), 0, terms)
 
 
@@ -93,6 +95,7 @@ class TableStream:
         self._tables = tables
         self._has_looked_for_later_columns = False
         self._target: Vgtid | None = None
+        self._behind: frozenset[Behind] = frozenset()
         self._extended = False
 
     def initial(self) -> Json:
@@ -114,6 +117,7 @@ class TableStream:
         """
         clock = SystemClock()
         with connected(self._options.config, clock) as vitess:
+            expect_replication(vitess, clock)
             self._target = answer_of(vitess.current, clock)
         self._extended = False
 
@@ -194,6 +198,7 @@ class TableStream:
 
     def _next_target(self, vitess: LiveVitess, clock: SystemClock, offset: Offset) -> Vgtid:
         if self._target is None:
+            self._behind = warn_of_lags(answer_of(vitess.lags, clock), self._behind)
             return answer_of(vitess.current, clock)
         if offset.copied and not self._extended:
             self._target = answer_of(vitess.lineage, clock)

@@ -15,6 +15,7 @@ from source_vitess.types.column_type import parse_column_type
 from source_vitess.types.registry import json_schema_for
 
 from vitess_spark.forms import Form, form_of
+from vitess_spark.names import written
 from vitess_spark.offsets import KnownColumns
 from vitess_spark.options import ReadOptions
 
@@ -68,11 +69,12 @@ class ReadTable:
         columns = table.columns[: known.count]
         names = [column.name for column in columns]
         if later := [name for name in self.forms if name not in names]:
+            kept = ", ".join(written(name) for name in self.forms if name in names)
             raise StreamError(
                 table.name,
                 f"The column {', '.join(map(repr, later))} was added to table {table.name!r} after the query began. To "
-                f"go on without it, give the option columns: {', '.join(n for n in self.forms if n in names)}. To read "
-                "it, start a new query with a new checkpoint, which copies the table again.",
+                f"go on without it, give the option columns: {kept}. To read it, start a new query with a new "
+                "checkpoint, which copies the table again.",
             )
         return replace(self, streamed=replace(self.streamed, table=replace(table, columns=columns)))
 
@@ -107,10 +109,19 @@ def readable(table: Table, options: ReadOptions, routed: Routed | None, *, follo
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns a sentence with the name that is nearest to an unknown one, whatever its case; empty if none is near."""
+    """Returns a sentence with the name that is nearest to an unknown one, whatever its case; empty if none is near.
+
+    A name of which the unknown one is what a comma or a space has left is the nearest.
+    """
     by_folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    return f" Did you mean {by_folded[close[0]]!r}?" if close else ""
+    wanted = name.casefold()
+    parts = (folded for folded in by_folded if wanted in map(str.strip, folded.split(",")) and wanted != folded)
+    close = [*parts, *difflib.get_close_matches(wanted, by_folded, n=1)]
+    if not close:
+        return ""
+    found = by_folded[close[0]]
+    option = written(found)
+    return f" Did you mean {found!r}?" if option == found else f" Did you mean {found!r}? It is written {option}."
 
 
 def _selected(table: Table, options: ReadOptions) -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError
 from source_vitess.keyspace import LiveVitess
+from source_vitess.naming import can_be_streamed
 from source_vitess.schema import Schema, StreamedTable, Table
 from source_vitess.shard_reading.questions import LOG, answer_of
 
@@ -107,5 +108,10 @@ def look_up(vitess: LiveVitess, options: ReadOptions, clock: SystemClock, *, fol
 def _existing(name: str, schema: Schema) -> Table:
     if name in schema.tables:
         return schema.tables[name]
+    if not can_be_streamed(name):
+        raise ConfigError(
+            f"Vitess cannot stream table {name!r}, because of a backtick or a leading slash in its name. Rename it, if "
+            "there is one."
+        )
     similar = did_you_mean(name.removeprefix(f"{schema.keyspace}."), schema.tables)
     raise ConfigError(f"There is no table {name!r} in keyspace {schema.keyspace!r}.{similar}")

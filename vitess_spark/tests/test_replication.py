@@ -1,0 +1,93 @@
+"""Replicas that lag, or whose replication has stopped, on a Vitess in memory: old rows are never taken for all."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator
+
+import pytest
+from instruments.scripted_vtgate.vitess import Vitess
+from source_vitess.clock import SystemClock
+from source_vitess.errors import TransientError
+
+from tests.engine import Engine
+from vitess_spark.options import ReadOptions
+from vitess_spark.stream import batch_parts, look_up_tables
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Makes retries follow at once; returns how long they would have waited."""
+    waited: list[float] = []
+    monkeypatch.setattr(SystemClock, "wait", lambda _, seconds: waited.append(seconds))
+    return waited
+
+
+@pytest.fixture
+def vitess() -> Iterator[Vitess]:
+    """A Vitess in memory with table `a`, and replicas that have what the primaries have."""
+    with Vitess() as running:
+        running.heartbeat_scale = 0.002
+        running.create_table("a", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
+        running.insert("a", *({"id": number, "name": f"n{number}"} for number in range(1, 10)))
+        yield running
+
+
+def query(vitess: Vitess, tablet_type: str = "REPLICA") -> Engine:
+    """Returns a query on table `a`."""
+    return Engine({"url": vitess.url, "table": "a", "tablet_type": tablet_type}, random.Random(1))
+
+
+def test_a_batch_while_replication_has_stopped(vitess: Vitess, waits: list[float]) -> None:
+    """It would have the rows of then, and be taken for the table as it is: an error, once that stays so."""
+    options = ReadOptions.parse({"url": vitess.url, "table": "a", "tablet_type": "REPLICA"}, streaming=False)
+    tables = look_up_tables(options, followed=False)
+    vitess.replicates = False
+
+    with pytest.raises(TransientError, match="does not replicate"):
+        batch_parts(options, tables)
+
+    assert len(waits) > 5
+    vitess.replicates = True
+    assert len(batch_parts(options, tables)) == 2
+
+
+def test_available_now_while_replication_has_stopped(vitess: Vitess) -> None:
+    """It would end as if there were nothing more to read."""
+    made = query(vitess)
+    made.run(available_now=True)
+    vitess.replicates = False
+
+    with pytest.raises(TransientError, match=r"does not replicate.* choose another tablet type"):
+        made.run(available_now=True)
+
+    vitess.replicates = True
+    vitess.insert("a", {"id": 50, "name": "later"})
+    made.run(available_now=True)
+    made.expect_equal({(row["id"],): dict(row) for row in vitess.rows("a")})
+
+
+def test_a_stream_that_runs_while_replication_has_stopped(vitess: Vitess, caplog: pytest.LogCaptureFixture) -> None:
+    """It goes on when replication does, and says once for each tablet what it waits for."""
+    made = query(vitess)
+    made.run()
+    vitess.replicates = False
+    vitess.insert("a", {"id": 50, "name": "later"})
+
+    with caplog.at_level(logging.WARNING):
+        made.run()
+
+    told = [message for message in caplog.messages if "does not replicate" in message]
+    assert len(told) == len(set(told)) == 2
+    made.expect_equal({(row["id"],): dict(row) for row in vitess.rows("a")})
+
+
+def test_a_primary_does_not_lag(vitess: Vitess) -> None:
+    """Whatever its replicas do."""
+    vitess.replicates = False
+
+    made = query(vitess, "PRIMARY")
+    made.run(available_now=True)
+
+    assert made.counts["copy"] == 9
