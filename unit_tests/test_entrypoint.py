@@ -394,7 +394,7 @@ def start_unread(vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[
 def test_a_signal_while_nobody_reads_stdout(
     vitess: Vitess, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    """It ends before an orchestrator would kill it, with whole lines behind it."""
+    """It ends before an orchestrator would kill it."""
     process = start_unread(vitess, tmp_path, started)
 
     process.send_signal(signal.SIGTERM)

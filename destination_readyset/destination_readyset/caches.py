@@ -88,6 +88,7 @@ class CacheKeeper:
         #: Whose query was found to be, or made, the one of its statement.
         self._settled: set[str] = set()
         self._reported: frozenset[str] | None = None
+        self._is_silence_told = False
 
     def start(self, rounds: Sequence[float]) -> None:
         """Looks at the caches at each of these seconds from now, and then now and again until `wait` or `stop`.
@@ -169,9 +170,9 @@ class CacheKeeper:
                 return {}
             connection = connect(self._address, session=False)
         except ConnectorError as error:
-            return dict.fromkeys((each.name for each in self._statements), error.detail or error.message)
+            return self._unanswered(error.detail or error.message)
         except pymysql.MySQLError as error:
-            return dict.fromkeys((each.name for each in self._statements), _text(error))
+            return self._unanswered(_text(error))
         reasons: dict[str, str] = {}
         with connection:
             try:
@@ -183,7 +184,7 @@ class CacheKeeper:
                 if created:
                     caches = list_caches(connection)
             except pymysql.MySQLError as error:
-                return dict.fromkeys((each.name for each in self._statements), _text(error))
+                return self._unanswered(_text(error))
         lacking = {}
         for statement in self._statements:
             cache = caches.listed.get(statement.name)
@@ -194,6 +195,13 @@ class CacheKeeper:
                 self._settled.add(statement.name)
                 made.append(statement.name)
         return lacking
+
+    def _unanswered(self, reason: str) -> Mapping[str, str]:
+        """Returns that all caches are lacking; where there are none to report of, says once that nothing is known."""
+        if not self._statements and not self._is_silence_told:
+            self._is_silence_told = True
+            self._log("WARN", f"ReadySet cannot be asked whether it makes progress: {reason}")
+        return dict.fromkeys((each.name for each in self._statements), reason)
 
     def _look(self) -> None:
         try:

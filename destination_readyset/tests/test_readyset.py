@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -589,6 +590,17 @@ def test_a_sync_goes_on_without_readyset(with_readyset: Served, monkeypatch: pyt
 
     assert with_readyset.rows() == [(1, None)]
     assert "1 of 1 caches are not deep in ReadySet" in with_readyset.logs
+
+
+def test_a_readyset_that_is_away_is_told_without_caches(address: Address) -> None:
+    """Whether it makes progress is not known then: once, and the sync goes on."""
+    keeping = Keeping(replace(address, port=1), [])
+    keeping.keeper.start([0.0] * 3)
+    keeping.keeper.wait()
+
+    ((level, text),) = keeping.logs
+    assert level == "WARN"
+    assert text.startswith("ReadySet cannot be asked whether it makes progress: ")
 
 
 def _check(served: Served) -> tuple[str, str]:
