@@ -314,7 +314,7 @@ class PlayedReadyset(ScriptedReadyset):  # type: ignore[misc] # checked where it
     def start(self) -> None:
         """Starts to answer, if there is the database; without it, a real one ends (readyset/src/verify.rs)."""
         found = self._replicated.select(f"SHOW DATABASES LIKE '{self._database}'")
-        self._refusal = "" if found else f"Failed to establish CDC connection: Unknown database '{self._database}'"
+        self._refusal = "" if found else f"ReadySet has ended with 1: Unknown database '{self._database}'"
         if found:
             self._server.start()
 

@@ -62,9 +62,9 @@ def test_a_value_has_two_forms_and_no_more(text: str | None, prepared: str | flo
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_the_served_database_it_ends(served: Served, tmp_path: Path, kind: str) -> None:
-    """Why the documentation starts it after the first sync."""
+    """Why the documentation starts it after the first sync. A real one can lose its last words ("Unknown database")."""
     with any_readyset(kind, served.mysql, served.mysql.port, tmp_path) as one:
-        with pytest.raises(AssertionError, match="Unknown database"):
+        with pytest.raises(AssertionError, match="ReadySet has ended with 1:"):
             one.start()
 
         served.write(catalog(), [record({"id": 1, "name": "n1"}), state(1)])
