@@ -428,6 +428,8 @@ class LiveVitess:
 
     def lags(self) -> Sequence[Lag]:
         """Returns how far the tablets that are streamed from are behind; see `replication.interfaces.Vitess`."""
+        if self.tablet_type == "PRIMARY":
+            return ()  # without a connection for it
         with _connect(self._config, self._clock) as session:
             shards = read_topology(session, self._config.keyspace).select_shards(self._config.shards)
             return read_lags(session, self._config.keyspace, shards, self.tablet_type)

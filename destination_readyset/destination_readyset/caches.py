@@ -22,7 +22,7 @@ from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.config import Address
 from destination_readyset.readyset import Caches, list_caches, query_id
 from destination_readyset.served import Connection, connect
-from destination_readyset.standstill import StandstillWatch
+from destination_readyset.standstill import Sent, StandstillWatch
 
 #: Seconds after a change of tables at which the caches are looked at.
 AFTER_CHANGE = (0.0, 5.0, 15.0, 30.0)
@@ -48,9 +48,7 @@ class CacheKeeper:
         address: The ReadySet.
         statements: What is wanted; there may be none.
         log: Takes a level and a text, from any thread.
-        changes: Returns how many transactions that change rows have been sent to the served MySQL.
-        committed: Returns how many of these it has committed; None if all are.
-        leave_out: Takes the names of tables that ReadySet leaves out.
+        sent: What was written to the served MySQL, which ReadySet has to follow.
         patience: Seconds for which lacking caches are tried in one round.
         pause: Seconds between two tries.
         watch: Seconds between two rounds, once those that were asked for are over.
@@ -63,9 +61,7 @@ class CacheKeeper:
         address: Address,
         statements: Sequence[CacheStatement],
         log: Log,
-        changes: Callable[[], int] = lambda: 0,
-        committed: Callable[[], int] | None = None,
-        leave_out: Callable[[frozenset[str]], None] = lambda _: None,
+        sent: Sent,
         *,
         patience: float = PATIENCE,
         pause: float = _PAUSE,
@@ -80,7 +76,7 @@ class CacheKeeper:
         self._pause = pause
         self._watch = watch
         self._answer = answer
-        self._standstill = StandstillWatch(log, changes, committed, leave_out, seconds=standstill)
+        self._standstill = StandstillWatch(log, sent, seconds=standstill)
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._stopped = threading.Event()

@@ -126,9 +126,7 @@ def _keep_caches(
     """Starts to apply the cache statements, and to look whether ReadySet goes on, if there is one."""
     if config.readyset is None:
         return None
-    keeper = CacheKeeper(
-        config.readyset, config.caches, log, lambda: sender.changes, lambda: sender.committed, sender.leave_out
-    )
+    keeper = CacheKeeper(config.readyset, config.caches, log, sender)
     keeper.start(AFTER_CHANGE if prepared.changed else AFTER_CHANGE[:1])
     return keeper
 

@@ -46,7 +46,8 @@ class Sender:
     Attributes:
         changes: How many transactions that change rows of tables were committed, or are being committed.
         committed: How many of these were committed.
-        unreplicated: Tables that ReadySet leaves out: what changes rows of them alone does not count.
+        unreplicated: Tables that ReadySet leaves out: what changes rows of them alone does not count. Another thread
+            sets it.
     """
 
     def __init__(
@@ -66,10 +67,6 @@ class Sender:
         self._has_changes = False
         self._thread = threading.Thread(target=self._run, name="destination-readyset-sender", daemon=True)
         self._thread.start()
-
-    def leave_out(self, tables: frozenset[str]) -> None:
-        """Takes the tables that ReadySet leaves out, from any thread."""
-        self.unreplicated = tables
 
     def execute(self, sql: bytes, table: str = "") -> None:
         """Has a statement run.

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from destination_readyset.readyset import Replication, list_statuses, read_replication
 from destination_readyset.served import Connection
@@ -37,31 +38,39 @@ _REPAIR = (
 )
 
 
+class Sent(Protocol):
+    """What was written to the served MySQL, by another thread.
+
+    Attributes:
+        changes: How many transactions that change rows have been sent.
+        committed: How many of these it has committed. A COMMIT can take minutes, and ReadySet sees nothing of it until
+            then.
+        unreplicated: Tables that ReadySet leaves out, which do not count; set here, at each look.
+    """
+
+    unreplicated: frozenset[str]
+
+    @property
+    def changes(self) -> int:
+        """How many were sent."""
+
+    @property
+    def committed(self) -> int:
+        """How many were committed."""
+
+
 class StandstillWatch:
     """Looks at what has to move, and warns once of what does not.
 
     Args:
         log: Takes a level and a text.
-        changes: Returns how many transactions that change rows have been sent to the served MySQL.
-        committed: Returns how many of these it has committed; None if all are. A COMMIT can take minutes, and ReadySet
-            sees nothing of it until then.
-        leave_out: Takes the names of tables that ReadySet leaves out, at each look.
+        sent: What was written to the served MySQL.
         seconds: For how long something may stay where it is.
     """
 
-    def __init__(
-        self,
-        log: Log,
-        changes: Callable[[], int],
-        committed: Callable[[], int] | None = None,
-        leave_out: Callable[[frozenset[str]], None] = lambda _: None,
-        *,
-        seconds: float,
-    ) -> None:
+    def __init__(self, log: Log, sent: Sent, *, seconds: float) -> None:
         self._log = log
-        self._changes = changes
-        self._committed = committed or changes
-        self._leave_out = leave_out
+        self._sent = sent
         self._seconds = seconds
         #: Of tables of which a snapshot is taken: how far it is, and since when.
         self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
@@ -84,7 +93,7 @@ class StandstillWatch:
         statuses = list_statuses(connection)
         is_left_out = {table: status.lower().startswith(_LEFT_OUT) for table, status in statuses.items()}
         replicated = {table[-1] for table, is_out in is_left_out.items() if table and not is_out}
-        self._leave_out(frozenset(table[-1] for table in is_left_out if table) - replicated)
+        self._sent.unreplicated = frozenset(table[-1] for table in is_left_out if table) - replicated
         self._look_at_snapshots(
             {table: status for table, status in statuses.items() if status.lower().startswith(_SNAPSHOTTING)}
         )
@@ -113,11 +122,11 @@ class StandstillWatch:
         )
 
     def _have_rows_changed(self) -> bool:
-        return self._committed() > self._changes_then
+        return self._sent.committed > self._changes_then
 
     def _look_at_place(self, found: Replication) -> None:
         # After the question: what was sent by now can be in the answer already, and would not move it again.
-        changes = self._changes()
+        changes = self._sent.changes
         has_moved = found.place != self._last.place
         if has_moved:
             self._changes_then = changes

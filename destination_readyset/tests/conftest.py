@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
-from tests.served import GTIDS, Served
+from tests.served import Served
 
 # A busy machine is no failure.
 settings.register_profile(
@@ -30,7 +30,7 @@ SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[PlainMysql]:
     """The MySQL that is written to."""
-    with PlainMysql.start(settings=GTIDS) as server:
+    with PlainMysql.start() as server:
         yield server
 
 

@@ -18,8 +18,6 @@ from destination_readyset.destination import DestinationReadyset
 Json = dict[str, Any]
 
 NAMESPACE = "shop"
-#: Of the served MySQL, as docs/readyset.md has them: transactions that ReadySet can count.
-GTIDS = {"gtid-mode": "ON", "enforce-gtid-consistency": "ON"}
 SCHEMA = {"id": {"type": ["null", "integer"]}, "name": {"type": ["null", "string"]}}
 DELETED = {"_ab_cdc_deleted_at": "2026-01-02T03:04:05Z"}
 

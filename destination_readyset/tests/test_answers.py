@@ -227,7 +227,7 @@ def test_a_place_within_a_transaction_is_told_and_repaired(
 
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_transaction_that_broke_off_is_read_on_by_its_gtid(served: Served, tmp_path: Path, kind: str) -> None:
-    """With --require-gtid, as docs/readyset.md has it, nothing is lost by kills that stop it elsewise."""
+    """With --require-gtid, as docs/readyset.md has it, ReadySet gets past kills that stop it otherwise."""
     with any_readyset(kind, served.mysql, served.mysql.port, tmp_path, flags=f"{BY_GTID} {BATCH}") as one:
         breaking = Breaking(served, one)
         for _ in range(30):

@@ -25,7 +25,6 @@ from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
 from tests.readyset_server import READYSET, SECONDS, Readyset, any_readyset, until
-from tests.served import GTIDS
 from tests.supervisor import Supervisor, command_line, is_running, is_zombie
 
 KILL_SECONDS = float(os.environ.get("KILL_SECONDS", "0"))
@@ -154,7 +153,7 @@ def tables(keyspaces: Cluster) -> Cluster:
 @pytest.fixture
 def own_mysql() -> Iterator[PlainMysql]:
     """A served MySQL that may be killed."""
-    with PlainMysql.start(settings=GTIDS) as server:
+    with PlainMysql.start() as server:
         yield server
 
 

@@ -69,6 +69,31 @@ def with_readyset(served: Served, address: Address, monkeypatch: pytest.MonkeyPa
     return served
 
 
+class Counted:
+    """What was written, as a test counts it.
+
+    Args:
+        changes: Returns how many transactions were sent.
+        committed: Returns how many of them were committed; None if all were.
+    """
+
+    unreplicated: frozenset[str] = frozenset()
+
+    def __init__(self, changes: Callable[[], int], committed: Callable[[], int] | None = None) -> None:
+        self._changes = changes
+        self._committed = committed or changes
+
+    @property
+    def changes(self) -> int:
+        """How many were sent."""
+        return self._changes()
+
+    @property
+    def committed(self) -> int:
+        """How many were committed."""
+        return self._committed()
+
+
 class Keeping:
     """A keeper of caches, and what it says.
 
@@ -96,8 +121,7 @@ class Keeping:
             address,
             parsed,
             self._log,
-            changes,
-            committed,
+            Counted(changes, committed),
             patience=patience,
             pause=0.001,
             watch=watch,
@@ -380,7 +404,8 @@ class Looking:
         monkeypatch.setattr(standstill, "list_statuses", lambda _: self.statuses)
         monkeypatch.setattr(standstill, "read_replication", lambda _: self.found)
         monkeypatch.setattr(standstill, "time", SimpleNamespace(monotonic=lambda: self._now))
-        self._watch = StandstillWatch(lambda _, text: self.logs.append(text), itertools.count().__next__, seconds=120)
+        counted = Counted(itertools.count().__next__)
+        self._watch = StandstillWatch(lambda _, text: self.logs.append(text), counted, seconds=120)
 
     def at(self, *moments: float) -> list[str]:
         """Looks, and returns what was said until then."""

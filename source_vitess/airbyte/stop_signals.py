@@ -72,6 +72,7 @@ class StopSignals:
             if not first:
                 return  # the other end was closed
             self.number = first[0]
+            # The grace begins now, even if that waits for something.
             threading.Thread(target=stop, daemon=True).start()
             ends_at = time.monotonic() + GRACE_SECONDS
             while select.select([reading], [], [], max(0.0, ends_at - time.monotonic()))[0]:

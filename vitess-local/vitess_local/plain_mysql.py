@@ -61,7 +61,7 @@ class PlainMysql:
         """Initialise a server with an empty data folder and start it.
 
         Args:
-            settings: Lines of `my.cnf` that win over the defaults: a small server with a ROW binlog.
+            settings: Lines of `my.cnf` that win over the defaults: a small server with a ROW binlog and GTIDs.
             port: Its port; a free one if None.
         """
         cache = Cache.default()
@@ -147,6 +147,8 @@ class PlainMysql:
             "log-bin": "binlog",
             "server-id": "1",
             "binlog-format": "ROW",
+            "gtid-mode": "ON",
+            "enforce-gtid-consistency": "ON",
         }
         text = "[mysqld]\n" + render_settings({**small, **own, **settings})
         (self.data_dir / "my.cnf").write_text(text, encoding="utf-8")

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
 
 import pytest
 from instruments.scripted_vtgate.vitess import Vitess
-from source_vitess.clock import SystemClock
 from source_vitess.errors import TransientError
 
 from tests.engine import Engine
 from vitess_spark.options import ReadOptions
 from vitess_spark.stream import batch_parts, look_up_tables
 
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Makes retries follow at once; returns how long they would have waited."""
-    waited: list[float] = []
-    monkeypatch.setattr(SystemClock, "wait", lambda _, seconds: waited.append(seconds))
-    return waited
-
-
-@pytest.fixture
-def vitess() -> Iterator[Vitess]:
-    """A Vitess in memory with table `a`, and replicas that have what the primaries have."""
-    with Vitess() as running:
-        running.heartbeat_scale = 0.002
-        running.create_table("a", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
-        running.insert("a", *({"id": number, "name": f"n{number}"} for number in range(1, 10)))
-        yield running
+pytestmark = pytest.mark.usefixtures("waits")
 
 
 def query(vitess: Vitess, tablet_type: str = "REPLICA") -> Engine:
@@ -81,6 +63,18 @@ def test_a_stream_that_runs_while_replication_has_stopped(vitess: Vitess, caplog
     told = [message for message in caplog.messages if "does not replicate" in message]
     assert len(told) == len(set(told)) == 2
     made.expect_equal({(row["id"],): dict(row) for row in vitess.rows("a")})
+
+
+@pytest.mark.parametrize(("tablet_type", "times"), [("REPLICA", 1), ("PRIMARY", 0)])
+def test_a_stream_that_runs_asks_once_a_minute(vitess: Vitess, tablet_type: str, times: int) -> None:
+    """VTGate asks every replica then, which is too much for each batch; about primaries there is nothing to ask."""
+    made = query(vitess, tablet_type)
+    made.run()
+
+    # The first batch, and the one that finds nothing more to read.
+    assert len(made.offsets) >= 1
+    asked = [each.sql for each in vitess.mysql.statements if "vitess_replication_status" in each.sql.lower()]
+    assert len(asked) == times
 
 
 def test_a_primary_does_not_lag(vitess: Vitess) -> None:

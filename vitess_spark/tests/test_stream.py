@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from instruments.scripted_vtgate.vitess import Vitess
-from source_vitess.clock import SystemClock
 from source_vitess.errors import ConfigError, ConnectorError, PositionLostError, StreamError
 from source_vitess.shard_reading.changes import Span
 
@@ -22,21 +21,7 @@ from vitess_spark.options import ReadOptions
 from vitess_spark.parts import PartRows
 from vitess_spark.stream import TableStream, batch_parts, batch_terms, look_up_tables
 
-
-@pytest.fixture(autouse=True)
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes retries follow at once."""
-    monkeypatch.setattr(SystemClock, "wait", lambda _, __: None)
-
-
-@pytest.fixture
-def vitess() -> Iterator[Vitess]:
-    """A Vitess in memory with table `a`; heartbeats come after 10 ms."""
-    with Vitess() as running:
-        running.heartbeat_scale = 0.002
-        running.create_table("a", {"id": "bigint", "name": "varchar(20)"}, key=["id"])
-        running.insert("a", *({"id": number, "name": f"n{number}"} for number in range(1, 10)))
-        yield running
+pytestmark = pytest.mark.usefixtures("waits")
 
 
 @dataclass(frozen=True)

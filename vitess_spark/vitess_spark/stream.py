@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,6 +35,9 @@ from vitess_spark.replication import Behind, expect_replication, warn_of_lags
 from vitess_spark.tables import ReadTables, look_up
 
 Json = dict[str, Any]
+
+#: Seconds after which a running query asks for lags again: VTGate asks every replica then.
+LAGS_EVERY = 60.0
 
 
 def look_up_tables(options: ReadOptions, *, followed: bool) -> ReadTables:
@@ -96,6 +100,7 @@ class TableStream:
         self._has_looked_for_later_columns = False
         self._target: Vgtid | None = None
         self._behind: frozenset[Behind] = frozenset()
+        self._asked_for_lags_at = -math.inf
         self._extended = False
 
     def initial(self) -> Json:
@@ -198,7 +203,9 @@ class TableStream:
 
     def _next_target(self, vitess: LiveVitess, clock: SystemClock, offset: Offset) -> Vgtid:
         if self._target is None:
-            self._behind = warn_of_lags(answer_of(vitess.lags, clock), self._behind)
+            if clock.now() - self._asked_for_lags_at >= LAGS_EVERY:
+                self._asked_for_lags_at = clock.now()
+                self._behind = warn_of_lags(answer_of(vitess.lags, clock), self._behind)
             return answer_of(vitess.current, clock)
         if offset.copied and not self._extended:
             self._target = answer_of(vitess.lineage, clock)
