@@ -319,6 +319,18 @@ MUTANTS: tuple[Mutant, ...] = (
         without=("errant", "emergency", "purge", "complete", *_SCHEMA, *_SPECIAL),
     ),
     Mutant(
+        "merged-copy",
+        "a copy from before a merge that was reversed begins anew, if no stream gets past the journal with it",
+        (
+            (
+                "replication/table_copy.py",
+                "case MergedShardError() if self._progress.lastpks() and not retry.left:",
+                "case MergedShardError() if False:",
+            ),
+        ),
+        without=("errant", "emergency", "purge", "complete", *_SCHEMA, *_SPECIAL),
+    ),
+    Mutant(
         "errant-is-lost",
         "what only some tablets have is errant: neither lost, nor a reason to copy again",
         (("position/lineage.py", "if unexplained := beyond - errant:", "if unexplained := beyond:"),),

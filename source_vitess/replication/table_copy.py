@@ -17,6 +17,7 @@ from source_vitess.errors import (
     ConnectorError,
     CopyTimeUpError,
     LostTransactionsError,
+    MergedShardError,
     MessageTooLargeError,
     MissingColumnError,
     PositionLostError,
@@ -154,6 +155,12 @@ class TableCopy:
                 return self._progress.start_over(error.message)
             case StallError():
                 return self._recover_from_stall(error, retry)
+            case MergedShardError() if self._progress.lastpks() and not retry.left:
+                # A reshard that is under way ends before that. From where the copy is no stream gets past the journal,
+                # as the others are past it already (go/vt/vtgate/vstream_manager.go, getJournalEvent).
+                return self._progress.start_over(
+                    f"shard {error.shard} was merged with others while it was copied, and the merge was reversed since."
+                )
             case MessageTooLargeError():
                 blamed = blamed_shards(error, self._progress.unfinished(shards))
                 raise self._explain(blamed) or error
