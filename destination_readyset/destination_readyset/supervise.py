@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from source_vitess.airbyte.files import read_json
+from source_vitess.airbyte.stop_signals import StopSignals
 from source_vitess.errors import ConfigError
 
 from destination_readyset.health import UNHEALTHY_SECONDS, Health
 from destination_readyset.readable import line
+from destination_readyset.round import ENDING_SECONDS
 from destination_readyset.runner import Runner, RunOptions
 
+#: Seconds from a signal to the end of the process: the round ends before, or is killed.
+_GRACE_SECONDS = ENDING_SECONDS + 15.0
 _ON_REFRESH_NEEDED = ("stop", "refresh")
 
 
@@ -49,12 +52,9 @@ def _run(args: argparse.Namespace, health: Health) -> int:
         refresh=args.on_refresh_needed == "refresh",
     )
     runner = Runner(options, health, _say)
-    before = {number: signal.signal(number, runner.stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with StopSignals(seconds=_GRACE_SECONDS) as signals:
+        signals.listen(runner.stop)
         return runner.run()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def command_line_parser() -> argparse.ArgumentParser:

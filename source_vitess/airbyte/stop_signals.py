@@ -19,6 +19,9 @@ from typing import Any
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
 GRACE_SECONDS = 8.0
+#: Seconds in which a signal that comes again is the same one: `timeout` of GNU sends it to its child and then to the
+#: group of both.
+_SAME_SECONDS = 0.1
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -28,11 +31,15 @@ class StopSignals:
     The first one asks to stop. A second one ends the process at once, and so does the time that an orchestrator gives
     it: it may be writing to a stdout that nobody reads.
 
+    Args:
+        seconds: From the first signal to the end of the process.
+
     Attributes:
         number: Of the first signal that came; None before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, seconds: float = GRACE_SECONDS) -> None:
+        self._seconds = seconds
         self.number: int | None = None
         self._writing: int | None = None
         #: What handled the signals before.
@@ -74,11 +81,13 @@ class StopSignals:
             self.number = first[0]
             # The grace begins now, even if that waits for something.
             threading.Thread(target=stop, daemon=True).start()
-            ends_at = time.monotonic() + GRACE_SECONDS
+            heard_at = time.monotonic()
+            ends_at = heard_at + self._seconds
             while select.select([reading], [], [], max(0.0, ends_at - time.monotonic()))[0]:
                 if not (second := os.read(reading, 1)):
                     return
-                if second[0] in _NUMBERS:
+                is_same = second[0] == self.number and time.monotonic() - heard_at < _SAME_SECONDS
+                if second[0] in _NUMBERS and not is_same:
                     os._exit(128 + second[0])
             os._exit(128 + self.number)
         finally:

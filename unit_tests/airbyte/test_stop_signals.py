@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -31,6 +33,23 @@ def test_other_signals_end_nothing() -> None:
         signal.raise_signal(signal.SIGUSR1)
 
     assert signals.number == signal.SIGTERM
+
+
+def test_a_signal_that_is_sent_twice_is_one() -> None:
+    """GNU's `timeout` sends it to its child, and then to the group that both are in."""
+    program = (
+        "import signal, threading\n"
+        "from source_vitess.airbyte import stop_signals\n"
+        "stop_signals._SAME_SECONDS = 60\n"
+        "stopped = threading.Event()\n"
+        "with stop_signals.StopSignals() as signals:\n"
+        "    signals.listen(stopped.set)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    stopped.wait()\n"
+        "    threading.Event().wait(0.5)\n"  # in which the second one would have ended it
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603 - itself
 
 
 def test_handlers_come_back() -> None:
