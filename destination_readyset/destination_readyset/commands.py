@@ -20,7 +20,7 @@ from source_vitess.airbyte.files import read_json
 from source_vitess.errors import ConfigError
 
 from destination_readyset.destination import DestinationReadyset
-from destination_readyset.round import PASS_ON
+from destination_readyset.round import AWAIT_READYSET, PASS_ON
 
 _CHUNK = 1024 * 1024
 
@@ -65,7 +65,8 @@ def _write(destination: DestinationReadyset, args: argparse.Namespace) -> int:
         read_lines(sys.stdin.fileno(), stopped),
         emit,
         failed=lambda: os.close(stop),
-        pass_on=bool(os.environ.get(PASS_ON)),
+        pass_on=(pass_on := bool(os.environ.get(PASS_ON))),
+        await_readyset=not pass_on or bool(os.environ.get(AWAIT_READYSET)),
     )
     return 0
 

@@ -21,6 +21,8 @@ import orjson
 
 #: Set for the destination: that it passes on what the source says.
 PASS_ON = "DESTINATION_READYSET_PASS_ON"  # noqa: S105 - no password
+#: Set for the destination: that it waits at its end until ReadySet has moved, as it does without `run`.
+AWAIT_READYSET = "DESTINATION_READYSET_AWAIT_READYSET"
 #: Seconds that processes have to end by themselves.
 ENDING_SECONDS = 60.0
 
@@ -77,9 +79,11 @@ class Round:
     Args:
         source: The source's command line.
         destination: The destination's.
+        awaits_readyset: Whether the destination waits at its end until ReadySet has moved.
     """
 
-    def __init__(self, source: Sequence[str], destination: Sequence[str]) -> None:
+    def __init__(self, source: Sequence[str], destination: Sequence[str], *, awaits_readyset: bool = False) -> None:
+        wishes = {PASS_ON: "1", **({AWAIT_READYSET: "1"} if awaits_readyset else {})}
         # Signals are for the runner, which passes them on: not for all processes of a terminal.
         self._source = subprocess.Popen(
             source, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_with_parent
@@ -91,7 +95,7 @@ class Round:
                 stdout=subprocess.PIPE,
                 start_new_session=True,
                 preexec_fn=_with_parent,
-                env={**os.environ, PASS_ON: "1"},
+                env={**os.environ, **wishes},
             )
         except BaseException:
             self._source.kill()
@@ -100,6 +104,7 @@ class Round:
         if self._source.stdout is not None:
             self._source.stdout.close()  # the destination has it
         self._timer: threading.Timer | None = None
+        self._stopping = threading.Lock()
 
     @property
     def is_stopping(self) -> bool:
@@ -112,10 +117,13 @@ class Round:
         return self._source.pid, self._destination.pid
 
     def stop(self) -> None:
-        """Asks the source to end with a state; what does not end in time is killed. A signal handler may call."""
-        if self._source.poll() is None:
-            self._source.send_signal(signal.SIGTERM)
-        if self._timer is None:
+        """Asks the source, once, to end with a state; what does not end in time is killed. Any thread may call."""
+        with self._stopping:
+            if self._timer is not None:
+                return
+            # A second signal would end the source at once.
+            if self._source.poll() is None:
+                self._source.send_signal(signal.SIGTERM)
             self._timer = threading.Timer(ENDING_SECONDS, self._kill)
             self._timer.daemon = True
             self._timer.start()

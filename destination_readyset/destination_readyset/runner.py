@@ -39,6 +39,8 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 #: Seconds between two rounds of a source that does not stream.
 BETWEEN_ROUNDS = 1.0
+#: Seconds after which a round has to await ReadySet at its end: shorter ones see nothing stand still by themselves.
+LOOK_SECONDS = 300.0
 
 Json = dict[str, Any]
 
@@ -85,12 +87,15 @@ class Runner:
         self._refreshes = Refreshes(wanted=options.refresh)
         #: The highest generation of rows that any table has.
         self._generation = 0
+        #: The end of the last round that could see whether ReadySet makes progress.
+        self._looked_at = time.monotonic()
 
-    def stop(self, *_: object) -> None:
-        """Ends after the state that comes next. A signal handler may call."""
+    def stop(self) -> None:
+        """Ends after the state that comes next. Any thread may call."""
         self._stopped.set()
-        if self._round is not None:
-            self._round.stop()
+        current = self._round
+        if current is not None:
+            current.stop()
 
     def run(self) -> int:
         """Runs rounds.
@@ -152,9 +157,12 @@ class Runner:
             shared = ["--catalog", str(_write(files / "catalog.json", catalog))]
             state = _write(files / "state.json", states)
             self._health.is_in("running")
+            began = time.monotonic()
+            awaits_readyset = began - self._looked_at >= LOOK_SECONDS
             self._round = Round(
                 [*options.source_command, "read", "--config", str(source), *shared, "--state", str(state)],
                 [*options.destination_command, "write", "--config", str(options.config), *shared],
+                awaits_readyset=awaits_readyset,
             )
             try:
                 if self._stopped.is_set():
@@ -162,6 +170,8 @@ class Runner:
                 return self._round.run(self._take)
             finally:
                 self._round = None
+                if awaits_readyset or time.monotonic() - began >= LOOK_SECONDS:
+                    self._looked_at = time.monotonic()
         finally:
             shutil.rmtree(files, ignore_errors=True)
 

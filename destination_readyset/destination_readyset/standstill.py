@@ -26,15 +26,31 @@ Log = Callable[[str, str], None]
 
 #: How a status begins of a table whose rows are read from the served MySQL, with a percentage after it.
 _SNAPSHOTTING = "snapshotting"
-#: How one begins for which the binlog may have to wait.
+#: Seconds that a table may be in one of the other states for which the binlog may have to wait, without a percentage.
+_BUSY_SECONDS = 1800.0
+#: How their status begins.
 _BUSY = (_SNAPSHOTTING, "initializing", "compacting", "creating index")
 #: How one begins that is left out.
 _LEFT_OUT = "not replicated"
 #: In the error of a place within a transaction.
 _WITHIN_TRANSACTION = "TME not found"
 _ERROR_LENGTH = 300
+
+
+def _as_sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 _REPAIR = (
     "stop ReadySet, empty its storage directory and start it again: it makes everything anew from the served MySQL."
+)
+_BROKEN_OFF = (
+    "If that stays so, its snapshot has broken off (as when the served MySQL was away for a moment), and caches answer "
+    f"without the rows that are lacking. {_as_sentence(_REPAIR)}"
+)
+_IS_WAITING = (
+    "It may follow no changes of any table until that is done, and nobody sees here whether it makes progress: its own "
+    "log says what it is doing."
 )
 
 
@@ -66,14 +82,16 @@ class StandstillWatch:
         log: Takes a level and a text.
         sent: What was written to the served MySQL.
         seconds: For how long something may stay where it is.
+        busy_seconds: For how long a table may be compacted or indexed, which says nothing of how far it is.
     """
 
-    def __init__(self, log: Log, sent: Sent, *, seconds: float) -> None:
+    def __init__(self, log: Log, sent: Sent, *, seconds: float, busy_seconds: float = _BUSY_SECONDS) -> None:
         self._log = log
         self._sent = sent
         self._seconds = seconds
-        #: Of tables of which a snapshot is taken: how far it is, and since when.
-        self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
+        self._busy_seconds = busy_seconds
+        #: Of tables that are not online yet: their status, with how far a snapshot is, and since when.
+        self._busy: dict[tuple[str, ...], tuple[str, float]] = {}
         self._told: set[tuple[str, ...]] = set()
         #: What was read last, and the changes that had been sent when its place was read for the first time.
         self._last = Replication()
@@ -94,11 +112,9 @@ class StandstillWatch:
         is_left_out = {table: status.lower().startswith(_LEFT_OUT) for table, status in statuses.items()}
         replicated = {table[-1] for table, is_out in is_left_out.items() if table and not is_out}
         self._sent.unreplicated = frozenset(table[-1] for table in is_left_out if table) - replicated
-        self._look_at_snapshots(
-            {table: status for table, status in statuses.items() if status.lower().startswith(_SNAPSHOTTING)}
-        )
-        is_busy = any(status.lower().startswith(_BUSY) for status in statuses.values())
-        self._look_at_place(Replication() if is_busy else read_replication(connection))
+        busy = {table: status for table, status in statuses.items() if status.lower().startswith(_BUSY)}
+        self._look_at_tables(busy)
+        self._look_at_place(Replication() if busy else read_replication(connection))
 
     def is_awaited(self) -> bool:
         """Whether ReadySet has to move: rows have changed since its place was read, or it has failed there."""
@@ -141,24 +157,20 @@ class StandstillWatch:
         if now - self._awaited_since >= self._seconds:
             self.tell(now - self._awaited_since)
 
-    def _look_at_snapshots(self, found: Mapping[tuple[str, ...], str]) -> None:
+    def _look_at_tables(self, found: Mapping[tuple[str, ...], str]) -> None:
         now = time.monotonic()
-        before, self._snapshots = self._snapshots, {}
+        before, self._busy = self._busy, {}
         self._told &= found.keys()
         for table, status in found.items():
             last, since = before.get(table, ("", now))
-            self._snapshots[table] = (status, since if status == last else now)
-            seconds = now - self._snapshots[table][1]
-            if seconds < self._seconds or table in self._told:
+            self._busy[table] = (status, since if status == last else now)
+            seconds = now - self._busy[table][1]
+            is_snapshot = status.lower().startswith(_SNAPSHOTTING)
+            if seconds < (self._seconds if is_snapshot else self._busy_seconds) or table in self._told:
                 continue
             self._told.add(table)
             self._log(
                 "WARN",
-                f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. If that stays so, "
-                "its snapshot has broken off (as when the served MySQL was away for a moment), and caches answer "
-                f"without the rows that are lacking. {_as_sentence(_REPAIR)}",
+                f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. "
+                + (_BROKEN_OFF if is_snapshot else _IS_WAITING),
             )
-
-
-def _as_sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from instruments.scripted_readyset import ScriptedReadyset
+from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
 from vitess_local.cluster import Cluster
 from vitess_local.plain_mysql import PlainMysql
 
+from destination_readyset.config import Address
 from tests.served import Served
 
 # A busy machine is no failure.
@@ -69,3 +72,24 @@ def _drop_all(cluster: Cluster) -> None:
             target = f"{keyspace}:{shard}@primary"
             for name, kind in cluster.sql(target, "show full tables"):
                 cluster.sql(target, f"drop {'view' if kind == 'VIEW' else 'table'} `{name}`")
+
+
+@pytest.fixture
+def fake() -> ScriptedReadyset:
+    """What a ReadySet that is played answers."""
+    return ScriptedReadyset()
+
+
+@pytest.fixture
+def server(fake: ScriptedReadyset) -> Iterator[VtgateMysqlServer]:
+    """What it answers with."""
+    server = VtgateMysqlServer(fake)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def address(server: VtgateMysqlServer) -> Address:
+    """Where it answers."""
+    return Address("127.0.0.1", server.port, "app", tls="disabled")

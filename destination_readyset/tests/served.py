@@ -42,7 +42,7 @@ class Served:
         messages: Iterable[Json],
         emitted: Callable[[Json], None] = lambda _: None,
         *,
-        pass_on: bool = False,
+        await_readyset: bool = True,
     ) -> None:
         """Runs one sync within this process; raises as it does."""
 
@@ -57,7 +57,7 @@ class Served:
             ConfiguredAirbyteCatalogSerializer.load(catalog),
             (json.dumps(message).encode() for message in messages),
             emit,
-            pass_on=pass_on,
+            await_readyset=await_readyset,
         )
 
     def process(self, folder: Path, catalog: Json) -> subprocess.Popen[bytes]:

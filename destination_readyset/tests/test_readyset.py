@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
@@ -29,27 +29,6 @@ from tests.served import SCHEMA, Served, catalog, record, state, stream
 
 CACHE = "CREATE DEEP CACHE by_id FROM SELECT name FROM customers WHERE id = ?"
 OTHER = "CREATE DEEP CACHE counted FROM SELECT count(*) FROM orders"
-
-
-@pytest.fixture
-def fake() -> ScriptedReadyset:
-    """What answers."""
-    return ScriptedReadyset()
-
-
-@pytest.fixture
-def server(fake: ScriptedReadyset) -> Iterator[VtgateMysqlServer]:
-    """What it answers with."""
-    server = VtgateMysqlServer(fake)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def address(server: VtgateMysqlServer) -> Address:
-    """Where it answers."""
-    return Address("127.0.0.1", server.port, "app", tls="disabled")
 
 
 @pytest.fixture
@@ -424,6 +403,18 @@ def test_each_place_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "binlog.000002:5000 of the served MySQL's binlog for 120 s" in "".join(looking.at(1240))
 
 
+@pytest.mark.parametrize("busy", ["Initializing", "Compacting", "Creating index"])
+def test_a_table_that_is_busy_for_long_is_told(monkeypatch: pytest.MonkeyPatch, busy: str) -> None:
+    """Nothing says how far it is, and the binlog may wait for it."""
+    looking = Looking(monkeypatch)
+    looking.statuses = {("shop", "orders"): busy}
+    assert looking.at(1000, 1600, 2200, 2780) == []
+
+    assert f"ReadySet has said '{busy}' of the table shop.orders for 1800 s." in "".join(looking.at(2800))
+    assert len(looking.at(2860)) == 1
+    assert "empty its storage" not in looking.logs[0]
+
+
 def test_a_snapshot_is_told_again_after_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The repair was done, and its snapshot has broken off as well."""
     looking = Looking(monkeypatch)
@@ -520,9 +511,9 @@ def test_what_the_binlog_has_no_row_of_is_not_waited_for(standing_still: Served)
     assert "of the served MySQL's binlog" not in standing_still.logs
 
 
-def test_a_round_of_run_does_not_wait_for_it(standing_still: Served) -> None:
+def test_most_rounds_of_run_do_not_wait_for_it(standing_still: Served) -> None:
     """The next one looks again, and the changes must not wait meanwhile."""
-    standing_still.write(catalog(), [record({"id": 2}), state(2)], pass_on=True)
+    standing_still.write(catalog(), [record({"id": 2}), state(2)], await_readyset=False)
 
     assert "of the served MySQL's binlog" not in standing_still.logs
 

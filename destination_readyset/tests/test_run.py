@@ -16,9 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from instruments.scripted_readyset import ScriptedReadyset
+from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
 from source_vitess.errors import ConfigError
 
 from destination_readyset import runner
+from destination_readyset.config import Address
 from destination_readyset.health import Health
 from destination_readyset.lag import LagReport
 from destination_readyset.readable import readable
@@ -180,6 +183,38 @@ def test_rounds_are_repeated(running: Running) -> None:
     running.stop()
 
     assert sum("source: reading from" in line for line in running.lines) >= 3
+
+
+def test_now_and_then_a_short_round_awaits_readyset(
+    served: Served,
+    tmp_path: Path,
+    fake: ScriptedReadyset,
+    server: VtgateMysqlServer,
+    address: Address,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that stands still is asked again and again at the end, which otherwise no round is long enough to notice."""
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
+    served.config["readyset"] = {"host": address.host, "port": address.port, "username": "app", "tls": "disabled"}
+    fake.offsets = ["binlog.000001:157"]
+    running = Running(served, tmp_path)
+    running.add({"id": 1, "name": "a"})
+    running.start()
+    until(lambda: running.rows() == [(1, "a")])
+    until(lambda: bool(asked(server)))
+    running.add({"id": 2, "name": "b"}, {"end": None})
+
+    # A round that does not wait asks once or twice, and this source goes on in the next one.
+    until(lambda: asked(server) > 5)
+
+    fake.offsets = []  # it goes on
+    running.stop()
+    assert running.code == 0
+
+
+def asked(server: VtgateMysqlServer) -> int:
+    """How often a ReadySet was asked where it is."""
+    return sum(statement.sql == "SHOW READYSET STATUS" for statement in server.statements)
 
 
 def test_what_passes_is_tried_again(running: Running) -> None:
