@@ -23,8 +23,8 @@ from source_vitess.airbyte.masking import long_secrets, masked, set_secrets
 from source_vitess.errors import ConnectorError
 
 from destination_readyset.bookkeeping import Bookkeeping
-from destination_readyset.caches import AFTER_CHANGE, CacheKeeper
 from destination_readyset.check import check
+from destination_readyset.companion import AFTER_CHANGE, Companion
 from destination_readyset.config import Config
 from destination_readyset.keyspace import read_tables
 from destination_readyset.plan import plan_streams
@@ -111,27 +111,27 @@ class DestinationReadyset(Destination):
         for remark in prepared.remarks:
             log("INFO", remark)
         sender = Sender(connection, failed, lambda text: log("WARN", text))
-        caches = _keep_caches(parsed, prepared, log, sender)
+        companion = _look_after_readyset(parsed, prepared, log, sender)
         try:
             Writer(plans, prepared, bookkeeping, sender, emit, pass_on=pass_on).run(lines)
         finally:
             sender.close()
-        if caches is not None and await_readyset:
-            caches.wait()
-        elif caches is not None:
+        if companion is not None and await_readyset:
+            companion.wait()
+        elif companion is not None:
             # Whoever does not want it starts again at once, and looks again.
-            caches.stop()
+            companion.stop()
 
 
-def _keep_caches(
+def _look_after_readyset(
     config: Config, prepared: Prepared, log: Callable[[str, str], None], sender: Sender
-) -> CacheKeeper | None:
+) -> Companion | None:
     """Starts to apply the cache statements, and to look whether ReadySet goes on, if there is one."""
     if config.readyset is None:
         return None
-    keeper = CacheKeeper(config.readyset, config.caches, log, sender)
-    keeper.start(AFTER_CHANGE if prepared.changed else AFTER_CHANGE[:1])
-    return keeper
+    companion = Companion(config.readyset, config.caches, log, sender)
+    companion.start(AFTER_CHANGE if prepared.changed else AFTER_CHANGE[:1])
+    return companion
 
 
 def _parse_config(config: Mapping[str, Any]) -> Config:

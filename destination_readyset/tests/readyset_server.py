@@ -27,7 +27,7 @@ from vitess_local.cache import Cache
 from vitess_local.plain_mysql import PlainMysql
 from vitess_local.servers.ports import reserve_port
 
-from destination_readyset.caches import CacheKeeper
+from destination_readyset.companion import Companion
 from tests.prepared import as_float, execute_prepared
 from tests.served import NAMESPACE, Json
 
@@ -419,6 +419,6 @@ def until(ready: Callable[[], bool], *, seconds: float = SECONDS) -> None:
 
 
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch, *, patience: float) -> None:
-    """Lets keepers of caches wait for so many seconds at most, and not long between two tries."""
-    defaults = {**(CacheKeeper.__init__.__kwdefaults__ or {}), "patience": patience, "pause": 0.01}
-    monkeypatch.setattr(CacheKeeper.__init__, "__kwdefaults__", defaults)
+    """Lets what looks after ReadySet wait for so many seconds at most, and not long between two tries."""
+    defaults = {**(Companion.__init__.__kwdefaults__ or {}), "patience": patience, "pause": 0.01}
+    monkeypatch.setattr(Companion.__init__, "__kwdefaults__", defaults)

@@ -15,9 +15,9 @@ from instruments.scripted_readyset import ScriptedReadyset
 from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
 from source_vitess.errors import ConfigError
 
-from destination_readyset import caches, readyset, standstill
+from destination_readyset import caches, companion, readyset, standstill
 from destination_readyset.cache_statement import CacheStatement
-from destination_readyset.caches import CacheKeeper
+from destination_readyset.companion import Companion
 from destination_readyset.config import Address
 from destination_readyset.destination import DestinationReadyset
 from destination_readyset.readyset import Caches, Replication, list_caches, parse_name, read_replication
@@ -74,7 +74,7 @@ class Counted:
 
 
 class Keeping:
-    """A keeper of caches, and what it says.
+    """What looks after a ReadySet, and what it says.
 
     Attributes:
         logs: Levels and texts.
@@ -96,7 +96,7 @@ class Keeping:
         self.logs: list[tuple[str, str]] = []
         self.said = threading.Event()
         parsed = [CacheStatement.parse(text) for text in statements]
-        self.keeper = CacheKeeper(
+        self.companion = Companion(
             address,
             parsed,
             self._log,
@@ -114,8 +114,8 @@ class Keeping:
 
     def round(self) -> Keeping:
         """Looks at the caches once."""
-        self.keeper.start([0.0])
-        self.keeper.wait()
+        self.companion.start([0.0])
+        self.companion.wait()
         return self
 
 
@@ -226,12 +226,12 @@ def test_patience_ends(fake: ScriptedReadyset, address: Address) -> None:
 def test_a_lost_storage_is_noticed(fake: ScriptedReadyset, address: Address) -> None:
     """While a sync goes on, caches that are gone come back; and what has not changed is not said again."""
     keeping = Keeping(address, [CACHE], watch=0.001)
-    keeping.keeper.start([0.0])
+    keeping.companion.start([0.0])
     assert keeping.said.wait(10)
     keeping.said.clear()
     fake.lose_storage()
     assert keeping.said.wait(10)
-    keeping.keeper.wait()
+    keeping.companion.wait()
 
     assert fake.kinds == {"by_id": "deep"}
     assert [text for _, text in keeping.logs] == ["1 deep cache is in ReadySet, made now: by_id."] * 2
@@ -241,8 +241,8 @@ def test_a_snapshot_that_does_not_go_on_is_told(fake: ScriptedReadyset, address:
     """Deep caches answer without the rows that it lacks: the table is named, once, with what to do."""
     fake.tables = [[("`shop`.`orders`", "Snapshotting", "9.05%"), ("`shop`.`customers`", "Online", "")]]
     keeping = Keeping(address, [CACHE], watch=0.001, standstill=0.0)
-    keeping.keeper.start([0.0] * 3)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 3)
+    keeping.companion.wait()
 
     warnings = [text for level, text in keeping.logs if level == "WARN"]
     assert len(warnings) == 1
@@ -258,8 +258,8 @@ def test_a_snapshot_that_goes_on_is_none_of_that(fake: ScriptedReadyset, address
         [("`shop`.`orders`", "Online", "")],
     ]
     keeping = Keeping(address, [CACHE], standstill=1e-9)
-    keeping.keeper.start([0.0] * 4)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 4)
+    keeping.companion.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
@@ -268,8 +268,8 @@ def test_a_place_in_the_binlog_that_stays_is_told(fake: ScriptedReadyset, addres
     """A replicator that fails at one place for good says nothing of it; its place stays though rows change."""
     fake.offsets = ["binlog.000002:4684"]
     keeping = Keeping(address, [CACHE], patience=0.05, standstill=0.0, changes=itertools.count().__next__)
-    keeping.keeper.start([0.0] * 4)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 4)
+    keeping.companion.wait()
 
     (warning,) = [text for level, text in keeping.logs if level == "WARN"]
     assert "has been at binlog.000002:4684 of the served MySQL's binlog" in warning
@@ -280,8 +280,8 @@ def test_it_is_told_again_of_another_place(fake: ScriptedReadyset, address: Addr
     """It went on, and stands still once more."""
     fake.offsets = ["binlog.000002:4684"] * 3 + ["binlog.000002:5000"]
     keeping = Keeping(address, [], patience=0.05, standstill=0.0, changes=itertools.count().__next__)
-    keeping.keeper.start([0.0] * 6)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 6)
+    keeping.companion.wait()
 
     assert [text.split()[4] for level, text in keeping.logs if level == "WARN"] == [
         "binlog.000002:4684",
@@ -293,8 +293,8 @@ def test_a_place_that_moves_with_the_changes_is_none_of_that(fake: ScriptedReady
     """Rows changed before the second look, and the third one finds it farther: the sync's end waits for nothing."""
     fake.offsets = ["binlog.000002:4684", "binlog.000002:4684", "binlog.000002:5000"]
     keeping = Keeping(address, [CACHE], patience=0.05, changes=lambda: len(fake.offsets) < 2)
-    keeping.keeper.start([0.0] * 3)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 3)
+    keeping.companion.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
@@ -303,8 +303,8 @@ def test_a_place_may_stay_without_changes(fake: ScriptedReadyset, address: Addre
     """For as long as nothing is written."""
     fake.offsets = ["binlog.000002:4684"]
     keeping = Keeping(address, [CACHE], patience=0.05, standstill=0.0, changes=lambda: 7)
-    keeping.keeper.start([0.0] * 4)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 4)
+    keeping.companion.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
@@ -315,8 +315,8 @@ def test_a_place_may_stay_during_a_commit(fake: ScriptedReadyset, address: Addre
     keeping = Keeping(
         address, [CACHE], patience=0.05, standstill=0.0, changes=itertools.count().__next__, committed=lambda: 0
     )
-    keeping.keeper.start([0.0] * 4)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 4)
+    keeping.companion.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
@@ -447,8 +447,8 @@ def test_the_binlog_may_wait_for_a_table(fake: ScriptedReadyset, address: Addres
     fake.offsets = ["binlog.000002:4684"]
     fake.tables = [[("`shop`.`orders`", busy, f"{number}.00%")] for number in range(9)]
     keeping = Keeping(address, [CACHE], standstill=1e-9, changes=itertools.count().__next__)
-    keeping.keeper.start([0.0] * 4)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 4)
+    keeping.companion.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
@@ -468,8 +468,8 @@ def test_what_the_replicator_says_is_told(fake: ScriptedReadyset, address: Addre
     """Its error is a sign without changes, too: a restarted one that fails is behind for good, and keeps no cache."""
     fake.offsets, fake.error = ["binlog.000002:4684"], error
     keeping = Keeping(address, [CACHE], patience=0.05, standstill=0.0)
-    keeping.keeper.start([0.0] * 2)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 2)
+    keeping.companion.wait()
 
     (warning,) = [text for level, text in keeping.logs if level == "WARN"]
     assert f"Its replicator says: {error}." in warning
@@ -481,8 +481,8 @@ def test_an_error_that_is_over_is_none_of_that(fake: ScriptedReadyset, address: 
     """ReadySet has gone on since it was seen."""
     fake.error = "connection refused"
     keeping = Keeping(address, [CACHE], standstill=0.0)
-    keeping.keeper.start([0.0] * 4)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 4)
+    keeping.companion.wait()
 
     assert [level for level, _ in keeping.logs] == ["INFO"]
 
@@ -522,12 +522,12 @@ def test_a_sync_begins_with_a_look(
     server: VtgateMysqlServer, address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written afterwards has to move ReadySet; what it had read before cannot be told from it later."""
-    monkeypatch.setattr(caches, "_FIRST_LOOK", 60.0)
+    monkeypatch.setattr(companion, "_FIRST_LOOK", 60.0)
     keeping = Keeping(address, [])
-    keeping.keeper.start([0.0])
+    keeping.companion.start([0.0])
 
     assert "SHOW READYSET STATUS" in [statement.sql for statement in server.statements]
-    keeping.keeper.stop()
+    keeping.companion.stop()
 
 
 def test_a_table_that_is_left_out_is_not_waited_for(standing_still: Served, fake: ScriptedReadyset) -> None:
@@ -611,8 +611,8 @@ def test_a_sync_goes_on_without_readyset(with_readyset: Served, monkeypatch: pyt
 def test_a_readyset_that_is_away_is_told_without_caches(address: Address) -> None:
     """Whether it makes progress is not known then: once, and the sync goes on."""
     keeping = Keeping(replace(address, port=1), [])
-    keeping.keeper.start([0.0] * 3)
-    keeping.keeper.wait()
+    keeping.companion.start([0.0] * 3)
+    keeping.companion.wait()
 
     ((level, text),) = keeping.logs
     assert level == "WARN"
