@@ -136,7 +136,7 @@ def _begin_copy(connector: Connector, store: Store, catalog: Json, *, shards: in
             parts = _copied_shards(store)
             if not first and parts:
                 first = parts[0]
-            if len(parts) == shards and "lastpk" in parts[-1]:
+            if len(parts) == shards and "lastpk" in parts[-1] and (shards == 1 or "lastpk" not in parts[0]):
                 break
     parts = _copied_shards(store)
     if not complete:

@@ -123,6 +123,13 @@ class CopyProgress:
         self.forget()
         return Log(f"The copy of table {self._table.name!r} starts from the beginning: {why}", warning=True)
 
+    def start_unfinished_over(self, why: str) -> Message:
+        """Forgets how far the copy is in shards that it is not complete in."""
+        left = ", ".join(sorted(self.lastpks()))
+        self.shards = {shard: part for shard, part in self.shards.items() if part.done}
+        self._store()
+        return Log(f"The copy of table {self._table.name!r} starts from the beginning in {left}: {why}", warning=True)
+
     def unfinished(self, shards: Sequence[str]) -> tuple[str, ...]:
         """Returns which of some shards are not copied completely."""
         return tuple(shard for shard in shards if not self._is_done(shard))
