@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import os
 import select
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import orjson
@@ -19,6 +21,7 @@ from source_vitess.airbyte.command import emit, run_command, stop_collecting_gar
 from source_vitess.airbyte.files import read_json
 from source_vitess.errors import ConfigError
 
+from destination_readyset.companion import Companion
 from destination_readyset.destination import DestinationReadyset
 from destination_readyset.round import AWAIT_READYSET, PASS_ON
 
@@ -65,10 +68,22 @@ def _write(destination: DestinationReadyset, args: argparse.Namespace) -> int:
         read_lines(sys.stdin.fileno(), stopped),
         emit,
         failed=lambda: os.close(stop),
-        pass_on=(pass_on := bool(os.environ.get(PASS_ON))),
-        await_readyset=not pass_on or bool(os.environ.get(AWAIT_READYSET)),
+        pass_on=bool(os.environ.get(PASS_ON)),
+        finish=_finish(),
     )
     return 0
+
+
+def _finish() -> Callable[[Companion], None]:
+    """Returns how what looks after a ReadySet ends: within `run`, which starts again at once, without it mostly."""
+    if not os.environ.get(PASS_ON):
+        return Companion.wait
+    if not os.environ.get(AWAIT_READYSET):
+        return Companion.stop
+    interrupted = threading.Event()
+    # From `run`, which is asked to stop when there may be nothing left to do but to wait.
+    signal.signal(signal.SIGTERM, lambda *_: interrupted.set())
+    return lambda companion: companion.stop_when_moved(interrupted)
 
 
 def read_lines(source: int, stopped: int) -> Iterator[bytes]:

@@ -75,7 +75,7 @@ class DestinationReadyset(Destination):
         *,
         failed: Callable[[], None] = lambda: None,
         pass_on: bool = False,
-        await_readyset: bool = True,
+        finish: Callable[[Companion], None] = Companion.wait,
     ) -> None:
         """Writes lines of Airbyte messages until they end.
 
@@ -86,8 +86,7 @@ class DestinationReadyset(Destination):
             emit: Takes lines for stdout: the states that were committed, and logs. Called from several threads.
             failed: Called, on another thread, when writing failed while `lines` may still be waited for.
             pass_on: Whether to emit what the source logs and traces, too.
-            await_readyset: Whether to wait at the end until ReadySet has moved since the last rows were written, for a
-                minute at most, and to warn if it does not.
+            finish: Ends what looks after a ReadySet, once all is written.
 
         Raises:
             ConnectorError: Nothing after the last state that was emitted is in the tables.
@@ -116,11 +115,8 @@ class DestinationReadyset(Destination):
             Writer(plans, prepared, bookkeeping, sender, emit, pass_on=pass_on).run(lines)
         finally:
             sender.close()
-        if companion is not None and await_readyset:
-            companion.wait()
-        elif companion is not None:
-            # Whoever does not want it starts again at once, and looks again.
-            companion.stop()
+        if companion is not None:
+            finish(companion)
 
 
 def _look_after_readyset(

@@ -76,6 +76,10 @@ class Health:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+        self.remove()
+
+    def remove(self) -> None:
+        """Removes the file."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 

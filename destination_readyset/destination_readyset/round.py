@@ -21,7 +21,8 @@ import orjson
 
 #: Set for the destination: that it passes on what the source says.
 PASS_ON = "DESTINATION_READYSET_PASS_ON"  # noqa: S105 - no password
-#: Set for the destination: that it waits at its end until ReadySet has moved, as it does without `run`.
+#: Set for the destination: that it waits at its end until ReadySet has moved, as without `run`. SIGTERM ends that wait
+#: then, and nothing else.
 AWAIT_READYSET = "DESTINATION_READYSET_AWAIT_READYSET"
 #: Seconds that processes have to end by themselves.
 ENDING_SECONDS = 60.0
@@ -83,6 +84,7 @@ class Round:
     """
 
     def __init__(self, source: Sequence[str], destination: Sequence[str], *, awaits_readyset: bool = False) -> None:
+        self._awaits_readyset = awaits_readyset
         wishes = {PASS_ON: "1", **({AWAIT_READYSET: "1"} if awaits_readyset else {})}
         # Signals are for the runner, which passes them on: not for all processes of a terminal.
         self._source = subprocess.Popen(
@@ -124,6 +126,8 @@ class Round:
             # A second signal would end the source at once.
             if self._source.poll() is None:
                 self._source.send_signal(signal.SIGTERM)
+            if self._awaits_readyset and self._destination.poll() is None:
+                self._destination.send_signal(signal.SIGTERM)
             self._timer = threading.Timer(ENDING_SECONDS, self._kill)
             self._timer.daemon = True
             self._timer.start()

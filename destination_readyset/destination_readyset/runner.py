@@ -87,6 +87,8 @@ class Runner:
         self._refreshes = Refreshes(wanted=options.refresh)
         #: The highest generation of rows that any table has.
         self._generation = 0
+        #: Of the round that runs, or ran last: how many records were committed.
+        self._records = 0
         #: The end of the last round that could see whether ReadySet makes progress.
         self._looked_at = time.monotonic()
 
@@ -156,7 +158,10 @@ class Runner:
             source = self._source_config(files)
             shared = ["--catalog", str(_write(files / "catalog.json", catalog))]
             state = _write(files / "state.json", states)
+            if self._stopped.is_set():
+                return Outcome()
             self._health.is_in("running")
+            self._records = 0
             began = time.monotonic()
             awaits_readyset = began - self._looked_at >= LOOK_SECONDS
             self._round = Round(
@@ -167,11 +172,13 @@ class Runner:
             try:
                 if self._stopped.is_set():
                     self._round.stop()
-                return self._round.run(self._take)
+                outcome = self._round.run(self._take)
             finally:
                 self._round = None
-                if awaits_readyset or time.monotonic() - began >= LOOK_SECONDS:
-                    self._looked_at = time.monotonic()
+            # Without records there was nothing that ReadySet had to follow.
+            if (awaits_readyset and self._records) or time.monotonic() - began >= LOOK_SECONDS:
+                self._looked_at = time.monotonic()
+            return outcome
         finally:
             shutil.rmtree(files, ignore_errors=True)
 
@@ -188,6 +195,7 @@ class Runner:
             self._saved = Saved([state], self._saved.refreshing)
             save(self._options.state_file, self._saved)
             self._health.has_state()
+            self._records += int(message["state"]["destinationStats"]["recordCount"])
             self._say_all(self._refreshes.take_state(state))
             if self._refreshes.reasons and self._options.refresh and self._round is not None:
                 self._round.stop()

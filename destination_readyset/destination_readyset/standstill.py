@@ -26,10 +26,10 @@ Log = Callable[[str, str], None]
 
 #: How a status begins of a table whose rows are read from the served MySQL, with a percentage after it.
 _SNAPSHOTTING = "snapshotting"
-#: Seconds that a table may be in one of the other states for which the binlog may have to wait, without a percentage.
-_BUSY_SECONDS = 1800.0
-#: How their status begins.
+#: How the status begins of any table for which the binlog may have to wait; most can have a percentage, too.
 _BUSY = (_SNAPSHOTTING, "initializing", "compacting", "creating index")
+#: Seconds in which one of these has to change: a percentage may be lacking, and one table can wait for another.
+_BUSY_SECONDS = 1800.0
 #: How one begins that is left out.
 _LEFT_OUT = "not replicated"
 #: In the error of a place within a transaction.
@@ -47,10 +47,6 @@ _REPAIR = (
 _BROKEN_OFF = (
     "If that stays so, its snapshot has broken off (as when the served MySQL was away for a moment), and caches answer "
     f"without the rows that are lacking. {_as_sentence(_REPAIR)}"
-)
-_IS_WAITING = (
-    "It may follow no changes of any table until that is done, and nobody sees here whether it makes progress: its own "
-    "log says what it is doing."
 )
 
 
@@ -82,7 +78,7 @@ class StandstillWatch:
         log: Takes a level and a text.
         sent: What was written to the served MySQL.
         seconds: For how long something may stay where it is.
-        busy_seconds: For how long a table may be compacted or indexed, which says nothing of how far it is.
+        busy_seconds: For how long nothing may change in what ReadySet says of tables that it compacts or indexes.
     """
 
     def __init__(self, log: Log, sent: Sent, *, seconds: float, busy_seconds: float = _BUSY_SECONDS) -> None:
@@ -90,9 +86,13 @@ class StandstillWatch:
         self._sent = sent
         self._seconds = seconds
         self._busy_seconds = busy_seconds
-        #: Of tables that are not online yet: their status, with how far a snapshot is, and since when.
-        self._busy: dict[tuple[str, ...], tuple[str, float]] = {}
+        #: Of tables of which a snapshot is taken: how far it is, and since when.
+        self._snapshots: dict[tuple[str, ...], tuple[str, float]] = {}
         self._told: set[tuple[str, ...]] = set()
+        #: The status of all tables that are not online yet, since when none has changed, and whether that was told.
+        self._busy: Mapping[tuple[str, ...], str] = {}
+        self._busy_since = 0.0
+        self._is_busy_told = False
         #: What was read last, and the changes that had been sent when its place was read for the first time.
         self._last = Replication()
         self._changes_then = 0
@@ -113,7 +113,10 @@ class StandstillWatch:
         replicated = {table[-1] for table, is_out in is_left_out.items() if table and not is_out}
         self._sent.unreplicated = frozenset(table[-1] for table in is_left_out if table) - replicated
         busy = {table: status for table, status in statuses.items() if status.lower().startswith(_BUSY)}
-        self._look_at_tables(busy)
+        self._look_at_snapshots(
+            {table: status for table, status in busy.items() if status.lower().startswith(_SNAPSHOTTING)}
+        )
+        self._look_at_work(busy)
         self._look_at_place(Replication() if busy else read_replication(connection))
 
     def is_awaited(self) -> bool:
@@ -157,20 +160,34 @@ class StandstillWatch:
         if now - self._awaited_since >= self._seconds:
             self.tell(now - self._awaited_since)
 
-    def _look_at_tables(self, found: Mapping[tuple[str, ...], str]) -> None:
+    def _look_at_snapshots(self, found: Mapping[tuple[str, ...], str]) -> None:
         now = time.monotonic()
-        before, self._busy = self._busy, {}
+        before, self._snapshots = self._snapshots, {}
         self._told &= found.keys()
         for table, status in found.items():
             last, since = before.get(table, ("", now))
-            self._busy[table] = (status, since if status == last else now)
-            seconds = now - self._busy[table][1]
-            is_snapshot = status.lower().startswith(_SNAPSHOTTING)
-            if seconds < (self._seconds if is_snapshot else self._busy_seconds) or table in self._told:
+            self._snapshots[table] = (status, since if status == last else now)
+            seconds = now - self._snapshots[table][1]
+            if seconds < self._seconds or table in self._told:
                 continue
             self._told.add(table)
             self._log(
                 "WARN",
-                f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. "
-                + (_BROKEN_OFF if is_snapshot else _IS_WAITING),
+                f"ReadySet has said {status!r} of the table {'.'.join(table)} for {seconds:.0f} s. {_BROKEN_OFF}",
             )
+
+    def _look_at_work(self, found: Mapping[tuple[str, ...], str]) -> None:
+        now = time.monotonic()
+        if found != self._busy:
+            self._busy, self._busy_since, self._is_busy_told = found, now, False
+        tables = [table for table, status in found.items() if not status.lower().startswith(_SNAPSHOTTING)]
+        seconds = now - self._busy_since
+        if not tables or self._is_busy_told or seconds < self._busy_seconds:
+            return
+        self._is_busy_told = True
+        more = f" and of {len(tables) - 1} more" if len(tables) > 1 else ""
+        self._log(
+            "WARN",
+            f"ReadySet has said {found[tables[0]]!r} of the table {'.'.join(tables[0])}{more} for {seconds:.0f} s. "
+            "Until that is done it may follow no changes of any table. Its own log says what it is doing.",
+        )

@@ -13,6 +13,7 @@ from typing import Any
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from vitess_local.plain_mysql import PlainMysql
 
+from destination_readyset.companion import Companion
 from destination_readyset.destination import DestinationReadyset
 
 Json = dict[str, Any]
@@ -42,7 +43,7 @@ class Served:
         messages: Iterable[Json],
         emitted: Callable[[Json], None] = lambda _: None,
         *,
-        await_readyset: bool = True,
+        finish: Callable[[Companion], None] = Companion.wait,
     ) -> None:
         """Runs one sync within this process; raises as it does."""
 
@@ -57,7 +58,7 @@ class Served:
             ConfiguredAirbyteCatalogSerializer.load(catalog),
             (json.dumps(message).encode() for message in messages),
             emit,
-            await_readyset=await_readyset,
+            finish=finish,
         )
 
     def process(self, folder: Path, catalog: Json) -> subprocess.Popen[bytes]:

@@ -405,14 +405,32 @@ def test_each_place_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("busy", ["Initializing", "Compacting", "Creating index"])
 def test_a_table_that_is_busy_for_long_is_told(monkeypatch: pytest.MonkeyPatch, busy: str) -> None:
-    """Nothing says how far it is, and the binlog may wait for it."""
+    """The binlog may wait for it, and there is nothing to see of what else."""
     looking = Looking(monkeypatch)
-    looking.statuses = {("shop", "orders"): busy}
+    looking.statuses = {("shop", "orders"): busy, ("shop", "items"): busy, ("shop", "customers"): "Online"}
     assert looking.at(1000, 1600, 2200, 2780) == []
 
-    assert f"ReadySet has said '{busy}' of the table shop.orders for 1800 s." in "".join(looking.at(2800))
+    assert f"ReadySet has said '{busy}' of the table shop.orders and of 1 more for 1800 s." in "".join(looking.at(2800))
     assert len(looking.at(2860)) == 1
     assert "empty its storage" not in looking.logs[0]
+
+
+def test_tables_may_wait_for_one_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those that come later in a long snapshot: nobody is told of each of them."""
+    looking = Looking(monkeypatch)
+    for number in range(90):
+        looking.statuses = {("shop", "orders"): f"Compacting {number}.00%", ("shop", "items"): "Initializing"}
+        assert looking.at(60.0 * number) == []
+
+
+def test_a_snapshot_is_told_of_a_table_that_was_busy_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has waited, which was told, and then breaks off."""
+    looking = Looking(monkeypatch)
+    looking.statuses = {("shop", "orders"): "Initializing"}
+    looking.at(1000, 2800)
+    looking.statuses = {("shop", "orders"): "Snapshotting 9.05%"}
+
+    assert "9.05%' of the table shop.orders for 120 s" in looking.at(2860, 2980)[-1]
 
 
 def test_a_snapshot_is_told_again_after_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -513,7 +531,7 @@ def test_what_the_binlog_has_no_row_of_is_not_waited_for(standing_still: Served)
 
 def test_most_rounds_of_run_do_not_wait_for_it(standing_still: Served) -> None:
     """The next one looks again, and the changes must not wait meanwhile."""
-    standing_still.write(catalog(), [record({"id": 2}), state(2)], await_readyset=False)
+    standing_still.write(catalog(), [record({"id": 2}), state(2)], finish=Companion.stop)
 
     assert "of the served MySQL's binlog" not in standing_still.logs
 

@@ -20,6 +20,7 @@ from instruments.scripted_readyset import ScriptedReadyset
 from instruments.scripted_vtgate.mysql_server import VtgateMysqlServer
 from source_vitess.errors import ConfigError
 
+from destination_readyset import round as rounds
 from destination_readyset import runner
 from destination_readyset.config import Address
 from destination_readyset.health import Health
@@ -204,12 +205,57 @@ def test_now_and_then_a_short_round_awaits_readyset(
     until(lambda: bool(asked(server)))
     running.add({"id": 2, "name": "b"}, {"end": None})
 
-    # A round that does not wait asks once or twice, and this source goes on in the next one.
-    until(lambda: asked(server) > 5)
+    until(lambda: asked(server) > 8)
 
+    # A round that does not wait is over by then, and the next one asks once a minute.
+    assert sum("source: reading from" in line for line in running.lines) == 1
     fake.offsets = []  # it goes on
     running.stop()
     assert running.code == 0
+
+
+def test_a_short_round_that_awaits_readyset_is_stopped_at_once(
+    served: Served,
+    tmp_path: Path,
+    fake: ScriptedReadyset,
+    server: VtgateMysqlServer,
+    address: Address,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All is written: it does not wait until it is killed."""
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(rounds, "ENDING_SECONDS", 3600.0)
+    served.config["readyset"] = {"host": address.host, "port": address.port, "username": "app", "tls": "disabled"}
+    fake.offsets = ["binlog.000001:157"]
+    running = Running(served, tmp_path)
+    running.add({"id": 1, "name": "a"}, {"end": None})
+    running.start()
+    until(lambda: asked(server) > 8)
+
+    running.stop()
+
+    assert running.code == 0
+    assert not any("has been at binlog" in line for line in running.lines)
+
+
+def test_a_round_without_rows_shows_nothing_of_readyset(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There was nothing that it had to follow: the next one awaits it as well."""
+    awaited: list[bool] = []
+
+    class Recorded(rounds.Round):
+        def __init__(self, source: list[str], destination: list[str], *, awaits_readyset: bool) -> None:
+            awaited.append(awaits_readyset)
+            super().__init__(source, destination, awaits_readyset=awaits_readyset)
+
+    monkeypatch.setattr(runner, "Round", Recorded)
+    monkeypatch.setattr(runner, "LOOK_SECONDS", 3600.0)
+    running.runner._looked_at -= 3600.0  # noqa: SLF001 - as if it had run for an hour
+    running.add({"end": None}, {"id": 1, "name": "a"}, {"end": None})
+    running.start()
+    until(lambda: len(awaited) == 3)
+    running.stop()
+
+    assert awaited == [True, True, False]
 
 
 def asked(server: VtgateMysqlServer) -> int:
@@ -418,6 +464,8 @@ def test_kills_at_random(served: Served, tmp_path: Path) -> None:
                 process = subprocess.Popen(argv, stdout=log, stderr=log)
         _catch_up(made, rows)
         seen.update(_children(process.pid))
+        # One that has just been started does not listen yet.
+        until(lambda: f"Started as process {process.pid}." in (tmp_path / "log.txt").read_text())
         process.terminate()
         assert process.wait(SECONDS) == 0
     finally:

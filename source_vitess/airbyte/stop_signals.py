@@ -15,13 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 #: Seconds from a signal to the end of the process. Docker kills after 10 s, and Kubernetes after 30 s.
 GRACE_SECONDS = 8.0
 #: Seconds in which a signal that comes again is the same one: `timeout` of GNU sends it to its child and then to the
 #: group of both.
-_SAME_SECONDS = 0.1
+_SAME_SECONDS = 0.5
+_LAST_SECONDS = 1.0
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -33,13 +34,15 @@ class StopSignals:
 
     Args:
         seconds: From the first signal to the end of the process.
+        at_once: Called before the process is ended so, on a thread of its own. It has a second.
 
     Attributes:
         number: Of the first signal that came; None before.
     """
 
-    def __init__(self, *, seconds: float = GRACE_SECONDS) -> None:
+    def __init__(self, *, seconds: float = GRACE_SECONDS, at_once: Callable[[], None] = lambda: None) -> None:
         self._seconds = seconds
+        self._at_once = at_once
         self.number: int | None = None
         self._writing: int | None = None
         #: What handled the signals before.
@@ -88,10 +91,16 @@ class StopSignals:
                     return
                 is_same = second[0] == self.number and time.monotonic() - heard_at < _SAME_SECONDS
                 if second[0] in _NUMBERS and not is_same:
-                    os._exit(128 + second[0])
-            os._exit(128 + self.number)
+                    self._end(second[0])
+            self._end(self.number)
         finally:
             os.close(reading)
+
+    def _end(self, number: int) -> NoReturn:
+        last = threading.Thread(target=self._at_once, daemon=True)
+        last.start()
+        last.join(_LAST_SECONDS)
+        os._exit(128 + number)
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:

@@ -52,6 +52,24 @@ def test_a_signal_that_is_sent_twice_is_one() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603 - itself
 
 
+def test_something_is_done_before_the_process_is_ended() -> None:
+    """Else a health file would say for ever that all is well."""
+    program = (
+        "import signal, threading\n"
+        "from source_vitess.airbyte.stop_signals import StopSignals\n"
+        "stopped = threading.Event()\n"
+        "with StopSignals(at_once=lambda: print('the last', flush=True)) as signals:\n"
+        "    signals.listen(stopped.set)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    stopped.wait()\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    threading.Event().wait()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)  # noqa: S603 - itself
+
+    assert (ended.returncode, ended.stdout) == (128 + signal.SIGINT, "the last\n")
+
+
 def test_handlers_come_back() -> None:
     """Else the process would not end by a signal any more."""
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
