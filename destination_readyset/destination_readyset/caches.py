@@ -15,7 +15,7 @@ import pymysql
 
 from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.config import Address
-from destination_readyset.readyset import Caches, list_caches, query_id
+from destination_readyset.readyset import Caches, list_caches, query_id, reason_of
 from destination_readyset.served import Connection, connect
 
 Log = Callable[[str, str], None]
@@ -116,5 +116,5 @@ def _create(connection: Connection, statement: CacheStatement, *, typed: bool) -
         with connection.cursor() as cursor:
             cursor.execute(statement.sql(typed=typed))
     except pymysql.MySQLError as error:
-        return str(error.args[-1] if error.args else error)
+        return reason_of(error)
     return ""

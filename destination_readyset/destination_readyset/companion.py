@@ -16,6 +16,7 @@ from source_vitess.errors import ConnectorError
 from destination_readyset.cache_statement import CacheStatement
 from destination_readyset.caches import CacheKeeper
 from destination_readyset.config import Address
+from destination_readyset.readyset import reason_of
 from destination_readyset.served import connect
 from destination_readyset.standstill import Sent, StandstillWatch
 
@@ -148,7 +149,7 @@ class Companion:
         except ConnectorError as error:
             reason = error.detail or error.message
         except pymysql.MySQLError as error:
-            reason = str(error.args[-1] if error.args else error)
+            reason = reason_of(error)
         if not self._caches.names and not self._is_silence_told:
             self._is_silence_told = True
             self._log("WARN", f"ReadySet cannot be asked whether it makes progress: {reason}")

@@ -103,6 +103,11 @@ def list_caches(connection: Connection) -> Caches:
     return Caches(listed, typed)
 
 
+def reason_of(error: pymysql.MySQLError) -> str:
+    """Returns what ReadySet says of why it failed, without the number."""
+    return str(error.args[-1] if error.args else error)
+
+
 def list_statuses(connection: Connection) -> dict[tuple[str, ...], str]:
     """Asks for the status of every table, such as `Snapshotting 9.05%`; by database and name.
 

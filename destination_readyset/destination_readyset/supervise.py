@@ -52,7 +52,7 @@ def _run(args: argparse.Namespace, health: Health) -> int:
         refresh=args.on_refresh_needed == "refresh",
     )
     runner = Runner(options, health, _say)
-    with StopSignals(seconds=_GRACE_SECONDS, at_once=health.remove) as signals:
+    with StopSignals(seconds=_GRACE_SECONDS, before_exit=health.remove) as signals:
         signals.listen(runner.stop)
         return runner.run()
 

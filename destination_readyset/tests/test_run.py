@@ -186,19 +186,25 @@ def test_rounds_are_repeated(running: Running) -> None:
     assert sum("source: reading from" in line for line in running.lines) >= 3
 
 
-def test_now_and_then_a_short_round_awaits_readyset(
-    served: Served,
-    tmp_path: Path,
-    fake: ScriptedReadyset,
-    server: VtgateMysqlServer,
-    address: Address,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """One that stands still is asked again and again at the end, which otherwise no round is long enough to notice."""
+@pytest.fixture
+def standing_still(
+    served: Served, tmp_path: Path, fake: ScriptedReadyset, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Running]:
+    """The runner, not started yet, each round of which awaits a ReadySet that stays where it is."""
     monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
     served.config["readyset"] = {"host": address.host, "port": address.port, "username": "app", "tls": "disabled"}
     fake.offsets = ["binlog.000001:157"]
-    running = Running(served, tmp_path)
+    one = Running(served, tmp_path)
+    yield one
+    if one.thread.is_alive():
+        one.stop()
+
+
+def test_now_and_then_a_short_round_awaits_readyset(
+    standing_still: Running, fake: ScriptedReadyset, server: VtgateMysqlServer
+) -> None:
+    """One that stands still is asked again and again at the end, which otherwise no round is long enough to notice."""
+    running = standing_still
     running.add({"id": 1, "name": "a"})
     running.start()
     until(lambda: running.rows() == [(1, "a")])
@@ -215,19 +221,11 @@ def test_now_and_then_a_short_round_awaits_readyset(
 
 
 def test_a_short_round_that_awaits_readyset_is_stopped_at_once(
-    served: Served,
-    tmp_path: Path,
-    fake: ScriptedReadyset,
-    server: VtgateMysqlServer,
-    address: Address,
-    monkeypatch: pytest.MonkeyPatch,
+    standing_still: Running, server: VtgateMysqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All is written: it does not wait until it is killed."""
-    monkeypatch.setattr(runner, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(rounds, "ENDING_SECONDS", 3600.0)
-    served.config["readyset"] = {"host": address.host, "port": address.port, "username": "app", "tls": "disabled"}
-    fake.offsets = ["binlog.000001:157"]
-    running = Running(served, tmp_path)
+    running = standing_still
     running.add({"id": 1, "name": "a"}, {"end": None})
     running.start()
     until(lambda: asked(server) > 8)

@@ -22,6 +22,7 @@ GRACE_SECONDS = 8.0
 #: Seconds in which a signal that comes again is the same one: `timeout` of GNU sends it to its child and then to the
 #: group of both.
 _SAME_SECONDS = 0.5
+#: Seconds for what is done before the process is ended.
 _LAST_SECONDS = 1.0
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
@@ -34,15 +35,15 @@ class StopSignals:
 
     Args:
         seconds: From the first signal to the end of the process.
-        at_once: Called before the process is ended so, on a thread of its own. It has a second.
+        before_exit: Called before the process is ended by a second signal or at the end of that time. It has a second.
 
     Attributes:
         number: Of the first signal that came; None before.
     """
 
-    def __init__(self, *, seconds: float = GRACE_SECONDS, at_once: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, *, seconds: float = GRACE_SECONDS, before_exit: Callable[[], None] = lambda: None) -> None:
         self._seconds = seconds
-        self._at_once = at_once
+        self._before_exit = before_exit
         self.number: int | None = None
         self._writing: int | None = None
         #: What handled the signals before.
@@ -97,7 +98,7 @@ class StopSignals:
             os.close(reading)
 
     def _end(self, number: int) -> NoReturn:
-        last = threading.Thread(target=self._at_once, daemon=True)
+        last = threading.Thread(target=self._before_exit, daemon=True)
         last.start()
         last.join(_LAST_SECONDS)
         os._exit(128 + number)

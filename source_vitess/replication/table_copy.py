@@ -159,7 +159,7 @@ class TableCopy:
                 # A reshard that is under way ends before that. From where the copy is no stream gets past the journal,
                 # as the others are past it already (go/vt/vtgate/vstream_manager.go, getJournalEvent).
                 return self._progress.start_unfinished_over(
-                    f"shard {error.shard} was merged with others since, and VTGate does not go on from before that."
+                    "shards were merged since, and VTGate does not go on from before that."
                 )
             case MessageTooLargeError():
                 blamed = blamed_shards(error, self._progress.unfinished(shards))

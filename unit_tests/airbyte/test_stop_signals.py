@@ -58,7 +58,7 @@ def test_something_is_done_before_the_process_is_ended() -> None:
         "import signal, threading\n"
         "from source_vitess.airbyte.stop_signals import StopSignals\n"
         "stopped = threading.Event()\n"
-        "with StopSignals(at_once=lambda: print('the last', flush=True)) as signals:\n"
+        "with StopSignals(before_exit=lambda: print('the last', flush=True)) as signals:\n"
         "    signals.listen(stopped.set)\n"
         "    signal.raise_signal(signal.SIGTERM)\n"
         "    stopped.wait()\n"
